@@ -1,0 +1,120 @@
+"""What is measured: the models, and the grid of cases that a race runs over.
+
+A case fixes everything but the implementation, so that every implementation steps on the same rows,
+from the same weights, with the same hyper-parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
+QUICK_BATCH_SIZES = (1, 32, 512)
+
+# Enough different batches that a small one is not answered from cache alone, few enough to fit in memory.
+POOL_ROWS = 16384
+POOL_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Model:
+    """A multi-layer perceptron and how it is trained. `sizes[0]` is replaced by the data's width where MNIST is missing."""
+
+    sizes: tuple[int, ...]
+    activation: str
+    optimizer: str
+    lr: float
+
+    @property
+    def name(self) -> str:
+        """Stable identifier, for example "784-50-10-sigmoid-sgd"."""
+        return f"{'-'.join(map(str, self.sizes))}-{self.activation}-{self.optimizer}"
+
+    @property
+    def label(self) -> str:
+        """The same for people: "784-50-10 sigmoid SGD"."""
+        activation = {"relu": "ReLU"}.get(self.activation, self.activation)
+        optimizer = {"sgd": "SGD", "adam": "Adam"}[self.optimizer]
+        return f"{'-'.join(map(str, self.sizes))} {activation} {optimizer}"
+
+    def with_inputs(self, width: int) -> Model:
+        """The same model on rows of `width` features."""
+        return Model((width, *self.sizes[1:]), self.activation, self.optimizer, self.lr)
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of each affine layer."""
+        return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(i * o + o for i, o in self.layers)
+
+    def initial_weights(self, dtype: str, seed: int = 0) -> list[NDArray]:
+        """[w1, b1, w2, b2, ...]: normal weights of variance 1/inputs (2/inputs for ReLU), zero biases."""
+        rng = np.random.default_rng(seed)
+        gain = 2.0 if self.activation == "relu" else 1.0
+        weights: list[NDArray] = []
+        for i, o in self.layers:
+            weights += [(rng.standard_normal((i, o)) * np.sqrt(gain / i)).astype(dtype), np.zeros(o, dtype)]
+        return weights
+
+
+MODELS = (
+    Model((784, 50, 10), "sigmoid", "sgd", lr=0.1),
+    Model((784, 128, 10), "relu", "adam", lr=1e-3),
+)
+
+# Floating-point operations of one parameter's update: w -= lr * g; Adam's two moments, bias corrections and quotient.
+UPDATE_FLOPS = {"sgd": 2, "adam": 12}
+# Arrays read and written for one parameter's update: w, g; w, g, m, v (each but g also written).
+UPDATE_ACCESSES = {"sgd": 3, "adam": 7}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point of the grid: everything that a measured training step depends on, but for the implementation."""
+
+    model: Model
+    batch_size: int
+    dtype: str = "float32"
+    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        """Stable identifier, for example "784-50-10-sigmoid-sgd/b32/float32/t1"."""
+        return f"{self.model.name}/b{self.batch_size}/{self.dtype}/t{self.threads}"
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one step: forward, loss gradient, backward (no input gradient), update."""
+        n = self.batch_size
+        products = sum(2 * n * i * o for i, o in self.model.layers)
+        input_gradients = sum(2 * n * i * o for i, o in self.model.layers[1:])
+        return 2 * products + input_gradients + UPDATE_FLOPS[self.model.optimizer] * self.model.parameter_count
+
+    @property
+    def bytes_moved(self) -> int:
+        """Least traffic of one step: the rows once, the weights once forward, the update's arrays."""
+        item = np.dtype(self.dtype).itemsize
+        rows = self.batch_size * (self.model.sizes[0] * item + 8)
+        return rows + item * self.model.parameter_count * (1 + UPDATE_ACCESSES[self.model.optimizer])
+
+    def batches(self, x: NDArray, t: NDArray) -> list[tuple[NDArray, NDArray]]:
+        """Contiguous batches (x (n, i) in the case's dtype, labels (n,) int64) cut from rows that repeat as needed."""
+        count = max(2, min(POOL_BATCHES, POOL_ROWS // self.batch_size))
+        rows = np.arange(count * self.batch_size) % len(x)
+        pool, labels = np.ascontiguousarray(x[rows], self.dtype), np.ascontiguousarray(t[rows], np.int64)
+        cuts = [slice(k * self.batch_size, (k + 1) * self.batch_size) for k in range(count)]
+        return [(pool[cut], labels[cut]) for cut in cuts]
+
+
+def grid(
+    models: Iterable[Model], batch_sizes: Iterable[int], threads: Iterable[int], dtype: str = "float32"
+) -> list[Case]:
+    """Every combination, models outermost, so that a report fills in reading order."""
+    return [Case(m, n, dtype, k) for m in models for k in threads for n in batch_sizes]

@@ -1,0 +1,225 @@
+"""The one results file: what a race writes and every report, table and comparison reads.
+
+The file follows pytest-benchmark's schema, so that its own `compare` reads it too: each measured cell is one entry
+of `benchmarks`, its raw samples in `stats.data`. What that schema has no place for (lost cells, ceilings,
+start-up times, kernel errors, conditions) travels under the key `fastnn`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+STATUSES = ("ok", "wrong", "missing", "died", "timeout")
+
+
+class ResultsError(ValueError):
+    """A results file that cannot be read; the message names the file and what is wrong with it."""
+
+
+@dataclass
+class Cell:
+    """One implementation on one case."""
+
+    model: str  # Model.name
+    model_label: str  # Model.label
+    batch_size: int
+    dtype: str
+    threads: int
+    implementation: str
+    status: str  # one of STATUSES
+    reason: str = ""  # why the cell is lost, one sentence
+    samples: list[float] = field(default_factory=list)  # seconds per step; sample k of every rival is of round k
+    flops: float = 0.0  # floating-point operations per step
+    bytes_moved: float = 0.0  # least memory traffic per step
+    max_error: float | None = None  # largest error against the reference, as a share of the tolerance
+    peak_memory: int | None = None  # bytes above what the worker held before the case
+
+    @property
+    def case(self) -> tuple[str, int, str, int]:
+        """What the rivals of this cell share."""
+        return self.model, self.batch_size, self.dtype, self.threads
+
+    @property
+    def median(self) -> float:
+        """Median seconds per step."""
+        return statistics.median(self.samples)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Rows trained per second, from the median."""
+        return self.batch_size / self.median
+
+
+@dataclass
+class Ceiling:
+    """What the machine can do at most, measured in the same run."""
+
+    threads: int
+    dtype: str
+    flops_per_second: float
+    bytes_per_second: float
+
+
+@dataclass
+class StartUp:
+    """Seconds from the start of a new process: import done, first step done with no cache, with a filled cache."""
+
+    implementation: str
+    model: str
+    status: str
+    reason: str = ""
+    import_seconds: float | None = None
+    cold_seconds: float | None = None  # start of process to first step done, on-disk caches empty
+    cached_seconds: float | None = None  # the same, caches filled
+
+
+@dataclass
+class KernelError:
+    """How far a kernel is from its reference over every drawn input."""
+
+    kernel: str
+    dtype: str
+    max_error: float  # largest error as a share of the tolerance: below 1 passes
+    max_ulps: float  # largest error in units of eps * magnitude
+    inputs: int  # how many inputs were drawn
+
+
+@dataclass
+class Results:
+    """A whole run."""
+
+    datetime: str  # ISO 8601, UTC
+    fastnn_version: str
+    machine: dict[str, Any]  # cpu, cores, caches, memory, node, system, python, ...
+    commit: dict[str, Any]  # id, branch, dirty
+    conditions: dict[str, Any]  # command, rounds, data set, versions of every package, BLAS, load before and after
+    cells: list[Cell]
+    ceilings: list[Ceiling] = field(default_factory=list)
+    startups: list[StartUp] = field(default_factory=list)
+    kernel_errors: list[KernelError] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all (written beside, then renamed)."""
+        write_atomically(path, json.dumps(self.to_json(), indent=1, allow_nan=False))
+
+    def to_json(self) -> dict[str, Any]:
+        measured = [cell for cell in self.cells if cell.status == "ok"]
+        lost = [asdict(cell) for cell in self.cells if cell.status != "ok"]
+        return {
+            "machine_info": self.machine,
+            "commit_info": self.commit,
+            "benchmarks": [_benchmark(cell) for cell in measured],
+            "datetime": self.datetime,
+            "version": "5.0.0",
+            "fastnn": {
+                "format": FORMAT,
+                "version": self.fastnn_version,
+                "conditions": self.conditions,
+                "lost_cells": lost,
+                "ceilings": [asdict(c) for c in self.ceilings],
+                "startups": [asdict(s) for s in self.startups],
+                "kernel_errors": [asdict(e) for e in self.kernel_errors],
+            },
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> Results:
+        """Read a file that `save` wrote.
+
+        Raises ResultsError, naming the file, when it is missing, cut off, no JSON, or not of this format.
+        """
+        try:
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise ResultsError(f"{path}: not a whole JSON file ({error}); was it cut off? Run the race again") from error
+        try:
+            own = document["fastnn"]
+            if own["format"] != FORMAT:
+                raise ResultsError(f"{path}: has format {own['format']!r}, this version reads format {FORMAT}")
+            cells = [_cell(entry) for entry in document["benchmarks"]]
+            return cls(
+                datetime=document["datetime"],
+                fastnn_version=own["version"],
+                machine=document["machine_info"],
+                commit=document["commit_info"],
+                conditions=own["conditions"],
+                cells=cells + [Cell(**entry) for entry in own["lost_cells"]],
+                ceilings=[Ceiling(**entry) for entry in own["ceilings"]],
+                startups=[StartUp(**entry) for entry in own["startups"]],
+                kernel_errors=[KernelError(**entry) for entry in own["kernel_errors"]],
+            )
+        except (KeyError, TypeError) as error:
+            raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write beside `path`, then rename: a reader sees the old file or the new one, never half of one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _benchmark(cell: Cell) -> dict[str, Any]:
+    case = f"{cell.model}/b{cell.batch_size}/{cell.dtype}/t{cell.threads}"
+    extra = {f.name: getattr(cell, f.name) for f in fields(Cell) if f.name not in ("samples", "status", "reason")}
+    return {
+        "group": case,
+        "name": f"{case}[{cell.implementation}]",
+        "fullname": f"benchmarks/race.py::{case}[{cell.implementation}]",
+        "params": None,
+        "param": None,
+        "extra_info": extra | {"samples_per_second": cell.samples_per_second},
+        "options": {"timer": "perf_counter", "min_rounds": len(cell.samples)},
+        "stats": _stats(cell.samples),
+    }
+
+
+def _cell(entry: dict[str, Any]) -> Cell:
+    known = {f.name for f in fields(Cell)}
+    extra = {key: value for key, value in entry["extra_info"].items() if key in known}
+    return Cell(status="ok", samples=list(entry["stats"]["data"]), **extra)
+
+
+def _stats(samples: list[float]) -> dict[str, Any]:
+    """The statistics that pytest-benchmark stores, by the same definitions."""
+    ordered = sorted(samples)
+    q1, median, q3 = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
+    iqr, mean = q3 - q1, statistics.fmean(ordered)
+    stddev = statistics.stdev(ordered) if len(ordered) > 1 else 0.0
+    low, high = q1 - 1.5 * iqr, q3 + 1.5 * iqr
+    iqr_outliers = sum(not low <= value <= high for value in ordered)
+    stddev_outliers = sum(abs(value - mean) > stddev for value in ordered)
+    return {
+        "min": ordered[0],
+        "max": ordered[-1],
+        "mean": mean,
+        "stddev": stddev,
+        "rounds": len(ordered),
+        "median": median,
+        "iqr": iqr,
+        "q1": q1,
+        "q3": q3,
+        "iqr_outliers": iqr_outliers,
+        "stddev_outliers": stddev_outliers,
+        "outliers": f"{stddev_outliers};{iqr_outliers}",
+        "ld15iqr": min(value for value in ordered if value >= low),
+        "hd15iqr": max(value for value in ordered if value <= high),
+        "ops": 1 / mean,
+        "total": math.fsum(ordered),
+        "data": list(samples),
+        "iterations": 1,
+    }
