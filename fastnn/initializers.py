@@ -1,0 +1,39 @@
+"""Starting weights: which scale the normal distribution has that they are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def standard_deviation(init: str | float, inputs: int, outputs: int) -> float:
+    """The standard deviation of a layer's weights.
+
+    - a number: that number, as the notes have it (0.01);
+    - "xavier": sqrt(2 / (inputs + outputs)) (Glorot and Bengio, 2010);
+    - "he": sqrt(2 / inputs) (He et al., 2015).
+
+    Raises ValueError for another name, or a number that is negative or not finite.
+    """
+    if init == "xavier":
+        return float(np.sqrt(2 / (inputs + outputs)))
+    if init == "he":
+        return float(np.sqrt(2 / inputs))
+    if isinstance(init, (int, float)) and not isinstance(init, bool) and 0 <= init < np.inf:
+        return float(init)
+    raise ValueError(f'init: got {init!r}, expected "xavier", "he" or a standard deviation of at least 0')
+
+
+def initial_weights(sizes: Sequence[int], init: str | float, seed: int | None, dtype: str) -> list[NDArray]:
+    """[w1, b1, w2, b2, ...]: w (inputs, outputs) normal with the given scale, b (outputs,) zero.
+
+    The draws are made in float64 in this order, so that both precisions start from the same numbers.
+    """
+    rng = np.random.default_rng(seed)
+    weights: list[NDArray] = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        scale = standard_deviation(init, inputs, outputs)
+        weights += [(rng.standard_normal((inputs, outputs)) * scale).astype(dtype), np.zeros(outputs, dtype)]
+    return weights

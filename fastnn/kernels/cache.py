@@ -1,0 +1,80 @@
+"""The on-disk cache of compiled kernels, keyed so that it cannot go stale.
+
+Numba keys a cached function on its own file alone; a kernel whose inlined vector math changed in another file would
+be loaded as it was. Here the directory is a hash of every kernel source. Numba adds the CPU and the types.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+
+def cache_directory() -> Path:
+    """Where compiled kernels are kept: `FASTNN_CACHE_DIR` or the user's cache directory, one folder per state of
+    the sources and versions. Numba itself keys each entry on the CPU."""
+    return _cache_root() / "kernels" / _state()
+
+
+def _cache_root() -> Path:
+    if own := os.environ.get("FASTNN_CACHE_DIR"):
+        return Path(own)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "fastnn"
+
+
+@cache
+def _state() -> str:
+    """A hash of everything that can change a compiled kernel, but for its types and the CPU."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {numba.__version__} {llvmlite.__version__}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class _SourceKeyedLocator(_CacheLocator):
+    """Tells Numba to keep a kernel's compiled code in `cache_directory()`."""
+
+    def __init__(self, function: Callable) -> None:
+        self._function = function
+
+    def get_cache_path(self) -> str:
+        return str(cache_directory())
+
+    def get_source_stamp(self) -> str:
+        return _state()
+
+    def get_disambiguator(self) -> str:
+        return str(self._function.__code__.co_firstlineno)
+
+    @classmethod
+    def from_function(cls, function: Callable, source: str) -> _SourceKeyedLocator | None:
+        locator = cls(function)
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+class _SourceKeyedCacheImpl(CompileResultCacheImpl):
+    _locator_classes = [_SourceKeyedLocator]  # noqa: RUF012 - overrides Numba's own
+
+
+class SourceKeyedCache(FunctionCache):
+    """What `dispatcher.enable_caching()` would set, with this directory."""
+
+    _impl_class = _SourceKeyedCacheImpl

@@ -1,0 +1,94 @@
+"""What an argument may be. Every error names the argument, what was given and what was expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def float_array(name: str, value: Any, dtype: np.dtype | None = None, like: str = "") -> NDArray:
+    """`value` as an array of `dtype` (either precision where that is None).
+
+    An array is returned as it is, whatever its layout. Raises TypeError for any other dtype: nothing is converted
+    silently, for a conversion would cost more than most kernels, or lose digits.
+    """
+    array = value if type(value) is np.ndarray else np.asarray(value)
+    if array.dtype is dtype or (array.dtype in FLOATS if dtype is None else array.dtype == dtype):
+        return array
+    if dtype is not None:
+        raise TypeError(f"{name}: got dtype {array.dtype}, expected {dtype}{like}; convert it with .astype({dtype})")
+    raise TypeError(
+        f"{name}: got dtype {array.dtype}, expected float32 or float64; convert it with .astype(np.float32)"
+    )
+
+
+def contiguous(array: NDArray) -> NDArray:
+    """The array itself, or a copy where it is strided, read-only or not aligned: kernels are compiled for one layout."""
+    return array if array.flags.carray else np.array(array, order="C")
+
+
+def in_place(name: str, array: Any) -> NDArray:
+    """Raises ValueError unless the array can be written where it lies."""
+    if type(array) is not np.ndarray or not array.flags.carray:
+        found = "a read-only array" if isinstance(array, np.ndarray) and not array.flags.writeable else "no such array"
+        raise ValueError(f"{name}: is updated in place and must be a C-contiguous, writeable array; got {found}")
+    return array
+
+
+def label_array(name: str, value: Any) -> NDArray[np.int64]:
+    """Integers as a contiguous int64 array of any shape; their range is checked by `labels_in_range`.
+
+    Raises TypeError for floating-point labels, NaN among them, and anything else that is no integer.
+    """
+    array = value if type(value) is np.ndarray else np.asarray(value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name}: got dtype {array.dtype}, expected integer labels; convert whole numbers with .astype(np.int64)"
+        )
+    return contiguous(array if array.dtype == np.int64 else array.astype(np.int64))
+
+
+def labels_in_range(name: str, labels: NDArray[np.int64], classes: int) -> None:
+    """Raises ValueError naming the first label outside [0, classes)."""
+    # One pass: as an unsigned number a negative label is larger than any class.
+    if labels.size and int(labels.view(np.uint64).max()) >= classes:
+        wrong = np.flatnonzero((labels < 0) | (labels >= classes))[0]
+        raise ValueError(
+            f"{name}: got label {labels[wrong]} at position {wrong}, expected labels from 0 to {classes - 1}"
+        )
+
+
+def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
+    """`value` as a float in [low, high), or (low, high) where `open_low`.
+
+    Raises TypeError for what is no number and ValueError outside the range or for NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: got {value!r}, expected a number")
+    if not (low < value < high or (value == low and not open_low)):
+        raise ValueError(f"{name}: got {value!r}, expected a number in {'(' if open_low else '['}{low:g}, {high:g})")
+    return float(value)
+
+
+def count(name: str, value: Any, low: int = 1) -> int:
+    """`value` as an int of at least `low`. Raises TypeError for what is no integer and ValueError below."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: got {value!r}, expected an integer")
+    if value < low:
+        raise ValueError(f"{name}: got {value}, expected at least {low}")
+    return int(value)
+
+
+def float_dtype(name: str, value: Any) -> np.dtype:
+    """float32 or float64 from a name, type or dtype. Raises TypeError for any other."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype not in FLOATS:
+        raise TypeError(f'{name}: got {value!r}, expected "float32" or "float64"')
+    return dtype

@@ -1,0 +1,1 @@
+"""What every kernel must equal: pure NumPy, readable first, one module per family, named as in `fastnn.kernels`."""
