@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ def initial_weights(sizes: Sequence[int], init: str | float, seed: int | None, d
     """
     rng = np.random.default_rng(seed)
     weights: list[NDArray] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         scale = standard_deviation(init, inputs, outputs)
         weights += [(rng.standard_normal((inputs, outputs)) * scale).astype(dtype), np.zeros(outputs, dtype)]
     return weights

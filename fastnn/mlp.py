@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ class MLP:
 
     def _views(self) -> list[NDArray]:
         views, at = [], 0
-        for i, o in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+        for i, o in pairwise(self.sizes):
             views += [self._parameters[at : at + i * o].reshape(i, o), self._parameters[at + i * o : at + i * o + o]]
             at += i * o + o
         return views

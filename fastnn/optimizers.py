@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.kernels import optimizers as kernels
-from fastnn.ops import checks
+from fastnn.ops.arguments import flag, not_negative, positive, share
 
 
 class _HyperParameter:
@@ -29,17 +28,6 @@ class _HyperParameter:
 
     def __set__(self, optimizer: Optimizer, value: Any) -> None:
         optimizer.hyper[self._index] = self._check(self._name, value)
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: got {value!r}, expected True or False")
-    return bool(value)
-
-
-_positive = partial(checks.number, low=0.0, open_low=True)
-_not_negative = partial(checks.number, low=0.0)
-_share = partial(checks.number, low=0.0, high=1.0)
 
 
 @dataclass
@@ -79,10 +67,10 @@ class SGD(Optimizer):
     Without momentum w ← w - lr g'. Raises ValueError for Nesterov without momentum, as PyTorch does.
     """
 
-    lr = _HyperParameter(0, _positive)
-    momentum = _HyperParameter(1, _share)
-    nesterov = _HyperParameter(2, _flag)
-    weight_decay = _HyperParameter(3, _not_negative)
+    lr = _HyperParameter(0, positive)
+    momentum = _HyperParameter(1, share)
+    nesterov = _HyperParameter(2, flag)
+    weight_decay = _HyperParameter(3, not_negative)
 
     def __init__(
         self, lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
@@ -110,11 +98,11 @@ class Adam(Optimizer):
     bias-corrected m̂ = m / (1 - β₁^step) and v̂ = v / (1 - β₂^step).
     """
 
-    lr = _HyperParameter(0, _positive)
-    beta1 = _HyperParameter(1, _share)
-    beta2 = _HyperParameter(2, _share)
-    eps = _HyperParameter(3, _not_negative)
-    weight_decay = _HyperParameter(4, _not_negative)
+    lr = _HyperParameter(0, positive)
+    beta1 = _HyperParameter(1, share)
+    beta2 = _HyperParameter(2, share)
+    eps = _HyperParameter(3, not_negative)
+    weight_decay = _HyperParameter(4, not_negative)
 
     code = kernels.ADAM
 

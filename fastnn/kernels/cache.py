@@ -17,23 +17,15 @@ import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
-
-def cache_directory() -> Path:
-    """Where compiled kernels are kept: `FASTNN_CACHE_DIR` or the user's cache directory, one folder per state of
-    the sources and versions. Numba itself keys each entry on the CPU."""
-    return _cache_root() / "kernels" / _state()
+from fastnn.cache_directory import cache_directory
 
 
-def _cache_root() -> Path:
-    if own := os.environ.get("FASTNN_CACHE_DIR"):
-        return Path(own)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fastnn"
+def kernel_directory() -> Path | None:
+    """`$FASTNN_CACHE_DIR/kernels` or `kernels` in the user's cache folder, and in it one folder per state of the
+    sources and versions; None where no home directory can be told."""
+    own = os.environ.get("FASTNN_CACHE_DIR")
+    root = Path(own) if own else cache_directory()
+    return None if root is None else root / "kernels" / _state()
 
 
 @cache
@@ -46,13 +38,13 @@ def _state() -> str:
 
 
 class _SourceKeyedLocator(_CacheLocator):
-    """Tells Numba to keep a kernel's compiled code in `cache_directory()`."""
+    """Tells Numba to keep a kernel's compiled code in `kernel_directory()`."""
 
     def __init__(self, function: Callable) -> None:
         self._function = function
 
     def get_cache_path(self) -> str:
-        return str(cache_directory())
+        return str(kernel_directory())
 
     def get_source_stamp(self) -> str:
         return _state()
@@ -62,6 +54,8 @@ class _SourceKeyedLocator(_CacheLocator):
 
     @classmethod
     def from_function(cls, function: Callable, source: str) -> _SourceKeyedLocator | None:
+        if kernel_directory() is None:
+            return None
         locator = cls(function)
         try:
             locator.ensure_cache_path()

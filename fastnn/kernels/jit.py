@@ -1,4 +1,4 @@
-"""How every kernel is compiled: the safe fast-math flags, no GIL, and the on-disk cache."""
+"""How everything is compiled: fast-math flags, no GIL, and the on-disk cache."""
 
 from __future__ import annotations
 
@@ -6,14 +6,33 @@ import warnings
 from collections.abc import Callable
 
 import numba
+from numba.extending import overload, register_jitable
 
 from fastnn.kernels.cache import SourceKeyedCache
 
-# Sums may be reordered and products fused, so that loops vectorise; NaN and infinity keep their meaning.
-SAFE_FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
+# A product and a sum may be fused, which only adds precision. Nothing else: with `reassoc` LLVM turns
+# b m + (1 - b) g into g + b (m - g), and an infinite g into NaN.
+_FUSED = {"contract"}
 
-# Vector math depends on the order of its operations; fusing a product and a sum only adds precision.
-EXACT_ORDER = {"contract"}
+# A sum may be added up in any order, so that its loop vectorises.
+_REORDERED = {"contract", "reassoc", "nsz"}
+
+_COMPILED = {"error_model": "numpy", "nogil": True}
+
+
+def inlined(function: Callable) -> Callable:
+    """A helper that becomes part of each kernel that calls it."""
+    return register_jitable(fastmath=_FUSED, forceinline=True, **_COMPILED)(function)
+
+
+def inlined_sum(function: Callable) -> Callable:
+    """An inlined helper that adds up, in whatever order is fastest, and does nothing else."""
+    return register_jitable(fastmath=_REORDERED, forceinline=True, **_COMPILED)(function)
+
+
+def inlined_by_type(stub: Callable, choose: Callable) -> None:
+    """Let nopython code that calls `stub` inline what `choose` returns for the types of the arguments."""
+    overload(stub, jit_options={"fastmath": _FUSED, "forceinline": True, **_COMPILED})(choose)
 
 
 def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
@@ -21,10 +40,14 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
-    dispatcher = numba.njit(fastmath=SAFE_FASTMATH, error_model="numpy", nogil=True)(function)
+    dispatcher = numba.njit(fastmath=_FUSED, **_COMPILED)(function)
     try:
         dispatcher._cache = SourceKeyedCache(function)
     except RuntimeError:
-        warnings.warn("fastnn cannot write its cache directory and compiles anew in every process; "
-                      "set FASTNN_CACHE_DIR to a directory that can be written", RuntimeWarning, stacklevel=3)
+        warnings.warn(
+            "fastnn cannot write its cache directory and compiles anew in every process; "
+            "set FASTNN_CACHE_DIR to a directory that can be written",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     return dispatcher

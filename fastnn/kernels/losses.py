@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.kernels import vecmath
 from fastnn.kernels.jit import kernel
 from fastnn.kernels.simd import prefer_full_vectors
-from fastnn.kernels.softmax import softmax, subtract_row_maximum
+from fastnn.kernels.softmax import row_sum, row_sum_of_exp, subtract_row_maximum
 
 # How a training step names a loss.
 SOFTMAX_CROSS_ENTROPY, MEAN_SQUARED_ERROR = 0, 1
@@ -53,9 +53,7 @@ def softmax_cross_entropy_sum(z, t, dz, scale):
     for r in range(z.shape[0]):
         row = dz[r : r + 1]
         subtract_row_maximum(z[r : r + 1], row)
-        normaliser = zero
-        for c in range(z.shape[1]):
-            normaliser += vecmath.exp(row[0, c])
+        normaliser = row_sum_of_exp(row, 0)
         logarithm = vecmath.log(normaliser)
         if t.ndim == 1:
             total += logarithm - row[0, t[r]]
@@ -63,9 +61,8 @@ def softmax_cross_entropy_sum(z, t, dz, scale):
                 row[0, c] = vecmath.exp(row[0, c]) * (factor / normaliser)
             row[0, t[r]] -= factor
         else:
-            weight = zero
+            weight = row_sum(t, r)
             for c in range(z.shape[1]):
-                weight += t[r, c]
                 if t[r, c] != zero:
                     total += t[r, c] * (logarithm - row[0, c])
             for c in range(z.shape[1]):

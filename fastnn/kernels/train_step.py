@@ -61,9 +61,7 @@ def backward(x, parameters, sizes, code, outputs, deltas, gradients):
 
 
 @kernel
-def train_step(
-    x, t, parameters, gradients, state, sizes, activation, loss, optimizer, step, hyper, outputs, deltas
-):
+def train_step(x, t, parameters, gradients, state, sizes, activation, loss, optimizer, step, hyper, outputs, deltas):
     """Forward, loss, backward, update; returns the mean loss before the update, in float64."""
     n, classes = x.shape[0], sizes[-1]
     forward(x, parameters, sizes, activation, outputs)

@@ -18,12 +18,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numba.core import types
-from numba.extending import overload, register_jitable
 
-from fastnn.kernels.jit import EXACT_ORDER
+from fastnn.kernels.jit import inlined, inlined_by_type
 from fastnn.kernels.simd import bits_to_float, float_to_bits
-
-_inlined = register_jitable(fastmath=EXACT_ORDER, forceinline=True, error_model="numpy")
 
 _f4, _f8, _i4, _i8 = np.float32, np.float64, np.int32, np.int64
 
@@ -76,7 +73,7 @@ _L8 = (
 )
 
 
-@_inlined
+@inlined
 def _expm1_core_4(r):
     p = _E4[0] * r + _E4[1]
     p = p * r + _E4[2]
@@ -85,7 +82,7 @@ def _expm1_core_4(r):
     return p * (r * r) + r
 
 
-@_inlined
+@inlined
 def _expm1_core_8(r):
     p = _E8[0] * r + _E8[1]
     p = p * r + _E8[2]
@@ -99,24 +96,24 @@ def _expm1_core_8(r):
     return p * (r * r) + r
 
 
-@_inlined
+@inlined
 def _power_of_two_4(k):
     return bits_to_float(_i4(_i4(k + _i4(127)) << _i4(23)))
 
 
-@_inlined
+@inlined
 def _power_of_two_8(k):
     return bits_to_float(_i8((k + _i8(1023)) << _i8(52)))
 
 
 # Comparisons below are written so that NaN fails them and is kept.
-@_inlined
+@inlined
 def _clamp(x, low, high):
     x = low if x < low else x
     return high if x > high else x
 
 
-@_inlined
+@inlined
 def _exp_4(x):
     c = _clamp(x, _f4(-104.0), _f4(89.0))
     shifted = c * _LOG2E_4 + _ROUNDER_4
@@ -128,7 +125,7 @@ def _exp_4(x):
     return (_expm1_core_4(r) + _ONE_4) * _power_of_two_4(half) * _power_of_two_4(_i4(k - half))
 
 
-@_inlined
+@inlined
 def _exp_8(x):
     c = _clamp(x, _f8(-746.0), _f8(710.0))
     shifted = c * _LOG2E_8 + _ROUNDER_8
@@ -139,7 +136,7 @@ def _exp_8(x):
     return (_expm1_core_8(r) + _ONE_8) * _power_of_two_8(half) * _power_of_two_8(_i8(k - half))
 
 
-@_inlined
+@inlined
 def _expm1_4(x):
     c = _clamp(x, _f4(-18.0), _f4(89.0))
     shifted = c * _LOG2E_4 + _ROUNDER_4
@@ -149,10 +146,11 @@ def _expm1_4(x):
     # 2**k - 1 + 2**k * expm1(r), halved, for 2**128 is no float32.
     scale = _power_of_two_4(_i4(k - _i4(1)))
     y = ((scale - _HALF_4) + scale * _expm1_core_4(r)) * _TWO_4
-    return x if x == _ZERO_4 else y
+    # Below, x is the answer to the last bit, and halves of the subnormal numbers would be lost.
+    return x if abs(x) < _f4(1e-8) else y
 
 
-@_inlined
+@inlined
 def _expm1_8(x):
     c = _clamp(x, _f8(-38.0), _f8(710.0))
     shifted = c * _LOG2E_8 + _ROUNDER_8
@@ -161,10 +159,10 @@ def _expm1_8(x):
     r = (c - n * _LN2_HIGH_8) - n * _LN2_LOW_8
     scale = _power_of_two_8(_i8(k - _i8(1)))
     y = ((scale - _HALF_8) + scale * _expm1_core_8(r)) * _TWO_8
-    return x if x == _ZERO_8 else y
+    return x if abs(x) < _f8(1e-17) else y
 
 
-@_inlined
+@inlined
 def _log_4(x):
     subnormal = x < _f4(1.17549435e-38)
     scaled = x * _f4(2.0**25) if subnormal else x
@@ -186,7 +184,7 @@ def _log_4(x):
     return y if x >= _ZERO_4 else _f4(np.nan)
 
 
-@_inlined
+@inlined
 def _log_8(x):
     subnormal = x < _f8(2.2250738585072014e-308)
     scaled = x * _f8(2.0**54) if subnormal else x
@@ -210,36 +208,36 @@ def _log_8(x):
     return y if x >= _ZERO_8 else _f8(np.nan)
 
 
-@_inlined
+@inlined
 def _with_sign_of_4(magnitude, x):
     sign = _i4(float_to_bits(x) & _i4(-0x80000000))
     return bits_to_float(_i4(float_to_bits(magnitude) | sign))
 
 
-@_inlined
+@inlined
 def _with_sign_of_8(magnitude, x):
     sign = _i8(float_to_bits(x) & _i8(-0x8000000000000000))
     return bits_to_float(_i8(float_to_bits(magnitude) | sign))
 
 
-@_inlined
+@inlined
 def _tanh_4(x):
     e = _expm1_4(_f4(-2.0) * abs(x))
     return _with_sign_of_4(-e / (e + _TWO_4), x)
 
 
-@_inlined
+@inlined
 def _tanh_8(x):
     e = _expm1_8(_f8(-2.0) * abs(x))
     return _with_sign_of_8(-e / (e + _TWO_8), x)
 
 
-@_inlined
+@inlined
 def _sigmoid_4(x):
     return _ONE_4 / (_ONE_4 + _exp_4(-x))
 
 
-@_inlined
+@inlined
 def _sigmoid_8(x):
     return _ONE_8 / (_ONE_8 + _exp_8(-x))
 
@@ -255,7 +253,7 @@ def _by_type(name: str, for_float32: Callable, for_float64: Callable) -> Callabl
         return None if implementation is None else (lambda x: implementation(x))
 
     function.__name__ = function.__qualname__ = name
-    overload(function, jit_options={"fastmath": EXACT_ORDER, "forceinline": True, "error_model": "numpy"})(choose)
+    inlined_by_type(function, choose)
     return function
 
 

@@ -27,7 +27,7 @@ def float_array(name: str, value: Any, dtype: np.dtype | None = None, like: str 
 
 
 def contiguous(array: NDArray) -> NDArray:
-    """The array itself, or a copy where it is strided, read-only or not aligned: kernels are compiled for one layout."""
+    """The array itself; a copy where it is strided, read-only or not aligned: kernels are compiled for one layout."""
     return array if array.flags.carray else np.array(array, order="C")
 
 
@@ -81,6 +81,13 @@ def count(name: str, value: Any, low: int = 1) -> int:
     if value < low:
         raise ValueError(f"{name}: got {value}, expected at least {low}")
     return int(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` as a bool. Raises TypeError for anything but True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: got {value!r}, expected True or False")
+    return bool(value)
 
 
 def float_dtype(name: str, value: Any) -> np.dtype:

@@ -57,9 +57,7 @@ def adam_update(
 class SGD:
     """Stochastic gradient descent over a list of arrays, which `step` updates in place."""
 
-    def __init__(
-        self, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
         self._velocities: list[NDArray] | None = None
 

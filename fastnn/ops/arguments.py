@@ -1,0 +1,152 @@
+"""Kinds of arguments: what each may be, and how tests and benchmarks draw one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.ops import checks
+
+# What is drawn: mild values; wide-ranging ones; ones about the smallest normal number; equal ones; NaN and infinities.
+STYLES = ("ordinary", "large", "tiny", "equal", "special")
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array argument. The base is an array of floats of any value."""
+
+    def check(self, name: str, value: Any, dtype: np.dtype | None) -> NDArray:
+        """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised."""
+        return checks.float_array(name, value, dtype)
+
+    def check_values(self, name: str, array: NDArray, dimensions: Mapping[str, int]) -> None:
+        """What can only be checked when the dimensions are known."""
+
+    def draw(
+        self, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype, style: str, sizes: Mapping[str, int]
+    ) -> NDArray:
+        """An array of that style."""
+        values = rng.standard_normal(shape)
+        if style == "large":
+            values *= 10.0 ** rng.integers(-2, 5, shape)
+        elif style == "tiny":
+            values *= np.finfo(dtype).tiny
+        elif style == "equal":
+            values[...] = 0.5
+        elif style == "special" and values.size:
+            for special in (np.nan, np.inf, -np.inf, 0.0, -0.0):
+                values.flat[rng.integers(values.size)] = special
+        return values.astype(dtype)
+
+
+@dataclass(frozen=True)
+class Probabilities(Array):
+    """Rows that sum to 1; exact zeros and ones among them."""
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        weights = np.exp(rng.standard_normal(shape) * (20 if style == "large" else 1))
+        if style == "equal":
+            weights[...] = 1
+        rows = weights / weights.sum(axis=-1, keepdims=True)
+        if style == "special" and rows.size:
+            first = rows.reshape(-1, shape[-1])[0]
+            first[...] = 0
+            first[0] = 1
+        return rows.astype(dtype)
+
+
+@dataclass(frozen=True)
+class LogProbabilities(Array):
+    """Numbers of at most 0."""
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        return -np.abs(super().draw(rng, shape, dtype, style, sizes))
+
+
+@dataclass(frozen=True)
+class Gradient(Array):
+    """What will be squared: the tiny ones are about the square root of the smallest normal number."""
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        values = super().draw(rng, shape, dtype, "ordinary" if style == "tiny" else style, sizes)
+        return values * np.sqrt(np.finfo(dtype).tiny) if style == "tiny" else values
+
+
+@dataclass(frozen=True)
+class NotNegative(Array):
+    """A running mean of squares, as optimizers keep."""
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        return np.abs(super().draw(rng, shape, dtype, style, sizes))
+
+
+@dataclass(frozen=True)
+class Labels(Array):
+    """Integers from 0 up to, not including, the named dimension."""
+
+    bound: str = "c"
+
+    def check(self, name, value, dtype):
+        return checks.label_array(name, value)
+
+    def check_values(self, name, array, dimensions):
+        checks.labels_in_range(name, array, dimensions[self.bound])
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        if style == "equal":
+            return np.zeros(shape, np.int64)
+        return rng.integers(0, sizes[self.bound], shape)
+
+
+@dataclass(frozen=True)
+class LabelsOrRows(Labels):
+    """Labels (n,), or rows of target probabilities (n, c)."""
+
+    def check(self, name, value, dtype):
+        array = value if type(value) is np.ndarray else np.asarray(value)
+        return super().check(name, array, dtype) if array.ndim == 1 else checks.float_array(name, array, dtype)
+
+    def check_values(self, name, array, dimensions):
+        if array.ndim == 1:
+            super().check_values(name, array, dimensions)
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        labels = super().draw(rng, shape[:1], dtype, style, sizes)
+        return labels if len(shape) == 1 else np.eye(shape[1], dtype=dtype)[labels]
+
+
+Number = Callable[[str, Any], Any]  # checks a number and gives it the type that the kernel is compiled for
+
+
+def positive(name: str, value: Any) -> float:
+    """A number above 0."""
+    return checks.number(name, value, 0.0, open_low=True)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """A number of at least 0."""
+    return checks.number(name, value, 0.0)
+
+
+def share(name: str, value: Any) -> float:
+    """A number from 0 up to, not including, 1."""
+    return checks.number(name, value, 0.0, 1.0)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    return checks.flag(name, value)
+
+
+def step_number(name: str, value: Any) -> int:
+    """The number of a step, from 1."""
+    return checks.count(name, value)
+
+
+def size_number(name: str, value: Any) -> int:
+    """The size of a dimension, at least 1."""
+    return checks.count(name, value)

@@ -1,0 +1,72 @@
+"""One declaration per kernel, from which everything else about it follows.
+
+`@declare(...)` stands over a function that has a name, parameters and a docstring, and no body. It becomes the public
+function: arguments are checked against the declared shapes, outputs are allocated, the kernel is called. The same
+declaration draws the inputs of tests and benchmarks, and gives the tolerance and the cost.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastnn.ops.arguments import Array, Number
+from fastnn.ops.calling import public_function
+from fastnn.ops.declaration import Declaration
+from fastnn.ops.signature import Signature
+
+# Every public kernel by its name.
+DECLARED: dict[str, Callable[..., Any]] = {}
+
+
+def declare(
+    *signatures: str,
+    kernel: Callable[..., Any],
+    reference: Callable[..., Any],
+    flops: Callable[..., float],
+    ulps: float,
+    arrays: Mapping[str, Array] | None = None,
+    numbers: Mapping[str, Number] | None = None,
+    example: Mapping[str, Any] | None = None,
+    sum_length: Callable[..., int | tuple[int, ...]] = lambda: 0,
+    magnitude: Callable[..., Any] | None = None,
+    looped: bool = False,
+    in_place: tuple[str, ...] = (),
+    may_be_empty: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a kernel under the decorated function's name, and make that function call it.
+
+    Array parameters not named in `arrays` are floats of any value. See `Declaration` for the rest.
+    """
+
+    def registered(function: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = inspect.signature(function).parameters.values()
+        positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        parsed = tuple(map(Signature.parse, signatures))
+        if any(len(s.inputs) != len(positional) for s in parsed):
+            raise ValueError(f"{function.__name__}: {len(positional)} arrays, but the signature is {signatures}")
+        if [p.name for p in keywords] != list(numbers or {}):
+            raise ValueError(f"{function.__name__}: `numbers` must name its keyword-only parameters, in order")
+        declaration = Declaration(
+            name=function.__name__,
+            signatures=parsed,
+            kernel=kernel,
+            reference=reference,
+            arrays={name: (arrays or {}).get(name, Array()) for name in positional},
+            numbers=numbers or {},
+            defaults={p.name: p.default for p in keywords if p.default is not p.empty},
+            example=example or {},
+            flops=flops,
+            sum_length=sum_length,
+            ulps=ulps,
+            magnitude=magnitude,
+            looped=looped,
+            in_place=in_place,
+            may_be_empty=may_be_empty,
+        )
+        DECLARED[declaration.name] = public_function(declaration, function)
+        return DECLARED[declaration.name]
+
+    return registered

@@ -1,0 +1,85 @@
+"""From the shapes of the inputs to the shapes of everything: what a signature means for one call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fastnn.ops.signature import Core, Signature
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of every dimension, and the shapes that arrays have for the caller and for the kernel.
+
+    `sizes` also holds `loop`, the product of the leading dimensions, and `size`, the elements of the first input.
+    """
+
+    sizes: Mapping[str, int]
+    inputs: tuple[Shape, ...]  # for the kernel
+    outputs: tuple[Shape | None, ...]  # for the caller; None is a number that the kernel returns
+    kernel_outputs: tuple[Shape | None, ...]
+
+
+def make_plan(
+    signatures: Sequence[Signature],
+    names: Sequence[str],
+    shapes: Sequence[Shape],
+    given_sizes: Mapping[str, int],
+    looped: bool,
+    may_be_empty: Sequence[str],
+) -> Plan:
+    """Match the inputs' shapes with the first signature that has as many dimensions.
+
+    A looped kernel takes any number of leading dimensions, the same for every input, flattened into one.
+    Raises ValueError naming the argument, its shape and the expected one.
+    """
+    signature = next((s for s in signatures if _ranks_match(s, shapes, looped)), None)
+    if signature is None:
+        _refuse_ranks(signatures, names, shapes, looped)
+    sizes, origin = dict(given_sizes), dict.fromkeys(given_sizes, "")
+    loop: Shape = shapes[0][: len(shapes[0]) - len(signature.inputs[0])]
+    for name, shape, core in zip(names, shapes, signature.inputs, strict=True):
+        lead = len(shape) - len(core)
+        if shape[:lead] != loop:
+            raise ValueError(f"{name}: got shape {shape}, expected leading dimensions {loop} as in {names[0]}")
+        for dimension, size in zip(core, shape[lead:], strict=True):
+            if sizes.setdefault(dimension, size) != size:
+                known = f"{dimension} = {sizes[dimension]}"
+                known += f" as in {origin[dimension]}" if origin[dimension] else ""
+                raise ValueError(f"{name}: got shape {shape}, expected {_text(core, looped)} with {known}")
+            origin.setdefault(dimension, name)
+            if size == 0 and dimension not in may_be_empty:
+                raise ValueError(f"{name}: got shape {shape}, expected {dimension} of at least 1")
+    flat = (math.prod(loop),) if looped else ()
+    sizes |= {"loop": math.prod(loop), "size": math.prod(shapes[0])}
+    inputs = tuple((*flat, *(sizes[d] for d in core)) for core in signature.inputs)
+    cores = [tuple(sizes[d] for d in core) for core in signature.outputs]
+    outputs = tuple((*loop, *core) if looped or core else None for core in cores)
+    kernel_outputs = tuple((*flat, *core) if looped or core else None for core in cores)
+    return Plan(sizes, inputs, outputs, kernel_outputs)
+
+
+def _ranks_match(signature: Signature, shapes: Sequence[Shape], looped: bool) -> bool:
+    extra = [len(shape) - len(core) for shape, core in zip(shapes, signature.inputs, strict=True)]
+    return all(e == extra[0] for e in extra) and extra[0] >= 0 and (looped or extra[0] == 0)
+
+
+def _refuse_ranks(signatures: Sequence[Signature], names: Sequence[str], shapes: Sequence[Shape], looped: bool) -> None:
+    """Blame the first argument whose number of dimensions fits no signature, or else the last."""
+    for k, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        cores = [s.inputs[k] for s in signatures]
+        fits = any(len(shape) == len(core) or (looped and len(shape) > len(core)) for core in cores)
+        unlike_first = looped and len(shape) - len(cores[0]) != len(shapes[0]) - len(signatures[0].inputs[0])
+        if not fits or unlike_first or k == len(names) - 1:
+            expected = " or ".join(dict.fromkeys(_text(core, looped) for core in cores))
+            like = f" with leading dimensions as in {names[0]}" if unlike_first else ""
+            raise ValueError(f"{name}: got shape {shape}, expected {expected}{like}")
+
+
+def _text(core: Core, looped: bool) -> str:
+    names = ("...", *core) if looped else core
+    return f"({names[0]},)" if len(names) == 1 and not looped else f"({', '.join(names)})"

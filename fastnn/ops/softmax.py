@@ -1,0 +1,90 @@
+"""Softmax and its logarithm over the last axis, and their backward passes as functions of the output."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn.kernels import softmax as kernels
+from fastnn.ops.arguments import LogProbabilities, Probabilities
+from fastnn.ops.declare import declare
+from fastnn.reference import softmax as reference
+
+
+def _distance_from_maximum(z: NDArray) -> NDArray:
+    """What rounding z - max(z) is relative to; beyond 750 the exponential is zero in every precision."""
+    return np.minimum(z.max(axis=-1, keepdims=True) - z, 750)
+
+
+@declare(
+    "(c)->(c)",
+    kernel=kernels.softmax,
+    reference=reference.softmax,
+    flops=lambda loop, c: 5 * loop * c,
+    sum_length=lambda c: c,
+    ulps=4,
+    magnitude=lambda z: reference.softmax(z) * (1 + _distance_from_maximum(z)),
+    looped=True,
+)
+def softmax(z: ArrayLike) -> NDArray:
+    """p = exp(z - m) / Σ exp(z - m) over the last axis, m the maximum; as `torch.softmax(z, -1)`.
+
+    z : logits, float32 or float64. Returns p, a new array of its shape and dtype; a row that holds NaN or +infinity
+    is NaN. Raises TypeError for other dtypes, ValueError for rows of no columns.
+    """
+
+
+@declare(
+    "(c),(c)->(c)",
+    kernel=kernels.softmax_backward,
+    reference=reference.softmax_backward,
+    arrays={"p": Probabilities()},
+    flops=lambda loop, c: 4 * loop * c,
+    sum_length=lambda c: c,
+    ulps=3,
+    magnitude=lambda dp, p: np.abs(p) * (np.abs(dp) + np.abs(dp * p).sum(axis=-1, keepdims=True)),
+    looped=True,
+)
+def softmax_backward(dp: ArrayLike, p: ArrayLike) -> NDArray:
+    """dz = p (dp - Σ dp p), where p = softmax(z).
+
+    dp, p : of one shape and dtype. Returns dz, a new array like them. Raises TypeError for other dtypes, ValueError
+    for shapes that differ.
+    """
+
+
+@declare(
+    "(c)->(c)",
+    kernel=kernels.log_softmax,
+    reference=reference.log_softmax,
+    flops=lambda loop, c: 5 * loop * c,
+    sum_length=lambda c: c,
+    ulps=4,
+    magnitude=lambda z: 1 + np.abs(reference.log_softmax(z)),
+    looped=True,
+)
+def log_softmax(z: ArrayLike) -> NDArray:
+    """z - m - log Σ exp(z - m) over the last axis, m the maximum; as `torch.log_softmax(z, -1)`.
+
+    z : logits, float32 or float64. Returns a new array of its shape and dtype; a row that holds NaN or +infinity is
+    NaN. Raises TypeError for other dtypes, ValueError for rows of no columns.
+    """
+
+
+@declare(
+    "(c),(c)->(c)",
+    kernel=kernels.log_softmax_backward,
+    reference=reference.log_softmax_backward,
+    arrays={"lp": LogProbabilities()},
+    flops=lambda loop, c: 4 * loop * c,
+    sum_length=lambda c: c,
+    ulps=4,
+    magnitude=lambda dlp, lp: np.abs(dlp) + np.exp(lp) * (1 + np.abs(lp)) * np.abs(dlp).sum(axis=-1, keepdims=True),
+    looped=True,
+)
+def log_softmax_backward(dlp: ArrayLike, lp: ArrayLike) -> NDArray:
+    """dz = dlp - exp(lp) Σ dlp, where lp = log_softmax(z).
+
+    dlp, lp : of one shape and dtype. Returns dz, a new array like them. Raises TypeError for other dtypes, ValueError
+    for shapes that differ.
+    """

@@ -1,0 +1,80 @@
+"""Every declared kernel against its reference; and proof that a wrong kernel would be seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.ops import DECLARED
+from fastnn.ops.verify import comparisons
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_kernel_equals_reference(name: str, dtype: str) -> None:
+    for found in comparisons(DECLARED[name], dtype):
+        assert found.share <= 1, f"{name}: {found}"
+
+
+def _without_bias(x, w, b):
+    return x @ w
+
+
+def _bias_gradient_of_one_row(dy, x, w):
+    return dy @ w.T, x.T @ dy, dy[-1]
+
+
+def _softmax_without_maximum(z):
+    with np.errstate(all="ignore"):
+        e = np.exp(z)
+        return e / e.sum(axis=-1, keepdims=True)
+
+
+def _gradient_of_the_sum(z, t):
+    loss, dz = fastnn.softmax_cross_entropy.reference(z, t)
+    return loss, dz * z.dtype.type(len(z))
+
+
+def _adam_without_correction(w, g, m, v, *, step, **numbers):
+    fastnn.adam_update.reference(w, g, m, v, step=10**9, **numbers)
+
+
+WRONG = {
+    "affine_forward": _without_bias,
+    "affine_backward": _bias_gradient_of_one_row,
+    "softmax": _softmax_without_maximum,
+    "softmax_cross_entropy": _gradient_of_the_sum,
+    "adam_update": _adam_without_correction,
+    "relu": lambda x: np.where(x < 0, x * x.dtype.type(0.01), x),
+    "relu_backward": lambda dy, y: np.where(y < 0, y.dtype.type(0), dy),
+    "sigmoid_backward": lambda dy, y: dy * y * (1 + y),
+    "tanh_backward": lambda dy, y: dy * (1 - y),
+    "softmax_backward": lambda dp, p: p * (dp + (dp * p).sum(axis=-1, keepdims=True)),
+    "log_softmax_backward": lambda dlp, lp: dlp + np.exp(lp) * dlp.sum(axis=-1, keepdims=True),
+    "cross_entropy": lambda p, t: -fastnn.cross_entropy.reference(p, t),
+    "accuracy": lambda z, t: z.dtype.type((z.argmin(axis=1) == t).mean()),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_kernel_is_seen(name: str, dtype: str) -> None:
+    class Wrong:
+        declaration = DECLARED[name].declaration
+
+        def __call__(self, *arrays, **numbers):
+            return WRONG[name](*arrays, **numbers)
+
+    with np.errstate(all="ignore"):
+        assert max(found.share for found in comparisons(Wrong(), dtype)) > 1
+
+
+@pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if "backward" in n))
+def test_swapped_sign_is_seen(name: str, dtype: str) -> None:
+    class Swapped:
+        declaration = DECLARED[name].declaration
+
+        def __call__(self, *arrays):
+            results = DECLARED[name](*arrays)
+            return tuple(-r for r in results) if isinstance(results, tuple) else -results
+
+    assert max(found.share for found in comparisons(Swapped(), dtype)) > 1

@@ -1,0 +1,245 @@
+"""The public functions: layouts and shapes that must work, and arguments that must be refused, each by its name."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.ops import DECLARED
+
+F32 = np.float32
+
+
+def arrays_of(name: str, dtype: str = "float32", **more: object) -> list[np.ndarray]:
+    declaration = DECLARED[name].declaration
+    sizes = {"n": 4, "i": 5, "o": 3, "c": 6, "classes": 7} | more.pop("sizes", {})
+    return declaration.draw(sizes, dtype, loop=(2, 4) if declaration.looped else (), **more)
+
+
+def results(name: str, arrays: list[np.ndarray], function=None) -> list[np.ndarray]:
+    declaration = DECLARED[name].declaration
+    returned = (function or DECLARED[name])(*arrays, **declaration.example)
+    if declaration.in_place:
+        return [a for key, a in zip(declaration.arrays, arrays, strict=True) if key in declaration.in_place]
+    return [np.asarray(r) for r in (returned if isinstance(returned, tuple) else (returned,))]
+
+
+def strided(array: np.ndarray) -> np.ndarray:
+    wide = np.zeros(tuple(2 * s for s in array.shape), array.dtype)
+    view = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def misaligned(array: np.ndarray) -> np.ndarray:
+    raw = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    raw[...] = array
+    return raw
+
+
+LAYOUTS = {"strided": strided, "fortran": np.asfortranarray, "read-only": read_only, "misaligned": misaligned}
+RETURNING = sorted(name for name, f in DECLARED.items() if not f.declaration.in_place)
+WRITING = sorted(set(DECLARED) - set(RETURNING))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", RETURNING)
+def test_layout_makes_no_difference(name: str, layout: str) -> None:
+    arrays = arrays_of(name)
+    others = [LAYOUTS[layout](a) for a in arrays]
+    before = len(DECLARED[name].kernel.signatures)
+    for expected, found in zip(results(name, arrays), results(name, others), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert len(DECLARED[name].kernel.signatures) <= before + 1, "a layout cost another compilation"
+
+
+@pytest.mark.parametrize("name", RETURNING)
+def test_arguments_are_left_alone(name: str) -> None:
+    arrays = arrays_of(name)
+    kept = [a.copy() for a in arrays]
+    found = results(name, arrays)
+    for array, copy in zip(arrays, kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
+        assert not any(np.shares_memory(array, f) for f in found)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_arguments_by_keyword(name: str) -> None:
+    keys = list(DECLARED[name].declaration.arrays)
+
+    def by_keyword(*arrays, **numbers):
+        return DECLARED[name](**dict(zip(keys, arrays, strict=True)), **numbers)
+
+    for expected, found in zip(results(name, arrays_of(name)), results(name, arrays_of(name), by_keyword), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if f.declaration.looped))
+@pytest.mark.parametrize("loop", [(), (1,), (3,), (2, 3), (2, 1, 2), (0,), (2, 0)])
+def test_any_leading_dimensions(name: str, loop: tuple[int, ...]) -> None:
+    declaration = DECLARED[name].declaration
+    if declaration.in_place and loop == ():
+        pytest.skip("a number cannot be updated in place")
+    arrays = declaration.draw({"c": 5}, loop=loop)
+    for expected, found in zip(
+        results(name, [a.copy() for a in arrays], declaration.reference), results(name, arrays), strict=True
+    ):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_no_rows() -> None:
+    x, w, b = np.zeros((0, 5), F32), np.ones((5, 3), F32), np.ones(3, F32)
+    assert fastnn.affine_forward(x, w, b).shape == (0, 3)
+    dx, dw, db = fastnn.affine_backward(np.zeros((0, 3), F32), x, w)
+    assert dx.shape == (0, 5)
+    np.testing.assert_array_equal(dw, np.zeros((5, 3)))
+    np.testing.assert_array_equal(db, np.zeros(3))
+    assert fastnn.softmax(np.zeros((0, 4), F32)).shape == (0, 4)
+    assert fastnn.one_hot(np.zeros(0, np.int64), classes=3).shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_other_dtypes_are_refused(name: str) -> None:
+    names = list(DECLARED[name].declaration.arrays)
+    for k, argument in enumerate(names):
+        for wrong in ("float16", ">f4", "complex64", "object", "U3"):
+            arrays = arrays_of(name)
+            arrays[k] = arrays[k].astype(wrong)
+            with pytest.raises(TypeError, match=rf"^{argument}: got dtype .*expected .*convert"):
+                DECLARED[name](*arrays, **DECLARED[name].declaration.example)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if len(f.declaration.arrays) > 1))
+def test_mixed_precision_is_refused(name: str) -> None:
+    arrays = arrays_of(name)
+    floats = [k for k, a in enumerate(arrays) if a.dtype.kind == "f"]
+    if len(floats) < 2:
+        return
+    last = floats[-1]
+    arrays[last] = arrays[last].astype(np.float64)
+    argument = list(DECLARED[name].declaration.arrays)[last]
+    with pytest.raises(TypeError, match=rf"^{argument}: got dtype float64, expected float32"):
+        DECLARED[name](*arrays, **DECLARED[name].declaration.example)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if len(f.declaration.arrays) > 1))
+def test_shapes_that_do_not_fit_are_refused(name: str) -> None:
+    cores = DECLARED[name].declaration.signatures[0].inputs
+    for k, core in enumerate(cores):
+        if core and sum(core[-1] in other for other in cores) == 1:
+            continue  # no other argument has that dimension, so that any size fits
+        arrays = arrays_of(name)
+        arrays[k] = np.concatenate([arrays[k]] * 2, axis=-1)
+        with pytest.raises(ValueError, match=r"^\w+: got shape .*expected"):
+            DECLARED[name](*arrays, **DECLARED[name].declaration.example)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: fastnn.affine_forward(np.ones((4, 5), F32), np.ones((6, 3), F32), np.ones(3, F32)),
+            r"^w: got shape \(6, 3\), expected \(i, o\) with i = 5 as in x",
+        ),
+        (
+            lambda: fastnn.affine_forward(np.ones(5, F32), np.ones((5, 3), F32), np.ones(3, F32)),
+            r"^x: got shape \(5,\), expected \(n, i\)",
+        ),
+        (lambda: fastnn.softmax(np.ones((3, 0), F32)), r"^z: got shape \(3, 0\), expected c of at least 1"),
+        (lambda: fastnn.softmax(F32(1)), r"^z: got shape \(\), expected \(\.\.\., c\)"),
+        (lambda: fastnn.sigmoid_backward(np.ones(3, F32), np.ones((1, 3), F32)), r"^y: got shape \(1, 3\)"),
+        (lambda: fastnn.softmax_cross_entropy(np.ones((0, 3), F32), np.ones(0, int)), r"expected n of at least 1"),
+        (
+            lambda: fastnn.softmax_cross_entropy(np.ones((2, 3), F32), np.array([0, 3])),
+            r"^t: got label 3 at position 1, expected labels from 0 to 2",
+        ),
+        (lambda: fastnn.softmax_cross_entropy(np.ones((2, 3), F32), np.array([0, -1])), r"^t: got label -1 at"),
+        (lambda: fastnn.cross_entropy(np.ones((2, 3), F32), np.array([0, 200], np.uint8)), r"^t: got label 200 at"),
+        (lambda: fastnn.accuracy(np.ones((2, 3), F32), np.array([7, 0])), r"^t: got label 7 at position 0"),
+        (lambda: fastnn.one_hot(np.array([3]), classes=3), r"^t: got label 3 at position 0"),
+        (lambda: fastnn.one_hot(np.array([0]), classes=0), r"^classes: got 0, expected at least 1"),
+        (lambda: fastnn.cross_entropy(np.ones((1, 2), F32), np.array([0]), eps=-1.0), r"^eps: got -1.0, expected"),
+        (lambda: fastnn.sgd_update(np.ones(2, F32), np.ones(2, F32), lr=0.0), r"^lr: got 0.0, expected .*\(0, inf\)"),
+        (lambda: fastnn.sgd_update(np.ones(2, F32), np.ones(2, F32), lr=np.nan), r"^lr: got nan"),
+    ],
+)
+def test_value_errors_name_the_argument(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: fastnn.softmax_cross_entropy(np.ones((2, 3), F32), np.array([0.0, np.nan])),
+            r"^t: got dtype float64, expected integer labels",
+        ),
+        (lambda: fastnn.relu([1, 2, 3]), r"^x: got dtype int64, expected float32 or float64"),
+        (lambda: fastnn.relu(None), r"^x: got dtype object"),
+        (lambda: fastnn.sgd_update(np.ones(2, F32), np.ones(2, F32), lr="fast"), r"^lr: got 'fast', expected a number"),
+        (lambda: fastnn.sgd_update(np.ones(2, F32), np.ones(2, F32)), r"missing a required .*argument: 'lr'"),
+        (lambda: fastnn.relu(), r"missing a required argument: 'x'"),
+        (lambda: fastnn.relu(np.ones(2, F32), np.ones(2, F32)), r"too many positional arguments"),
+        (lambda: fastnn.relu(np.ones(2, F32), slope=1), r"unexpected keyword argument 'slope'"),
+        (lambda: fastnn.one_hot(np.array([0]), classes=2.5), r"^classes: got 2.5, expected an integer"),
+        (lambda: fastnn.one_hot(np.array([0]), classes=2, dtype="int8"), r"^dtype: got 'int8', expected"),
+    ],
+)
+def test_type_errors_name_the_argument(call, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", WRITING)
+def test_what_cannot_be_written_in_place_is_refused(name: str, layout: str) -> None:
+    declaration = DECLARED[name].declaration
+    for written in declaration.in_place:
+        arrays = dict(zip(declaration.arrays, arrays_of(name), strict=True))
+        kept = {key: a.copy() for key, a in arrays.items()}
+        arrays[written] = LAYOUTS[layout](arrays[written])
+        with pytest.raises(ValueError, match=rf"^{written}: is updated in place"):
+            DECLARED[name](*arrays.values(), **declaration.example)
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(array, kept[key])
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_shared_memory_is_refused(name: str) -> None:
+    w, *others = arrays_of(name)
+    with pytest.raises(ValueError, match=r"^w: is updated in place and shares memory with"):
+        DECLARED[name](w, w, *others[1:], **DECLARED[name].declaration.example)
+
+
+def test_results_are_new_arrays_of_the_right_kind(dtype: str) -> None:
+    loss, dz = fastnn.softmax_cross_entropy(np.ones((2, 3), dtype), np.array([0, 1]))
+    assert isinstance(loss, np.floating)
+    assert loss.dtype == dz.dtype == dtype
+    assert isinstance(fastnn.sigmoid(np.dtype(dtype).type(0)), np.floating)
+    assert fastnn.one_hot(np.array([1]), classes=2, dtype=dtype).dtype == dtype
+
+
+def test_lists_and_other_integers_are_taken() -> None:
+    np.testing.assert_array_equal(fastnn.relu([-1.0, 2.0]), [0.0, 2.0])
+    z = np.ones((2, 3), F32)
+    for kind in ("int8", "uint8", "int32", "uint64", ">i8"):
+        np.testing.assert_array_equal(
+            fastnn.softmax_cross_entropy(z, np.array([0, 2], kind))[1], fastnn.softmax_cross_entropy(z, [0, 2])[1]
+        )
+
+
+def test_every_parameter_of_a_stub_is_used() -> None:
+    for name, function in DECLARED.items():
+        own, reference = (set(inspect.signature(f).parameters) for f in (function, function.reference))
+        assert own == reference, name

@@ -1,0 +1,77 @@
+"""Every public kernel is declared, looks like a function, and carries what it was made of."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
+
+import numba
+import numpy as np
+import pytest
+
+import fastnn
+import fastnn.kernels
+import fastnn.reference
+from fastnn.ops import DECLARED
+
+REFERENCE_FUNCTIONS = {
+    name
+    for info in pkgutil.iter_modules(fastnn.reference.__path__)
+    if info.name not in ("mlp", "precision")
+    for name, value in vars(importlib.import_module(f"fastnn.reference.{info.name}")).items()
+    if inspect.isfunction(value) and not name.startswith("_") and name != "in_float64"
+}
+
+
+def _module(wing: ModuleType, room: str) -> ModuleType:
+    return importlib.import_module(f"{wing.__name__}.{room}")
+
+
+def test_every_reference_function_is_declared_and_public() -> None:
+    assert set(DECLARED) == REFERENCE_FUNCTIONS
+    assert set(DECLARED) <= set(fastnn.__all__)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_rooms_have_the_same_names(name: str) -> None:
+    function = DECLARED[name]
+    room = function.__module__.rsplit(".", 1)[1]
+    assert getattr(_module(fastnn.reference, room), name) is function.reference
+    assert getattr(_module(fastnn.kernels, room), name) is function.kernel
+    assert getattr(fastnn, name) is function
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_looks_like_a_function(name: str) -> None:
+    function = DECLARED[name]
+    assert function.__name__ == name
+    assert inspect.getdoc(function).endswith(str(function.signature)) or function.declaration.looped
+    assert function.signature in function.__doc__
+    parameters = inspect.signature(function).parameters
+    assert list(parameters) == [*function.declaration.arrays, *function.declaration.numbers]
+    assert "Raises" in function.__doc__
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_costs_something(name: str) -> None:
+    declaration = DECLARED[name].declaration
+    sizes = {d: 4 for s in declaration.signatures for d in s.dimensions} | {"classes": 7}
+    arrays = declaration.draw(sizes, loop=(2, 2) if declaration.looped else ())
+    plan = declaration.plan(tuple(a.shape for a in arrays), {n: sizes[n] for n in declaration.size_numbers})
+    flops, moved = declaration.cost(plan)
+    assert flops >= 0
+    assert moved >= sum(a.size for a in arrays if a.dtype.kind == "f") * 4
+
+
+def test_kernel_serves_nopython_code() -> None:
+    softmax = fastnn.softmax.kernel
+
+    @numba.njit
+    def most_likely(z):
+        p = np.empty_like(z)
+        softmax(z, p)
+        return p.max()
+
+    assert most_likely(np.log(np.array([[1.0, 3.0]]))) == pytest.approx(0.75)

@@ -1,0 +1,102 @@
+"""The references against numbers worked out by hand, and against PyTorch where it is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastnn.reference import activations, affine, encoding, losses, metrics, optimizers, softmax
+
+
+def test_affine_by_hand() -> None:
+    x, w, b = np.array([[1.0, 2.0]]), np.array([[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]), np.array([0.1, 0.2, 0.3])
+    np.testing.assert_allclose(affine.affine_forward(x, w, b), [[5.1, 11.2, 17.3]])
+
+
+def test_softmax_by_hand() -> None:
+    np.testing.assert_allclose(softmax.softmax(np.log([1.0, 2.0, 5.0])), [0.125, 0.25, 0.625])
+    e = np.exp([0.0, -10.0, -20.0])
+    np.testing.assert_allclose(softmax.softmax(np.array([1010.0, 1000.0, 990.0])), e / e.sum())
+
+
+def test_cross_entropy_by_hand() -> None:
+    p, t = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]), np.array([0, 2])
+    expected = -(np.log(0.5) + np.log(0.8)) / 2
+    assert losses.cross_entropy(p, t) == pytest.approx(expected)
+    assert losses.cross_entropy(p, np.eye(3)[t]) == pytest.approx(expected)
+    assert losses.cross_entropy(p, t, eps=1e-7) == pytest.approx(-(np.log(0.5 + 1e-7) + np.log(0.8 + 1e-7)) / 2)
+
+
+def test_cross_entropy_of_a_sure_answer() -> None:
+    p = np.array([[1.0, 0.0]])
+    assert losses.cross_entropy(p, np.array([0])) == 0
+    assert losses.cross_entropy(p, np.array([[1.0, 0.0]])) == 0
+    assert losses.cross_entropy(p, np.array([1])) == np.inf
+
+
+def test_one_hot_and_accuracy_by_hand() -> None:
+    np.testing.assert_array_equal(encoding.one_hot(np.array([2, 0]), classes=3), [[0, 0, 1], [1, 0, 0]])
+    assert metrics.accuracy(np.array([[1.0, 1.0], [0.0, 2.0], [3.0, 0.0]]), np.array([0, 1, 1])) == pytest.approx(2 / 3)
+
+
+def test_results_keep_the_precision_of_the_arguments(dtype: str) -> None:
+    x = np.ones((2, 3), dtype)
+    assert activations.sigmoid(x).dtype == dtype
+    loss, dz = losses.softmax_cross_entropy(x, np.array([0, 1]))
+    assert loss.dtype == dz.dtype == dtype
+
+
+class TestAgainstTorch:
+    """In float64 PyTorch and the references differ by roundings alone."""
+
+    torch = staticmethod(lambda: pytest.importorskip("torch"))
+    tolerance = {"rtol": 1e-12, "atol": 1e-13}  # noqa: RUF012
+
+    @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
+    def test_activation(self, name: str, rng: np.random.Generator) -> None:
+        torch = self.torch()
+        x, dy = rng.standard_normal((6, 4)) * 3, rng.standard_normal((6, 4))
+        tensor = torch.tensor(x, requires_grad=True)
+        y = getattr(torch, name)(tensor)
+        y.backward(torch.tensor(dy))
+        found = getattr(activations, name)(x)
+        np.testing.assert_allclose(found, y.detach().numpy(), **self.tolerance)
+        backward = getattr(activations, f"{name}_backward")(dy, found)
+        np.testing.assert_allclose(backward, tensor.grad.numpy(), **self.tolerance)
+
+    @pytest.mark.parametrize("rows", [False, True])
+    def test_softmax_cross_entropy(self, rows: bool, rng: np.random.Generator) -> None:
+        torch = self.torch()
+        z, t = rng.standard_normal((6, 4)) * 3, rng.integers(0, 4, 6)
+        if rows:
+            t = rng.random((6, 4))
+        tensor = torch.tensor(z, requires_grad=True)
+        loss = torch.nn.functional.cross_entropy(tensor, torch.tensor(t))
+        loss.backward()
+        found, dz = losses.softmax_cross_entropy(z, t)
+        np.testing.assert_allclose(found, loss.item(), **self.tolerance)
+        np.testing.assert_allclose(dz, tensor.grad.numpy(), **self.tolerance)
+
+    @pytest.mark.parametrize(
+        ("name", "numbers"),
+        [
+            ("SGD", {"lr": 0.1}),
+            ("SGD", {"lr": 0.1, "weight_decay": 0.01}),
+            ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
+            ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+            ("Adam", {"lr": 0.01}),
+            ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
+        ],
+    )
+    def test_optimizer(self, name: str, numbers: dict, rng: np.random.Generator) -> None:
+        torch = self.torch()
+        w = rng.standard_normal(10)
+        tensor = torch.tensor(w.copy(), requires_grad=True)
+        theirs = getattr(torch.optim, name)([tensor], **numbers)
+        own = getattr(optimizers, name)(**numbers)
+        for _ in range(10):
+            g = rng.standard_normal(10)
+            tensor.grad = torch.tensor(g)
+            theirs.step()
+            own.step([w], [g])
+        np.testing.assert_allclose(w, tensor.detach().numpy(), **self.tolerance)

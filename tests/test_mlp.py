@@ -1,0 +1,288 @@
+"""The multi-layer perceptron against its NumPy twin and PyTorch, its contract, and a network that learns digits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.reference import optimizers as reference_optimizers
+from fastnn.reference.mlp import MLP as Twin
+
+OPTIMIZERS = [
+    ("SGD", {"lr": 0.5}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("Adam", {"lr": 0.01}),
+    ("Adam", {"lr": 0.01, "beta1": 0.8, "beta2": 0.99, "eps": 1e-6, "weight_decay": 0.01}),
+]
+STEPS = 10
+
+
+def batches(net_sizes, loss, dtype, rng, n=9):
+    for _ in range(STEPS):
+        x = rng.standard_normal((n, net_sizes[0])).astype(dtype)
+        if loss == "softmax_cross_entropy":
+            yield x, rng.integers(0, net_sizes[-1], n)
+        else:
+            yield x, rng.standard_normal((n, net_sizes[-1])).astype(dtype)
+
+
+def assert_same_trajectory(net, twin, own, theirs, data, dtype: str, lr: float) -> None:
+    """Each step adds roundings of a sum over the widest layer; an update multiplies them by lr. Adam divides by the
+    root of a small number, which can make a few of them the whole of a step: such weights are bounded by steps."""
+    eps = float(np.finfo(dtype).eps)
+    for x, t in data:
+        expected = twin.train_step(x, t, theirs)
+        assert net.train_step(x, t, own) == pytest.approx(expected, rel=100 * eps, abs=100 * eps)
+    for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(w, v, rtol=0, atol=STEPS * 100 * eps * max(lr, np.abs(v).max()))
+
+
+@pytest.mark.parametrize(("name", "numbers"), OPTIMIZERS)
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_trajectory_of_the_twin(activation, loss, name, numbers, dtype, rng) -> None:
+    sizes = (13, 7, 5, 4)
+    net, twin = (kind(sizes, activation, loss, dtype=dtype) for kind in (fastnn.MLP, Twin))
+    own, theirs = getattr(fastnn, name)(**numbers), getattr(reference_optimizers, name)(**numbers)
+    assert_same_trajectory(net, twin, own, theirs, batches(sizes, loss, dtype, rng), dtype, numbers["lr"])
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2, 2), (1, 1, 1), (64, 33, 17, 9, 5), (784, 50, 10)])
+@pytest.mark.parametrize("n", [1, 2, 33])
+def test_trajectory_at_any_depth_and_batch(sizes, n, dtype, rng) -> None:
+    net, twin = fastnn.MLP(sizes, dtype=dtype), Twin(sizes, dtype=dtype)
+    data = batches(sizes, "softmax_cross_entropy", dtype, rng, n)
+    assert_same_trajectory(net, twin, fastnn.SGD(0.1), reference_optimizers.SGD(0.1), data, dtype, 0.1)
+
+
+@pytest.mark.parametrize(("name", "numbers"), [OPTIMIZERS[0], OPTIMIZERS[3], OPTIMIZERS[4]])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_trajectory_of_torch(activation, name, numbers, rng) -> None:
+    torch = pytest.importorskip("torch")
+    numbers = {k: v for k, v in numbers.items() if k not in ("beta1", "beta2")}
+    sizes = (13, 7, 4)
+    net = fastnn.MLP(sizes, activation, dtype="float64")
+    weights = [torch.tensor(w, requires_grad=True) for w in net.get_weights()]
+    theirs, own = getattr(torch.optim, name)(weights, **numbers), getattr(fastnn, name)(**numbers)
+    for x, t in batches(sizes, "softmax_cross_entropy", "float64", rng):
+        w1, b1, w2, b2 = weights
+        z = getattr(torch, activation)(torch.tensor(x) @ w1 + b1) @ w2 + b2
+        loss = torch.nn.functional.cross_entropy(z, torch.tensor(t))
+        theirs.zero_grad()
+        loss.backward()
+        theirs.step()
+        assert net.train_step(x, t, own) == pytest.approx(loss.item(), rel=1e-12)
+    for w, v in zip(net.get_weights(), weights, strict=True):
+        np.testing.assert_allclose(w, v.detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+def test_gradient_by_finite_differences(rng) -> None:
+    """One step of SGD is the gradient: the kernel's against central differences of its own loss."""
+    x, t = rng.standard_normal((5, 2)), rng.integers(0, 2, 5)
+    net = fastnn.MLP((2, 3, 2, 2), "tanh", dtype="float64")
+    start = net.get_weights()
+
+    def loss_at(weights):
+        net.set_weights(weights)
+        return float(fastnn.softmax_cross_entropy(net.forward(x), t)[0])
+
+    net.train_step(x, t, fastnn.SGD(lr=1.0))
+    moved = [before - after for before, after in zip(start, net.get_weights(), strict=True)]
+    for k, gradient in enumerate(moved):
+        for at in np.ndindex(gradient.shape):
+            above, below = ([w.copy() for w in start] for _ in range(2))
+            above[k][at] += 1e-5
+            below[k][at] -= 1e-5
+            assert gradient[at] == pytest.approx((loss_at(above) - loss_at(below)) / 2e-5, rel=1e-6, abs=1e-9)
+
+
+def test_forward_and_predictions_are_the_twins(dtype, rng) -> None:
+    net, twin = fastnn.MLP((13, 7, 4), dtype=dtype), Twin((13, 7, 4), dtype=dtype)
+    for n in (0, 1, 9):
+        x = rng.standard_normal((n, 13)).astype(dtype)
+        for name in ("forward", "predict_proba", "predict"):
+            found, expected = getattr(net, name)(x), getattr(twin, name)(x)
+            assert found.shape == expected.shape
+            assert found.dtype == expected.dtype
+            np.testing.assert_allclose(found, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
+
+
+def test_regression_predicts_its_output(rng) -> None:
+    """The notes' one-unit regression, y = 2 x + 1, from targets (n,)."""
+    x = rng.standard_normal((64, 1))
+    t = 2 * x[:, 0] + 1
+    net = fastnn.MLP((1, 1), loss="mean_squared_error", dtype="float64")
+    optimizer = fastnn.SGD(lr=0.1)
+    losses = [net.train_step(x, t, optimizer) for _ in range(300)]
+    assert losses[-1] < 1e-12
+    np.testing.assert_allclose(net.predict(np.array([[3.0]])), [[7.0]], rtol=1e-5)
+
+
+def test_rows_of_probabilities_are_targets_too(rng) -> None:
+    x, t = rng.standard_normal((9, 13)).astype(np.float32), rng.integers(0, 4, 9)
+    one, two = fastnn.MLP((13, 7, 4)), fastnn.MLP((13, 7, 4))
+    assert one.train_step(x, t, fastnn.SGD(0.1)) == pytest.approx(
+        two.train_step(x, fastnn.one_hot(t, classes=4), fastnn.SGD(0.1)), rel=1e-6
+    )
+    for w, v in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(w, v, atol=1e-7)
+
+
+def test_the_notes_network_learns_digits() -> None:
+    """64-50-10, sigmoid, softmax cross-entropy and SGD, as the notes train it on the full-size digits."""
+    (x, t), (x_test, t_test) = fastnn.datasets.load("digits")
+    net = fastnn.MLP((64, 50, 10), activation="sigmoid", seed=0)
+    optimizer, order = fastnn.SGD(lr=1.0), np.random.default_rng(0)
+    for _ in range(60):
+        rows = order.permutation(len(x))
+        for start in range(0, len(x), 50):
+            batch = rows[start : start + 50]
+            net.train_step(x[batch], t[batch], optimizer)
+    assert fastnn.accuracy(net.forward(x_test), t_test) >= 0.95
+    np.testing.assert_array_equal(net.predict(x_test), net.predict_proba(x_test).argmax(axis=1))
+
+
+def test_weights_go_in_and_come_out(dtype) -> None:
+    net = fastnn.MLP((3, 4, 2), dtype=dtype)
+    weights = [np.arange(w.size, dtype=dtype).reshape(w.shape) for w in net.get_weights()]
+    net.set_weights(weights)
+    for w, v in zip(net.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(w, v)
+        assert w.dtype == dtype
+    net.get_weights()[0][...] = -1
+    np.testing.assert_array_equal(net.get_weights()[0], weights[0])
+
+
+def test_initial_weights() -> None:
+    same = [fastnn.MLP((30, 20, 10), seed=3).get_weights()[0] for _ in range(2)]
+    np.testing.assert_array_equal(*same)
+    assert not np.array_equal(same[0], fastnn.MLP((30, 20, 10), seed=4).get_weights()[0])
+    wide = {init: fastnn.MLP((400, 600), init=init).get_weights() for init in ("xavier", "he", 0.01)}
+    for init, scale in (("xavier", np.sqrt(2 / 1000)), ("he", np.sqrt(2 / 400)), (0.01, 0.01)):
+        w, b = wide[init]
+        # The deviation of n draws is off by scale / sqrt(2 n): six of those.
+        assert w.std() == pytest.approx(scale, rel=6 / np.sqrt(2 * w.size))
+        np.testing.assert_array_equal(b, 0)
+
+
+def test_one_optimizer_trains_two_nets_apart(rng) -> None:
+    x, t = rng.standard_normal((9, 13)).astype(np.float32), rng.integers(0, 4, 9)
+    shared, one, two = fastnn.Adam(0.01), fastnn.MLP((13, 4)), fastnn.MLP((13, 7, 4))
+    alone = fastnn.MLP((13, 4))
+    own = fastnn.Adam(0.01)
+    for _ in range(3):
+        one.train_step(x, t, shared)
+        two.train_step(x, t, shared)
+        alone.train_step(x, t, own)
+    np.testing.assert_array_equal(one.get_weights()[0], alone.get_weights()[0])
+
+
+def test_learning_rate_can_change_between_steps(rng) -> None:
+    x, t = rng.standard_normal((9, 13)).astype(np.float32), rng.integers(0, 4, 9)
+    net, optimizer = fastnn.MLP((13, 4)), fastnn.SGD(lr=0.1)
+    w = net.get_weights()[0]
+    net.train_step(x, t, optimizer)
+    first = np.abs(net.get_weights()[0] - w).max()
+    net.set_weights([w, np.zeros(4)])
+    optimizer.lr = 0.2
+    net.train_step(x, t, optimizer)
+    assert np.abs(net.get_weights()[0] - w).max() == pytest.approx(2 * first, rel=1e-4)
+
+
+def test_nan_in_comes_out() -> None:
+    net = fastnn.MLP((3, 4, 2))
+    x = np.array([[1, np.nan, 2], [1, 1, 2]], np.float32)
+    z = net.forward(x)
+    assert np.isnan(z[0]).all()
+    assert np.isfinite(z[1]).all()
+    assert np.isnan(net.train_step(x, np.array([0, 1]), fastnn.SGD(0.1)))
+
+
+@pytest.mark.parametrize("layout", ["strided", "fortran", "read-only"])
+def test_layout_makes_no_difference(layout, rng) -> None:
+    x, t = rng.standard_normal((8, 6)).astype(np.float32), rng.integers(0, 4, 8)
+    if layout == "strided":
+        other = np.repeat(x, 2, axis=1)[:, ::2]
+        labels = np.repeat(t, 2)[::2]
+    else:
+        other, labels = np.asfortranarray(x), t.copy()
+        other.flags.writeable = labels.flags.writeable = layout != "read-only"
+    one, two = fastnn.MLP((6, 5, 4)), fastnn.MLP((6, 5, 4))
+    assert one.train_step(x, t, fastnn.SGD(0.1)) == two.train_step(other, labels, fastnn.SGD(0.1))
+    np.testing.assert_array_equal(one.get_weights()[0], two.get_weights()[0])
+
+
+GOOD_X, GOOD_T = np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "error", "message"),
+    [
+        (np.ones((4, 5), np.float32), GOOD_T, ValueError, r"^x: got shape \(4, 5\), expected \(n, 3\)"),
+        (np.ones(3, np.float32), GOOD_T, ValueError, r"^x: got shape \(3,\), expected \(n, 3\)"),
+        (np.ones((0, 3), np.float32), GOOD_T[:0], ValueError, r"^x: got 0 rows"),
+        (np.ones((4, 3)), GOOD_T, TypeError, r"^x: got dtype float64, expected float32, the net's dtype; convert"),
+        (np.ones((4, 3), int), GOOD_T, TypeError, r"^x: got dtype int64"),
+        (GOOD_X, GOOD_T[:3], ValueError, r"^t: got 3 labels, expected 4"),
+        (GOOD_X, np.array([0, 1, 2, 0]), ValueError, r"^t: got label 2 at position 2, expected labels from 0 to 1"),
+        (GOOD_X, np.array([0, -1, 1, 0]), ValueError, r"^t: got label -1 at position 1"),
+        (GOOD_X, np.array([0, np.nan, 1, 0]), TypeError, r"^t: got dtype float64, expected integer labels"),
+        (GOOD_X, np.ones((4, 3), np.float32), ValueError, r"^t: got shape \(4, 3\), expected \(4, 2\)"),
+        (GOOD_X, np.ones((4, 2)), TypeError, r"^t: got dtype float64, expected float32"),
+        (GOOD_X, GOOD_T[:, None], TypeError, r"^t: got dtype int64"),
+    ],
+)
+def test_bad_batches_change_nothing(x, t, error, message) -> None:
+    net, optimizer = fastnn.MLP((3, 4, 2)), fastnn.Adam()
+    before = net.get_weights()
+    with pytest.raises(error, match=message):
+        net.train_step(x, t, optimizer)
+    for w, v in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(w, v)
+    net.train_step(GOOD_X, GOOD_T, optimizer)
+    fresh = fastnn.MLP((3, 4, 2))
+    fresh.train_step(GOOD_X, GOOD_T, fastnn.Adam())
+    np.testing.assert_array_equal(net.get_weights()[0], fresh.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"sizes": (3,)}, ValueError, "^sizes: got"),
+        ({"sizes": (3, 0, 2)}, ValueError, r"^sizes\[1\]: got 0"),
+        ({"sizes": (3, 2.5)}, TypeError, r"^sizes\[1\]: got 2.5"),
+        ({"sizes": (3, 2), "activation": "swish"}, ValueError, "^activation: got 'swish', expected one of 'sigmoid'"),
+        ({"sizes": (3, 2), "loss": "hinge"}, ValueError, "^loss: got 'hinge'"),
+        ({"sizes": (3, 2), "dtype": "float16"}, TypeError, "^dtype: got 'float16'"),
+        ({"sizes": (3, 2), "init": "random"}, ValueError, "^init: got 'random'"),
+        ({"sizes": (3, 2), "init": -1.0}, ValueError, "^init: got -1.0"),
+    ],
+)
+def test_bad_nets_are_refused(arguments, error, message) -> None:
+    with pytest.raises(error, match=message):
+        fastnn.MLP(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        (lambda good: good[:3], ValueError, "^weights: got 3 arrays, expected 4"),
+        (lambda good: [good[0].T, *good[1:]], ValueError, r"^weights\[0\]: got shape \(4, 3\), expected \(3, 4\)"),
+        (lambda good: [*good[:3], np.array(["a", "b"])], TypeError, r"^weights\[3\]: got dtype <U1"),
+    ],
+)
+def test_bad_weights_change_nothing(weights, error, message) -> None:
+    net = fastnn.MLP((3, 4, 2))
+    before = net.get_weights()
+    with pytest.raises(error, match=message):
+        net.set_weights(weights([w + 1 for w in before]))
+    for w, v in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(w, v)
+
+
+def test_optimizer_must_be_one() -> None:
+    with pytest.raises(TypeError, match="^optimizer: got 'adam', expected one of fastnn's optimizers"):
+        fastnn.MLP((3, 2)).train_step(GOOD_X, GOOD_T, "adam")

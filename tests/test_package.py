@@ -1,0 +1,87 @@
+"""The house: which module may import which, how much an import costs, and that every module says what it is."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastnn
+
+ROOT = Path(fastnn.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+
+# What each part of the package may import of the package.
+MAY_IMPORT = {
+    "reference": {"reference", "initializers"},
+    "kernels": {"kernels", "cache_directory"},
+    "ops": {"ops", "kernels", "reference"},
+    "datasets": {"datasets", "cache_directory"},
+    "initializers": set(),
+    "cache_directory": set(),
+    "optimizers": {"ops", "kernels"},
+    "mlp": {"ops", "kernels", "initializers", "optimizers"},
+}
+# And of the kernels' own rooms: vector math on intrinsics, kernels on both, never the other way.
+LOWER_KERNELS = {"simd": set(), "cache": set(), "jit": {"cache"}, "vecmath": {"simd", "jit"}}
+MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    own = {name.split(".")[1:] and name.split(".")[1] for name in imports(path) if name.split(".")[0] == "fastnn"}
+    if part(path) != "__init__":
+        assert own <= MAY_IMPORT[part(path)]
+    assert {name.split(".")[0] for name in imports(path)} <= MAY_NEED | {"fastnn"}
+    if part(path) == "kernels" and path.stem in LOWER_KERNELS:
+        rooms = {name.split(".")[2] for name in imports(path) if name.startswith("fastnn.kernels.")}
+        assert rooms <= LOWER_KERNELS[path.stem]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_llvm_is_spoken_in_one_file(path: Path) -> None:
+    speaks = any(name.startswith("llvmlite.ir") or name == "llvmlite.ir" for name in imports(path))
+    assert not speaks or path.name == "simd.py"
+
+
+def test_import_compiles_and_fetches_nothing() -> None:
+    program = (
+        "import sys, fastnn; "
+        "print([m for m in ('pandas', 'matplotlib', 'sklearn', 'torch', 'jax', 'urllib.request') "
+        "if m in sys.modules]); print(len(fastnn.softmax.kernel.signatures))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines() == ["[]", "0"]
+    assert done.stderr == ""
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    metadata = pytest.importorskip("importlib.metadata")
+    try:
+        installed = metadata.version("fastnn")
+    except metadata.PackageNotFoundError:
+        pytest.skip("run from a checkout that is not installed")
+    assert installed == fastnn.__version__
