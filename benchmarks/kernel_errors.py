@@ -1,0 +1,18 @@
+"""How far every declared kernel is from its reference, over every drawn input."""
+
+from __future__ import annotations
+
+from benchmarks.results import KernelError
+from fastnn.ops import DECLARED
+from fastnn.ops.verify import comparisons
+
+
+def measure(dtypes: tuple[str, ...] = ("float32", "float64")) -> list[KernelError]:
+    """One entry per kernel and dtype."""
+    entries = []
+    for name, function in DECLARED.items():
+        for dtype in dtypes:
+            found = list(comparisons(function, dtype))
+            share, ulps = max(c.share for c in found), max(c.ulps for c in found)
+            entries.append(KernelError(name, dtype, float(share), float(ulps), len(found)))
+    return entries

@@ -1,0 +1,48 @@
+"""The README is true: its snippets run, its commands are those of CI, and its table is that of the committed report."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import headline, render
+from benchmarks.results import Results
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_snippet_runs(number: int, tmp_path: Path) -> None:
+    program = tmp_path / "snippet.py"
+    program.write_text(SNIPPETS[number], encoding="utf-8")
+    done = subprocess.run([sys.executable, program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
+    expected = {"loss": r"test accuracy 0\.9[5-9]", "entropy": r"\(c\)->\(c\) 1\.386", "leaky": r"-0\.01.* True"}
+    word = next(word for word in expected if word in SNIPPETS[number])
+    assert re.search(expected[word], printed), printed
+
+
+def test_headline_is_that_of_the_committed_report() -> None:
+    results = Results.load(ROOT / "reports" / "reference" / "results.json")
+    assert headline.is_current(ROOT / "README.md", results)
+
+
+def test_report_is_what_its_results_render_to(tmp_path: Path) -> None:
+    committed = ROOT / "reports" / "reference"
+    render(Results.load(committed / "results.json"), tmp_path)
+    for name in ("report.md", "results.csv"):
+        assert (tmp_path / name).read_text("utf-8") == (committed / name).read_text("utf-8")
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    for path in re.findall(r"\]\(([^)#]+)\)", README):
+        assert path.startswith("http") or (ROOT / path).exists(), path
+    for path in re.findall(r"`(fastnn/[\w/.]+)`", README):
+        assert (ROOT / path).exists(), path
