@@ -22,7 +22,7 @@ POOL_BATCHES = 16
 
 @dataclass(frozen=True)
 class Model:
-    """A multi-layer perceptron and how it is trained. `sizes[0]` is replaced by the data's width where MNIST is missing."""
+    """A multi-layer perceptron and how it is trained; `sizes[0]` follows the data where MNIST is missing."""
 
     sizes: tuple[int, ...]
     activation: str

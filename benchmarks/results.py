@@ -8,15 +8,16 @@ start-up times, kernel errors, conditions) travels under the key `fastnn`.
 from __future__ import annotations
 
 import json
-import math
 import os
 import statistics
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pytest_benchmark.stats import Stats
+
 FORMAT = 1
-STATUSES = ("ok", "wrong", "missing", "died", "timeout")
+STATUSES = ("ok", "wrong", "missing", "died", "timeout", "interrupted")
 
 
 class ResultsError(ValueError):
@@ -140,7 +141,9 @@ class Results:
         except OSError as error:
             raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
         except ValueError as error:
-            raise ResultsError(f"{path}: not a whole JSON file ({error}); was it cut off? Run the race again") from error
+            raise ResultsError(
+                f"{path}: not a whole JSON file ({error}); was it cut off? Run the race again"
+            ) from error
         try:
             own = document["fastnn"]
             if own["format"] != FORMAT:
@@ -161,13 +164,13 @@ class Results:
             raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write beside `path`, then rename: a reader sees the old file or the new one, never half of one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -195,31 +198,8 @@ def _cell(entry: dict[str, Any]) -> Cell:
 
 
 def _stats(samples: list[float]) -> dict[str, Any]:
-    """The statistics that pytest-benchmark stores, by the same definitions."""
-    ordered = sorted(samples)
-    q1, median, q3 = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
-    iqr, mean = q3 - q1, statistics.fmean(ordered)
-    stddev = statistics.stdev(ordered) if len(ordered) > 1 else 0.0
-    low, high = q1 - 1.5 * iqr, q3 + 1.5 * iqr
-    iqr_outliers = sum(not low <= value <= high for value in ordered)
-    stddev_outliers = sum(abs(value - mean) > stddev for value in ordered)
-    return {
-        "min": ordered[0],
-        "max": ordered[-1],
-        "mean": mean,
-        "stddev": stddev,
-        "rounds": len(ordered),
-        "median": median,
-        "iqr": iqr,
-        "q1": q1,
-        "q3": q3,
-        "iqr_outliers": iqr_outliers,
-        "stddev_outliers": stddev_outliers,
-        "outliers": f"{stddev_outliers};{iqr_outliers}",
-        "ld15iqr": min(value for value in ordered if value >= low),
-        "hd15iqr": max(value for value in ordered if value <= high),
-        "ops": 1 / mean,
-        "total": math.fsum(ordered),
-        "data": list(samples),
-        "iterations": 1,
-    }
+    """What pytest-benchmark stores of these samples, the samples themselves in `data`."""
+    stats = Stats()
+    for seconds in samples:
+        stats.update(seconds)
+    return stats.as_dict() | {"data": list(samples), "iterations": 1}

@@ -1,0 +1,66 @@
+"""The peers: one file each, one interface (`base.Peer`), one registry (`PEERS`).
+
+Importing this package imports no peer and none of their libraries; that happens in the worker process of each.
+To add a peer, write its file and add a row here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.peers.base import Peer
+
+
+class Unavailable(Exception):
+    """A peer cannot run here, or has no way to run this case; the message says why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class PeerInfo:
+    """A row of the registry: what is known of a peer without importing it."""
+
+    id: str  # stable: results files are matched by it
+    target: str  # "module:Class" of the implementation
+    imports: tuple[str, ...]  # modules that it needs, as a user imports them
+    packages: tuple[str, ...]  # distributions that provide them: what pip installs, whose versions are reported
+
+    def missing(self) -> str:
+        """Why this peer cannot run here, or "" when everything it needs is installed. Imports nothing."""
+        absent = [name for name in self.imports if importlib.util.find_spec(name) is None]
+        if not absent:
+            return ""
+        return f"not installed: {', '.join(absent)} (pip install {' '.join(self.packages)})"
+
+    def versions(self) -> dict[str, str]:
+        """Installed versions by distribution; those not installed as distributions are left out."""
+        found = {}
+        for package in self.packages:
+            try:
+                found[package] = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return found
+
+    def load(self) -> type[Peer]:
+        """Import the implementation, with the libraries that it needs."""
+        module, name = self.target.split(":")
+        return getattr(importlib.import_module(module), name)
+
+
+_ROWS = (
+    PeerInfo("fastnn", "benchmarks.peers.fastnn_mlp:FastnnMLP", ("fastnn",), ("fastnn", "numba", "numpy")),
+    PeerInfo("numpy-notes", "benchmarks.peers.notes:Notes", ("numpy",), ("numpy",)),
+    PeerInfo("numpy", "benchmarks.peers.tuned_numpy:TunedNumPy", ("numpy",), ("numpy",)),
+    PeerInfo("numba", "benchmarks.peers.handwritten:Handwritten", ("numba", "scipy"), ("numba", "scipy")),
+    PeerInfo("pytorch", "benchmarks.peers.torch_eager:TorchEager", ("torch",), ("torch",)),
+    PeerInfo("pytorch-compiled", "benchmarks.peers.torch_compiled:TorchCompiled", ("torch",), ("torch",)),
+    PeerInfo("jax", "benchmarks.peers.jax_jit:JaxJit", ("jax", "jaxlib"), ("jax", "jaxlib")),
+    PeerInfo("scikit-learn", "benchmarks.peers.sklearn_mlp:SklearnMLP", ("sklearn",), ("scikit-learn",)),
+)
+
+PEERS = {row.id: row for row in _ROWS}

@@ -1,0 +1,33 @@
+"""Reports from one results file: CSV, Markdown, HTML and figures (`render`), and what the terminal shows (`table`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.results import Results
+
+__all__ = ["render"]
+
+
+def render(results: Results, out: Path) -> list[Path]:
+    """Write results.csv, report.md, report.html and figures/*.png into `out`; return their paths, the page first.
+
+    Each file is written whole or not at all. `results.json` is the caller's: `results.save(out / "results.json")`.
+    """
+    # Imported here: pandas and matplotlib take a second, which whoever only compares or races need not pay.
+    from benchmarks.report.content import prepare
+    from benchmarks.report.frame import write_csv
+    from benchmarks.report.html import to_html
+    from benchmarks.report.markdown import FIGURES, to_markdown
+    from benchmarks.results import write_atomically
+
+    out = Path(out)
+    content = prepare(results)
+    page, text, table = out / "report.html", out / "report.md", out / "results.csv"
+    figures = [out / FIGURES / f"{drawing.name}.png" for drawing in content.drawings]
+    for path, drawing in zip(figures, content.drawings, strict=True):
+        write_atomically(path, drawing.png)
+    write_csv(content.frame, table)
+    write_atomically(text, to_markdown(content))
+    write_atomically(page, to_html(content))
+    return [page, text, table, *figures]

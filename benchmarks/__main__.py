@@ -1,0 +1,232 @@
+"""python -m benchmarks: run the race and write the report; render, compare and quote what was measured.
+
+Exit status: 0 done; 1 fastnn was wrong or lost on a case, or `compare` found a regression; 2 unusable arguments or
+files; 130 interrupted by Ctrl-C (what was measured is written).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import machine
+from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
+from benchmarks.peers import PEERS
+from benchmarks.results import Results, ResultsError
+
+OWN = "fastnn"
+DATA = ("auto", "mnist", "digits")
+DEFAULT_OUT = Path("reports/latest")
+RESULTS_FILE = "results.json"
+INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """What the user asked for is not to be had; the message says what is."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = parser().parse_args(typed)
+    command = {"report": _report, "compare": _compare, "headline": _headline, None: _run}[chosen.command]
+    try:
+        return command(chosen, typed)
+    except (UsageError, ResultsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line; without a command, the race is run."""
+    whole = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Race fastnn's training step against its peers and write a report.",
+    )
+    size = whole.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="3 batch sizes, 1 thread, few rounds: within a minute")
+    size.add_argument("--full", action="store_true", help="more rounds, for figures to be published")
+    whole.add_argument("--models", type=_names, metavar="NAME,...", help=f"of {_listed(m.name for m in MODELS)}")
+    whole.add_argument("--batch-sizes", type=_counts, metavar="N,...", help=f"default {_listed(BATCH_SIZES)}")
+    whole.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
+    whole.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
+    whole.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
+    whole.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    whole.add_argument("--data", choices=DATA, default="auto", help="auto: mnist where it is at hand, digits elsewhere")
+    whole.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND")
+    report = commands.add_parser("report", help="render a results file again")
+    report.add_argument("results", type=Path, metavar="RESULTS.json")
+    report.add_argument("--out", dest="report_out", type=Path, metavar="DIR", help="default: beside the results")
+    compare = commands.add_parser("compare", help="what became slower from one results file to another")
+    compare.add_argument("base", type=Path, metavar="BASE.json")
+    compare.add_argument("new", type=Path, metavar="NEW.json")
+    compare.add_argument("--fail-if-slower", type=float, metavar="PCT", help="exit 1 when fastnn is slower by more")
+    headline = commands.add_parser("headline", help="rewrite the headline table of a README")
+    headline.add_argument("results", type=Path, metavar="RESULTS.json")
+    headline.add_argument("readme", type=Path, metavar="README.md")
+    return whole
+
+
+def _run(chosen: argparse.Namespace, typed: list[str]) -> int:
+    from benchmarks.run import run  # with fastnn and NumPy, which the other commands need not wait for
+
+    out = _writable(chosen.out)
+    options, data = _options(chosen, typed)
+    results, interrupted = run(options, data)
+    results.save(out / RESULTS_FILE)
+    _show(results, out)
+    if interrupted:
+        print(f"interrupted: what was measured is in {out / RESULTS_FILE}", file=sys.stderr)
+        return INTERRUPTED
+    lost = [cell for cell in results.cells if cell.implementation == OWN and cell.status != "ok"]
+    for cell in lost:
+        print(f"error: fastnn {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}", file=sys.stderr)
+    return 1 if lost else 0
+
+
+def _report(chosen: argparse.Namespace, typed: list[str]) -> int:
+    results = Results.load(chosen.results)
+    _show(results, _writable(chosen.report_out or chosen.results.parent))
+    return 0
+
+
+def _compare(chosen: argparse.Namespace, typed: list[str]) -> int:
+    from benchmarks.report.compare import compare_files
+
+    return compare_files(chosen.base, chosen.new, chosen.fail_if_slower, Console())
+
+
+def _headline(chosen: argparse.Namespace, typed: list[str]) -> int:
+    from benchmarks.report.headline import HeadlineError, update_readme
+
+    results = Results.load(chosen.results)
+    try:
+        changed = update_readme(chosen.readme, results)
+    except (HeadlineError, OSError) as error:
+        raise UsageError(f"{chosen.readme}: {error}") from error
+    print(f"{chosen.readme}: {'rewritten' if changed else 'up to date'}")
+    return 0
+
+
+def _show(results: Results, out: Path) -> None:
+    from benchmarks.report import render
+    from benchmarks.report.table import print_table
+
+    print_table(results, Console())
+    for path in render(results, out):
+        print(path)
+
+
+def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
+    """Everything named is known, or UsageError; with the data (x, labels)."""
+    from benchmarks.race import Plan
+    from benchmarks.run import Options
+
+    cpus = machine.usable_cpus()
+    threads = chosen.threads or ((1,) if chosen.quick else tuple(n for n in (1, 2) if n <= cpus))
+    if max(threads) > cpus:
+        raise UsageError(f"--threads: {max(threads)} is more than the {cpus} CPUs that this process may use")
+    peers = _known("--peers", chosen.peers or tuple(PEERS), PEERS)
+    plan = Plan()
+    if chosen.quick:
+        plan = replace(plan, rounds=10, case_seconds=1.0)
+    elif chosen.full:
+        plan = replace(plan, rounds=100, min_rounds=20, case_seconds=60.0)
+    if chosen.rounds:
+        plan = replace(plan, rounds=chosen.rounds, min_rounds=chosen.rounds)
+    # Named wrongly? Said before the data are read.
+    wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), _models_by_name())
+    name, data = _data(chosen.data)
+    known = _models_by_name()
+    models = tuple(dict.fromkeys(known[model].with_inputs(data[0].shape[1]) for model in wanted))
+    options = Options(
+        command=" ".join(["python -m benchmarks", *_without_out(typed)]),
+        data=name,
+        models=models,
+        batch_sizes=chosen.batch_sizes or (QUICK_BATCH_SIZES if chosen.quick else BATCH_SIZES),
+        threads=threads,
+        dtype=chosen.dtype,
+        peers=tuple(dict.fromkeys((OWN, *peers))),
+        plan=plan,
+        startup_models=models[:1] if chosen.quick else models,
+    )
+    return options, data
+
+
+def _models_by_name() -> dict[str, Model]:
+    """Each model under its own name and under the one that it has on the digits' 64 inputs."""
+    return {model.with_inputs(width).name: model for width in (784, 64) for model in MODELS}
+
+
+def _data(wanted: str) -> tuple:
+    """(name, (x, labels)) of the training rows."""
+    from fastnn import datasets
+
+    name = wanted
+    if wanted == "auto":
+        name = "mnist" if datasets.available("mnist") else "digits"
+    try:
+        return name, datasets.load(name)[0]
+    except datasets.DatasetError as error:
+        raise UsageError(str(error)) from error
+
+
+def _known(option: str, names: tuple[str, ...], known: Iterable[str]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"{option}: unknown {_listed(unknown)}; known are {_listed(known)}")
+    return names
+
+
+def _writable(out: Path) -> Path:
+    """The folder, made if need be: better found out before the race than after it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be made: {error.strerror}") from error
+    if not os.access(out, os.W_OK):
+        raise UsageError(f"{out}: cannot be written to")
+    return out
+
+
+def _without_out(typed: list[str]) -> list[str]:
+    """The arguments but for `--out DIR`, which may tell a user's name."""
+    kept, skip = [], False
+    for word in typed:
+        if not skip and word != "--out" and not word.startswith("--out="):
+            kept.append(word)
+        skip = word == "--out"
+    return kept
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """A comma-separated list without repeats."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise argparse.ArgumentTypeError("names nothing")
+    return names
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(_count(name) for name in _names(text)))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""scikit-learn's MLPClassifier, one partial_fit per step; its checks on every call are part of what users pay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neural_network import MLPClassifier
+
+from benchmarks.cases import Case
+from benchmarks.peers import Unavailable
+from benchmarks.peers.base import Formulation, Peer
+
+_ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+
+
+class _Started(MLPClassifier):
+    """Starts from given weights: the public API sets them only after a first step, with Adam's moments filled."""
+
+    def start_from(self, weights: list[NDArray]) -> None:
+        self._layers = list(zip(weights[::2], weights[1::2], strict=True))
+
+    def _init_coef(self, fan_in: int, fan_out: int, dtype: Any) -> tuple[NDArray, NDArray]:
+        w, b = self._layers[len(self.coefs_)]
+        return w.astype(dtype), b.astype(dtype)
+
+
+class SklearnMLP(Peer):
+    """Any depth. Plain steps: no penalty, no shuffling, no momentum, the whole of a call's rows as one batch."""
+
+    formulation = Formulation(epsilon_after_correction=False)
+
+    def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
+        if case.model.sizes[-1] < 3:
+            raise Unavailable("MLPClassifier has no softmax for two classes")
+        self._inputs, self._initial, self._case = inputs, weights, case
+        self._classes = np.arange(case.model.sizes[-1])
+        self.restart()
+
+    def restart(self) -> None:
+        model = self._case.model
+        self._net = _Started(
+            hidden_layer_sizes=model.sizes[1:-1],
+            activation=_ACTIVATIONS[model.activation],
+            solver=model.optimizer,
+            learning_rate_init=model.lr,
+            batch_size=self._case.batch_size,
+            alpha=0.0,
+            shuffle=False,
+            momentum=0.0,
+            nesterovs_momentum=False,
+            epsilon=self.formulation.adam_epsilon,
+        )
+        self._net.start_from(self._initial)
+
+    def step(self, k: int) -> float:
+        x, t = self._inputs[k % len(self._inputs)]
+        self._net.partial_fit(x, t, classes=self._classes)
+        return self._net.loss_
+
+    def weights(self) -> list[NDArray]:
+        layers = zip(self._net.coefs_, self._net.intercepts_, strict=True)
+        return [w.copy() for layer in layers for w in layer]

@@ -1,0 +1,183 @@
+"""Everything that a report says, prepared once, so that the Markdown and the HTML page cannot differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmarks.report import conditions
+from benchmarks.report import formatting as fmt
+from benchmarks.report.figures import Drawing, draw_all
+from benchmarks.report.frame import to_frame
+from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
+from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
+from benchmarks.report.summary import Summary, Tally, finding, sentences, summarize, warnings
+from benchmarks.results import Results, StartUp
+
+HOW_TO_READ = (
+    f"Median time per training step; below it, for each peer, its time divided by fastnn's (median of the ratios "
+    f"within each round): above 1{fmt.TIMES} fastnn is faster. Bold: lowest median of the row. {LEVEL_MARK} no clear "
+    "difference to fastnn: the 95% interval of the ratio spans 1."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain table: its first column heads the rows."""
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+    words: int = 1  # how many leading columns hold words rather than numbers
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report, as text and drawings without markup."""
+
+    headline: str
+    sentences: list[str]
+    warnings: list[str]
+    conditions: str
+    how_to_read: str
+    grid: Grid
+    tables: list[Table]
+    drawings: list[Drawing]
+    frame: pd.DataFrame
+
+
+def prepare(results: Results) -> Content:
+    """Compute, draw and phrase everything that the reports show."""
+    frame, summary = to_frame(results), summarize(results)
+    headline = finding(summary)
+    tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
+    return Content(
+        headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
+        sentences=sentences(summary),
+        warnings=warnings(summary, results),
+        conditions=conditions.short(results),
+        how_to_read=HOW_TO_READ,
+        grid=build_grid(frame),
+        tables=[table for table in [*tables, _conditions(results)] if table.rows],
+        drawings=draw_all(results, frame, summary),
+        frame=frame,
+    )
+
+
+def _peers(summary: Summary) -> Table:
+    tallies = ([summary.fastest] if summary.fastest.contests else []) + summary.peers
+    return Table(
+        title="Against each peer",
+        note=(
+            "Geometric mean over the cases in which both have a time, of the peer's time divided by fastnn's. The "
+            "interval says how well these cases were measured on this machine, not what other machines would give."
+        ),
+        columns=["Peer", "Cases", "Geometric mean", "95% interval", "Lowest", "Highest", *_COUNTS],
+        rows=[_tally(tally) for tally in tallies],
+    )
+
+
+_COUNTS = ["fastnn faster", "No clear difference", "fastnn slower"]
+
+
+def _tally(tally: Tally) -> list[str]:
+    name = "Fastest peer of each case" if not tally.name else tally.label
+    cases = f"{len(tally.contests)} of {tally.cases}"
+    if not tally.contests:
+        return [name, cases, *[fmt.EM_DASH] * 7]
+    low, high = tally.extremes
+    counts = [str(len(tally.with_verdict(kind))) for kind in (FASTER, UNCLEAR, SLOWER)]
+    mean = tally.mean
+    return [
+        name,
+        cases,
+        fmt.ratio(mean.value),
+        fmt.interval(mean.low, mean.high),
+        fmt.ratio(low),
+        fmt.ratio(high),
+        *counts,
+    ]
+
+
+def _ceilings(results: Results) -> Table:
+    return Table(
+        title="What the machine can do at most",
+        note="Measured in the same run; the figures' shares refer to these.",
+        columns=["Threads", "dtype", "FMA peak", "Memory bandwidth"],
+        rows=[
+            [
+                str(c.threads),
+                c.dtype,
+                f"{fmt.number(c.flops_per_second / 1e9)} GFLOP/s",
+                f"{fmt.number(c.bytes_per_second / 1e9)} GB/s",
+            ]
+            for c in results.ceilings
+        ],
+        words=2,
+    )
+
+
+def _errors(results: Results) -> Table:
+    return Table(
+        title="Largest errors of the kernels against the reference",
+        note="Over every drawn input, adversarial ones included. Share of the tolerance: below 100% passes.",
+        columns=["Kernel", "dtype", "Share of the tolerance", "ULPs", "Inputs", "Passes"],
+        rows=[
+            [
+                e.kernel,
+                e.dtype,
+                fmt.share(e.max_error),
+                fmt.number(e.max_ulps),
+                f"{e.inputs:,}",
+                "yes" if e.max_error < 1 else "NO",
+            ]
+            for e in results.kernel_errors
+        ],
+        words=2,
+    )
+
+
+def _startups(results: Results) -> Table:
+    labels = {cell.model: cell.model_label for cell in results.cells}
+    names = in_order(start.implementation for start in results.startups)
+    ordered = sorted(results.startups, key=lambda start: names.index(start.implementation))
+    return Table(
+        title="Compile and start-up times",
+        note=(
+            "From the start of a new process: until the import is done, and until the first training step is done with "
+            "filled and with empty on-disk caches. Never part of a time per step."
+        ),
+        columns=["Implementation", "Model", "Import", "First step, caches filled", "First step, caches empty"],
+        rows=[[label(s.implementation), labels.get(s.model, s.model), *_startup_times(s)] for s in ordered],
+        words=2,
+    )
+
+
+def _startup_times(start: StartUp) -> list[str]:
+    if start.status != "ok":
+        return [f"{status_word(start.status)}: {start.reason}" if start.reason else status_word(start.status), "", ""]
+    return [fmt.seconds(value) for value in (start.import_seconds, start.cached_seconds, start.cold_seconds)]
+
+
+def _memory(frame: pd.DataFrame) -> Table:
+    """Only the largest batch: the figure shows the rest, the CSV file every cell."""
+    largest = frame[frame["batch_size"] == frame["batch_size"].max()]
+    names = in_order(frame["implementation"])
+    rows = []
+    for (_, dtype, threads), part in largest.groupby(["model", "dtype", "threads"], sort=False):
+        gained = part.set_index("implementation")["peak_memory"]
+        case = f"{part['model_label'].iloc[0]}, {dtype}, {fmt.count(threads, 'thread')}"
+        rows.append([case, *[fmt.bytes_(gained.get(name)) for name in names]])
+    return Table(
+        title=f"Peak memory at batch {frame['batch_size'].max()}",
+        note="What the worker gained while it ran the case.",
+        columns=["Case", *[label(name) for name in names]],
+        rows=rows if largest["peak_memory"].notna().any() else [],
+    )
+
+
+def _conditions(results: Results) -> Table:
+    return Table("Conditions", "", ["Condition", "Value"], [list(row) for row in conditions.rows(results)], words=2)

@@ -1,0 +1,121 @@
+"""The results as one tidy table: a row per cell and implementation, lost cells included."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.report.implementations import OWN, in_order, label
+from benchmarks.report.statistics import UNKNOWN, Estimate, log_ratios, median_estimate, verdict
+from benchmarks.results import Ceiling, Cell, Results, write_atomically
+
+CASE = ["model", "batch_size", "dtype", "threads"]
+
+# Column of the CSV file -> what it holds.
+COLUMNS = {
+    "model": "stable name of the model",
+    "model_label": "the same for people",
+    "batch_size": "rows per step",
+    "dtype": "the case's dtype",
+    "threads": "threads that the implementation may use",
+    "implementation": "stable name",
+    "label": "the same for people",
+    "status": "ok, or how the cell was lost",
+    "reason": "why the cell was lost",
+    "rounds": "samples taken",
+    "median_seconds": "median seconds per step",
+    "median_seconds_low": "its 95% interval",
+    "median_seconds_high": "",
+    "samples_per_second": "rows trained per second, from the median",
+    "samples_per_second_low": "its 95% interval",
+    "samples_per_second_high": "",
+    "gflops": "1e9 floating-point operations per second",
+    "gbytes_per_second": "1e9 bytes per second of the least memory traffic",
+    "share_of_peak": "share of the measured FMA peak, 0 to 1",
+    "memory_roof": "share of the FMA peak that the memory bandwidth allows when nothing stays in cache, 0 to 1",
+    "ratio_to_fastnn": "median over rounds of time / fastnn's time: above 1 where fastnn is faster",
+    "ratio_low": "its 95% interval",
+    "ratio_high": "",
+    "fastnn_verdict": "fastnn against this implementation: faster, slower, no clear difference",
+    "fastest": "whether no implementation has a lower median in this case",
+    "peak_memory": "bytes above what the worker held before the case",
+    "max_error": "largest error against the reference as a share of the tolerance",
+}
+
+
+def measured(cell: Cell) -> bool:
+    """Whether the cell has a time: not lost, and with at least one sample."""
+    return cell.status == "ok" and bool(cell.samples)
+
+
+def to_frame(results: Results) -> pd.DataFrame:
+    """One row per cell and implementation in the order of the grid, columns as in COLUMNS; NaN where lost."""
+    own = {cell.case: cell for cell in results.cells if cell.implementation == OWN and measured(cell)}
+    ceilings = {(ceiling.threads, ceiling.dtype): ceiling for ceiling in results.ceilings}
+    rows = [_row(cell, own.get(cell.case), ceilings.get((cell.threads, cell.dtype))) for cell in results.cells]
+    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "fastest"])
+    fastest = frame.groupby(CASE, sort=False)["median_seconds"].transform("min")
+    frame.insert(list(COLUMNS).index("fastest"), "fastest", (frame["median_seconds"] == fastest).astype(bool))
+
+    # Models and dtypes keep the order of the run; numbers and implementations have an order of their own.
+    orders = {name: list(dict.fromkeys(frame[name])) for name in ("model", "dtype")}
+    orders["implementation"] = in_order(frame["implementation"])
+    keys = ["model", "dtype", "threads", "batch_size", "implementation"]
+    return frame.sort_values(
+        keys, key=lambda column: column.map(orders[column.name].index) if column.name in orders else column
+    ).reset_index(drop=True)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Whole or not at all; full precision, empty where unknown."""
+    write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, object]:
+    time, ratio = UNKNOWN, UNKNOWN
+    if measured(cell):
+        time = median_estimate(cell.samples)
+        if own is not None and cell.implementation == OWN:
+            ratio = Estimate(1.0)
+        elif own is not None:
+            ratio = median_estimate(log_ratios(cell.samples, own.samples)).exp()
+    flops_per_second = _quotient(cell.flops, time.value)
+    peak = ceiling.flops_per_second if ceiling else math.nan
+    bandwidth = ceiling.bytes_per_second if ceiling else math.nan
+    compared = cell.implementation != OWN and not math.isnan(ratio.value)
+    return {
+        "model": cell.model,
+        "model_label": cell.model_label,
+        "batch_size": cell.batch_size,
+        "dtype": cell.dtype,
+        "threads": cell.threads,
+        "implementation": cell.implementation,
+        "label": label(cell.implementation),
+        "status": cell.status,
+        "reason": cell.reason,
+        "rounds": len(cell.samples),
+        "median_seconds": time.value,
+        "median_seconds_low": time.low,
+        "median_seconds_high": time.high,
+        "samples_per_second": _quotient(cell.batch_size, time.value),
+        "samples_per_second_low": _quotient(cell.batch_size, time.high),
+        "samples_per_second_high": _quotient(cell.batch_size, time.low),
+        "gflops": flops_per_second / 1e9,
+        "gbytes_per_second": _quotient(cell.bytes_moved, time.value) / 1e9,
+        "share_of_peak": _quotient(flops_per_second, peak),
+        "memory_roof": float(np.minimum(1.0, _quotient(_quotient(cell.flops, cell.bytes_moved) * bandwidth, peak))),
+        "ratio_to_fastnn": ratio.value,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "fastnn_verdict": verdict(ratio) if compared else "",
+        "peak_memory": math.nan if cell.peak_memory is None else cell.peak_memory,
+        "max_error": math.nan if cell.max_error is None else cell.max_error,
+    }
+
+
+def _quotient(numerator: float, denominator: float) -> float:
+    """NaN where the denominator is 0 or unknown."""
+    return numerator / denominator if denominator > 0 else math.nan

@@ -1,0 +1,93 @@
+"""The headline table, before it is Markdown, HTML or text: every cell of the run, lost ones too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmarks.report import formatting as fmt
+from benchmarks.report.implementations import NOT_RUN, OWN, in_order, label, status_word
+from benchmarks.report.statistics import UNCLEAR
+
+LEVEL_MARK = "≈"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One implementation on one case, as text."""
+
+    implementation: str
+    time: str  # median time per step; how the cell was lost, if it was
+    ratio: str  # to fastnn's time, "" for fastnn itself and where one of both has no time
+    interval: str  # of the ratio
+    verdict: str  # of fastnn against this implementation, "" where there is none
+    fastest: bool
+    lost: bool
+    note: int | None  # number of the footnote, from 1
+
+    @property
+    def mark(self) -> str:
+        """Sign of "no clear difference"."""
+        return LEVEL_MARK if self.verdict == UNCLEAR else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    batch_size: int
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One model at one number of threads."""
+
+    title: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Grid:
+    implementations: list[str]
+    blocks: list[Block]
+    notes: list[str]  # why cells were lost; note n is notes[n - 1]
+
+    @property
+    def labels(self) -> list[str]:
+        return [label(name) for name in self.implementations]
+
+
+def build_grid(frame: pd.DataFrame) -> Grid:
+    """From `to_frame`: a block per model, dtype and threads; a row per batch size; an entry per implementation."""
+    implementations = in_order(frame["implementation"])
+    notes: dict[str, int] = {}
+    blocks = []
+    for (_, dtype, threads), part in frame.groupby(["model", "dtype", "threads"], sort=False):
+        rows = []
+        for batch_size, cells in part.groupby("batch_size", sort=True):
+            found = {cell["implementation"]: cell for cell in cells.to_dict("records")}
+            rows.append(Row(int(batch_size), [_entry(name, found.get(name), notes) for name in implementations]))
+        title = f"{part['model_label'].iloc[0]}, {dtype}, {fmt.count(int(threads), 'thread')}"
+        blocks.append(Block(title, rows))
+    return Grid(implementations, blocks, list(notes))
+
+
+def _entry(name: str, cell: dict | None, notes: dict[str, int]) -> Entry:
+    if cell is None:
+        return Entry(name, NOT_RUN, "", "", "", fastest=False, lost=True, note=None)
+    if pd.isna(cell["median_seconds"]):
+        word = status_word(cell["status"])
+        text = f"{label(name)}, {word}: {cell['reason'] or 'no reason was given'}"
+        note = notes.setdefault(text, len(notes) + 1)
+        return Entry(name, word, "", "", "", fastest=False, lost=True, note=note)
+    compared = name != OWN and not pd.isna(cell["ratio_to_fastnn"])
+    return Entry(
+        implementation=name,
+        time=fmt.seconds(cell["median_seconds"]),
+        ratio=fmt.ratio(cell["ratio_to_fastnn"]) if compared else "",
+        interval=fmt.interval(cell["ratio_low"], cell["ratio_high"]) if compared else "",
+        verdict=cell["fastnn_verdict"],
+        fastest=bool(cell["fastest"]),
+        lost=False,
+        note=None,
+    )

@@ -1,0 +1,73 @@
+"""How each implementation is called and drawn: one row per name, the same in every table and figure.
+
+Looks are tied to the name, not to the order of a run, so that a colour means the same implementation in every
+report, also in one where some rivals are missing.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+OWN = "fastnn"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Label, colours on a light and on a dark page (#rrggbb), matplotlib marker and line style."""
+
+    label: str
+    light: str
+    dark: str
+    marker: str
+    line: str = "-"
+
+
+# Hues after Okabe and Ito, shifted in lightness until each has a contrast of 3:1 to both pages (tested); what a
+# colour-blind reader may still confuse differs in marker. PyTorch's two ways of running share a hue.
+LOOKS = {
+    "fastnn": Look("fastnn", "#d1400f", "#ff7a45", "o"),
+    "numpy-notes": Look("NumPy notes (float64)", "#737373", "#a3a3a3", "v"),
+    "numpy": Look("NumPy (float32)", "#00508f", "#6aa5ff", "s"),
+    "numba": Look("Hand-written Numba", "#00875f", "#2fc797", "D"),
+    "pytorch": Look("PyTorch", "#b04f8c", "#e58cc0", "^"),
+    "pytorch-compiled": Look("PyTorch compiled", "#7a1f5c", "#c05d9f", "<", "--"),
+    "jax": Look("JAX", "#1c8fce", "#5ccdf2", "P"),
+    "scikit-learn": Look("scikit-learn", "#a87600", "#e3b341", "X"),
+}
+
+# For names that have no row above: picked by the name's checksum, so that they are stable as well.
+SPARE_LOOKS = (
+    ("#5a5fc7", "#9a9ef5", "p"),
+    ("#6b7d00", "#b5c94b", "h"),
+    ("#8a5a44", "#c99a83", "*"),
+    ("#3f7f7f", "#7fc4c4", "d"),
+)
+
+STATUS_WORDS = {"wrong": "wrong", "missing": "not installed", "died": "died", "timeout": "timed out"}
+NOT_RUN = "not run"
+
+
+def look(implementation: str) -> Look:
+    """The row of a known implementation, a stable stand-in that carries the name itself for any other."""
+    if implementation in LOOKS:
+        return LOOKS[implementation]
+    light, dark, marker = SPARE_LOOKS[zlib.crc32(implementation.encode()) % len(SPARE_LOOKS)]
+    return Look(implementation, light, dark, marker, ":")
+
+
+def label(implementation: str) -> str:
+    """The name for people."""
+    return look(implementation).label
+
+
+def in_order(implementations: Iterable[str]) -> list[str]:
+    """Without repeats: the known ones in the order above (fastnn first), then the others by name."""
+    known = list(LOOKS)
+    return sorted(set(implementations), key=lambda name: (known.index(name) if name in LOOKS else len(known), name))
+
+
+def status_word(status: str) -> str:
+    """How a lost cell reads in a table: "wrong", "not installed", "died", "timed out"."""
+    return STATUS_WORDS.get(status, status)

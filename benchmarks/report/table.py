@@ -1,0 +1,73 @@
+"""The comparison table for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.report import conditions
+from benchmarks.report import formatting as fmt
+from benchmarks.report.frame import to_frame
+from benchmarks.report.grid import LEVEL_MARK, Block, Entry, Grid, build_grid
+from benchmarks.report.implementations import OWN, label
+from benchmarks.report.statistics import SLOWER, UNCLEAR
+from benchmarks.report.summary import sentences, summarize, warnings
+from benchmarks.results import Results
+
+ONE_LINE_WIDTH = 14  # of a time and a ratio side by side; in narrower columns the ratio goes below the time
+HEAD_WIDTH = 9
+STYLES = {SLOWER: "yellow", UNCLEAR: "dim"}
+
+
+def print_table(results: Results, console: Console) -> None:
+    """Print a table per model and number of threads, why cells are lost, and the verdict."""
+    summary = summarize(results)
+    grid = build_grid(to_frame(results))
+    absent = _absent(grid)
+    shown = [name for name in grid.implementations if name not in absent]
+    room = (console.width - 6) // max(1, len(shown)) - 1
+    for block in grid.blocks:
+        console.print(_table(block, shown, one_line=room >= ONE_LINE_WIDTH, roomy=room > HEAD_WIDTH + 1))
+    legend = f"time per step and time / fastnn's time: above 1{fmt.TIMES} fastnn is faster"
+    console.print(Text(f"{legend}; {LEVEL_MARK} no clear difference", style="dim"))
+    for note in grid.notes:
+        console.print(Text(note, style="dim"))
+    console.print(Text(conditions.short(results), style="dim"))
+    console.print()
+    console.print(Group(*[Text(sentence, style="bold") for sentence in sentences(summary)]))
+    for warning in warnings(summary, results):
+        console.print(Text(warning, style="yellow"))
+
+
+def _absent(grid: Grid) -> set[str]:
+    """Implementations without a time in any cell: their column would repeat what their footnote says."""
+    timed = {
+        cell.implementation for block in grid.blocks for row in block.rows for cell in row.entries if not cell.lost
+    }
+    return set(grid.implementations) - timed - {OWN}
+
+
+def _table(block: Block, shown: list[str], one_line: bool, roomy: bool) -> Table:
+    table = Table(title=block.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.padding = (0, 1 if roomy else 0)  # the box itself keeps one space between columns
+    table.add_column("batch", justify="right")
+    for name in shown:
+        table.add_column(textwrap.fill(label(name), HEAD_WIDTH), justify="right", style="cyan" if name == OWN else "")
+    for row in block.rows:
+        cells = [_entry(cell, one_line) for cell in row.entries if cell.implementation in shown]
+        table.add_row(f"{row.batch_size:,}", *cells)
+    return table
+
+
+def _entry(cell: Entry, one_line: bool) -> Text:
+    if cell.lost:
+        return Text(textwrap.fill(cell.time, HEAD_WIDTH), style="dim italic")
+    text = Text(cell.time, style="bold" if cell.fastest else "")
+    if cell.ratio:
+        text.append(" " if one_line else "\n")
+        text.append(f"{cell.mark}{cell.ratio}", style=STYLES.get(cell.verdict, "not bold"))
+    return text

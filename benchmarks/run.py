@@ -1,0 +1,145 @@
+"""The main job: ceilings, start-up times, race and kernel errors, gathered in one `Results`.
+
+Compiled code is cached in a folder of the run's own: what an earlier version left elsewhere is never measured. The
+start-up times fill it, and the race profits.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import fastnn
+from benchmarks import ceilings, kernel_errors, machine, rows, startup
+from benchmarks.cases import Case, Model, grid
+from benchmarks.peers.base import Formulation
+from benchmarks.progress import Progress, progress
+from benchmarks.race import Plan, Race, unreached
+from benchmarks.results import Results
+from benchmarks.transport import Transport, start_worker
+from benchmarks.verify import STEPS, Expectation, expect
+
+STARTUP_BATCH_SIZE = 32
+# For the progress bar, in units of one case.
+CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS = 0.5, 0.8, 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run, all names checked."""
+
+    command: str  # as typed, for the record
+    data: str
+    models: tuple[Model, ...]  # with the data's number of inputs
+    batch_sizes: tuple[int, ...]
+    threads: tuple[int, ...]
+    dtype: str
+    peers: tuple[str, ...]  # fastnn among them
+    plan: Plan
+    startup_models: tuple[Model, ...]
+
+
+def run(options: Options, data: tuple[NDArray, NDArray]) -> tuple[Results, bool]:
+    """Measure everything; the results, and whether Ctrl-C ended it early. `data`: x (n, i) and labels (n,)."""
+    cases = grid(options.models, options.batch_sizes, options.threads, options.dtype)
+    results = Results(
+        datetime=datetime.now(UTC).isoformat(timespec="seconds"),
+        fastnn_version=fastnn.__version__,
+        machine=machine.machine_info(),
+        commit=machine.commit_info(),
+        conditions=_conditions(options),
+        cells=unreached(cases, options.peers),
+    )
+    total = (
+        len(cases)
+        + CEILING_UNITS * len(options.threads)
+        + STARTUP_UNITS * len(options.peers) * len(options.startup_models)
+        + KERNEL_ERRORS_UNITS
+    )
+    interrupted = False
+    with (
+        tempfile.TemporaryDirectory(prefix="fastnn-", ignore_cleanup_errors=True) as folder,
+        progress(total, sys.stderr) as shown,
+    ):
+        path = rows.save(Path(folder), *data)
+        try:
+            _ceilings(results, options, shown)
+            _startups(results, options, path, Path(folder), shown)
+            caches = {peer: _caches(Path(folder), peer, options.startup_models[0]) for peer in options.peers}
+
+            def start(peer: str, threads: int) -> Transport:
+                return start_worker(peer, threads, startup.cache_environment(caches[peer]))
+
+            race = Race(options.peers, options.plan, path, expectations(*data), start, shown)
+            results.cells = race.run(cases)
+            interrupted = race.interrupted
+            if not interrupted:
+                _kernel_errors(results, shown)
+        except KeyboardInterrupt:
+            interrupted = True
+    results.conditions["load_after"] = machine.load_average()
+    return results, interrupted
+
+
+def expectations(x: NDArray, t: NDArray) -> Callable[[Case, Formulation], Expectation]:
+    """`verify.expect` on these rows, computed once per trajectory: thread counts and most peers share theirs."""
+    known: dict[Any, Expectation] = {}
+
+    def expected(case: Case, formulation: Formulation) -> Expectation:
+        key = (case.model, case.batch_size, case.dtype, formulation)
+        if key not in known:
+            known[key] = expect(case, case.model.initial_weights(case.dtype), case.batches(x, t), formulation)
+        return known[key]
+
+    return expected
+
+
+def _conditions(options: Options) -> dict[str, Any]:
+    return {
+        "command": options.command,
+        "data": options.data,
+        "plan": asdict(options.plan),
+        "verified_steps": STEPS,
+        "bandwidth_array_bytes": ceilings.array_bytes(),
+        "versions": machine.versions(options.peers),
+        "blas": machine.blas(),
+        "load_before": machine.load_average(),
+    }
+
+
+def _ceilings(results: Results, options: Options, shown: Progress) -> None:
+    for threads in options.threads:
+        shown.doing(f"ceilings of the machine, {threads} threads")
+        try:
+            results.ceilings.append(ceilings.measure(threads, options.dtype))
+        except RuntimeError as error:
+            shown.done(f"ceilings of the machine, {threads} threads: not measured ({error})")
+        shown.advance(CEILING_UNITS)
+
+
+def _startups(results: Results, options: Options, path: str, folder: Path, shown: Progress) -> None:
+    for model in options.startup_models:
+        case = Case(model, STARTUP_BATCH_SIZE, options.dtype, threads=1)
+        for peer in options.peers:
+            shown.doing(f"start-up of {peer}, {model.name}")
+            results.startups.append(startup.measure(peer, case, path, start_worker, _caches(folder, peer, model)))
+            shown.advance(STARTUP_UNITS)
+        shown.done(f"start-up times, {model.name}")
+
+
+def _caches(folder: Path, peer: str, model: Model) -> Path:
+    return folder / "caches" / peer / model.name
+
+
+def _kernel_errors(results: Results, shown: Progress) -> None:
+    shown.doing("errors of the kernels against their references")
+    results.kernel_errors = kernel_errors.measure()
+    shown.advance(KERNEL_ERRORS_UNITS)
+    shown.done("errors of the kernels against their references")

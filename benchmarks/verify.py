@@ -1,0 +1,147 @@
+"""Is a peer right? Its first steps are compared with those of the NumPy twin in float64, before it is timed.
+
+What rounding may change is derived, not tuned. A sum of L products, rounded to unit roundoff u, is off by more than
+lambda * sqrt(L) * u of its terms' size with a probability below 2 exp(-lambda**2 / 2) (Higham and Mary, SIAM J. Sci.
+Comput. 41, 2019). So a sound implementation computes what the exact one would from inputs nudged by that much, and the
+tolerance of each result is how far it moves when they are: the same trajectory is run in float64 a second time with
+every input and initial weight nudged at random by lambda * sqrt(L) * u. That carries each case's own conditioning,
+also that of Adam, whose step is a matter of sign where a gradient is all but zero.
+
+Compared are the loss of every step and, for every parameter array, the change since the start: its norm (which an
+error in a few large elements moves) and the median (which an error in many small ones moves).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.cases import Case
+from benchmarks.peers.base import Batch, Formulation
+from fastnn.reference.losses import cross_entropy
+from fastnn.reference.mlp import MLP
+from fastnn.reference.optimizers import SGD, Adam
+
+STEPS = 5  # enough that a wrong bias correction or moment shows
+ADAM_BETA2 = 0.999  # everyone's default
+CONFIDENCE = 8.0  # the lambda above: one failure by chance in 4e13
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`error`: the largest error as a share of its tolerance, None where one is not finite; `reason`: "" if right."""
+
+    error: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a right implementation returns for one case, and how far rounding may move it."""
+
+    initial: list[NDArray]
+    losses: NDArray  # (STEPS,), nats
+    loss_tolerances: NDArray
+    updates: list[NDArray]  # final weights less initial ones
+    norm_tolerances: list[float]
+    median_tolerances: list[float]
+
+    def judge(self, losses: list[float], weights: list[NDArray]) -> Verdict:
+        """Compare one loss per step (nats) and the weights after the last step."""
+        if len(losses) != len(self.losses):
+            return Verdict(None, f"returned {len(losses)} losses for {len(self.losses)} steps")
+        if [np.shape(w) for w in weights] != [w.shape for w in self.initial]:
+            return Verdict(None, f"has weights of shapes {[np.shape(w) for w in weights]}")
+        shares = {
+            f"the loss of step {k + 1}": abs(loss - expected) / tolerance
+            for k, (loss, expected, tolerance) in enumerate(zip(losses, self.losses, self.loss_tolerances, strict=True))
+        }
+        for k, (w, start, update) in enumerate(zip(weights, self.initial, self.updates, strict=True)):
+            error = np.asarray(w, np.float64) - start - update
+            name = parameter_name(k)
+            shares[f"the change of {name} (norm)"] = float(np.linalg.norm(error)) / self.norm_tolerances[k]
+            shares[f"the change of {name} (median)"] = _median_change(error, update) / self.median_tolerances[k]
+        for what, share in shares.items():
+            if not np.isfinite(share):
+                return Verdict(None, f"{what} is not finite")
+        what = max(shares, key=shares.__getitem__)
+        error = float(shares[what])
+        return Verdict(error) if error <= 1 else Verdict(error, f"{what} is off by {error:.3g} times the tolerance")
+
+
+def parameter_name(k: int) -> str:
+    """Of the k-th array of a list of weights: w1, b1, w2, ..."""
+    return f"{'wb'[k % 2]}{k // 2 + 1}"
+
+
+def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation) -> Expectation:
+    """Run the reference twice, exactly and nudged, over STEPS steps from `weights` in the case's dtype."""
+    unit = float(np.finfo(case.dtype).eps) / 2
+    longest = max(*case.model.sizes, case.batch_size)
+    nudge = CONFIDENCE * np.sqrt(longest) * unit
+    rng = np.random.default_rng(0)
+
+    def nudged(values: NDArray) -> NDArray:
+        noise = rng.random(values.shape, np.float32) * 2 - 1  # drawn in float32: cheaper, and random enough
+        return values * (1 + nudge * noise.astype(np.float64))
+
+    initial = [w.astype(np.float64) for w in weights]
+    exact = [(x.astype(np.float64), t) for x, t in batches[:STEPS]]
+    losses, final = _train(case, initial, exact, formulation)
+    start = [nudged(w) for w in initial]
+    moved_losses, moved = _train(case, start, [(nudged(x), t) for x, t in exact], formulation)
+
+    updates = [w - before for w, before in zip(final, initial, strict=True)]
+    moves = [w - before - update for w, before, update in zip(moved, start, updates, strict=True)]
+    # Besides: all of an update's errors may point the same way; 1 - beta2 may be computed from a rounded beta2; every
+    # weight is rounded as it is stored, once a step.
+    aligned = nudge + (unit / (1 - ADAM_BETA2) if case.model.optimizer == "adam" else 0.0)
+    stored, tiny = STEPS * unit, float(np.finfo(case.dtype).tiny)
+    return Expectation(
+        initial=initial,
+        losses=losses,
+        loss_tolerances=np.maximum.accumulate(abs(moved_losses - losses)) + nudge * (1 + abs(losses)),
+        updates=updates,
+        norm_tolerances=[
+            float(np.linalg.norm(move) + aligned * np.linalg.norm(update) + stored * np.linalg.norm(w)) + tiny
+            for move, update, w in zip(moves, updates, final, strict=True)
+        ],
+        median_tolerances=[
+            _median_change(move, update)
+            + aligned * _median_change(update, update)
+            + stored * float(abs(w).max())
+            + tiny
+            for move, update, w in zip(moves, updates, final, strict=True)
+        ],
+    )
+
+
+def _median_change(error: NDArray, update: NDArray) -> float:
+    """Median size of `error` over the elements that the reference changes at all (many pixels are always 0)."""
+    changed = update != 0
+    return float(np.median(abs(error[changed]))) if changed.any() else 0.0
+
+
+def _train(
+    case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation
+) -> tuple[NDArray, list[NDArray]]:
+    """Losses (nats) of STEPS steps round the batches (float64), and the weights after them."""
+    model = case.model
+    net = MLP(model.sizes, activation=model.activation, dtype="float64")
+    net.set_weights(weights)
+    optimizer = SGD(model.lr) if model.optimizer == "sgd" else Adam(model.lr, eps=formulation.adam_epsilon)
+    losses = []
+    for step in range(1, STEPS + 1):
+        x, t = batches[(step - 1) % len(batches)]
+        if isinstance(optimizer, Adam) and not formulation.epsilon_after_correction:
+            # sqrt(v) + eps = sqrt(1 - beta2**step) * (sqrt(v_hat) + eps / sqrt(1 - beta2**step))
+            optimizer.eps = formulation.adam_epsilon / np.sqrt(1 - ADAM_BETA2**step)
+        if formulation.loss_epsilon:
+            loss = float(cross_entropy(net.predict_proba(x), t, formulation.loss_epsilon))
+            net.train_step(x, t, optimizer)
+        else:
+            loss = net.train_step(x, t, optimizer)
+        losses.append(loss)
+    return np.array(losses), net.get_weights()

@@ -1,0 +1,171 @@
+"""The process that runs one implementation: reads requests from standard input, writes replies to standard output.
+
+    python -m benchmarks.worker PEER THREADS
+
+Requests and replies are pickled dicts, one reply per request. The peer's library is imported after the process has
+been confined to its CPUs, and whatever it prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import pickle
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from benchmarks.peers import PEERS, Unavailable  # neither NumPy nor any peer, whose imports `start` times
+
+# Adam's moments of weights whose gradient is 0 shrink by a tenth a step: after 700 steps they are denormal, and every
+# step takes twice as long (measured), sooner for whoever steps more often. So no burst trains longer than this from
+# the initial weights, and every implementation is timed on the same first steps of the same training.
+MAX_STEPS = 500
+WARM_STEPS = 250  # warming up starts over after this many, for the same reason
+SETTLING_STEPS = 2  # after a restart, not timed: the first allocates what the optimizer keeps
+
+
+class Worker:
+    """One implementation and the case that it holds. `clock` gives seconds."""
+
+    def __init__(self, peer_id: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._info, self._threads, self._clock = PEERS[peer_id], threads, clock
+
+    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what `request["do"]` names; {"status": "ok", ...}, or "missing" or "died" with a reason."""
+        try:
+            arguments = {key: value for key, value in request.items() if key != "do"}
+            return {"status": "ok"} | getattr(self, f"do_{request['do']}")(**arguments)
+        except Unavailable as reason:
+            return {"status": "missing", "reason": str(reason)}
+        except Exception as error:
+            traceback.print_exc()
+            return {"status": "died", "reason": f"raised {type(error).__name__}: {first_line(error)}"}
+
+    def do_start(self) -> dict[str, Any]:
+        """Import what the peer needs; how long its libraries took (seconds)."""
+        if reason := self._info.missing():
+            return {"status": "missing", "reason": reason}
+        begin = self._clock()
+        for name in self._info.imports:
+            importlib.import_module(name)
+        seconds = self._clock() - begin
+        self._peer_class = self._info.load()
+        return {"import_seconds": seconds, "formulation": self._peer_class.formulation}
+
+    def do_prepare(self, case: Any, rows: str, steps: int) -> dict[str, Any]:
+        """Take up a case: its first `steps` losses and the weights after them, and the peak memory of stepping (bytes).
+
+        `rows` is the path that `benchmarks.rows.save` wrote.
+        """
+        from benchmarks import memory
+
+        self._model = None
+        inputs, weights = self._inputs_and_weights(case, rows)
+        model = self._peer_class(case, weights, inputs)
+        losses = [model.loss(model.step(k)) for k in range(steps)]
+        final = model.weights()
+        # A second instance shows what the model holds, without what compiling left behind.
+        del model
+        memory.release()
+        before = memory.resident()
+        countable = memory.reset_peak()
+        self._model = self._peer_class(case, weights, inputs)
+        value = None
+        for k in range(steps):
+            value = self._model.step(k)
+        self._model.synchronise(value)
+        peak = memory.peak() if countable else None
+        gc.collect()
+        gc.freeze()
+        return {
+            "losses": losses,
+            "weights": final,
+            "peak_memory": None if peak is None or before is None else max(0, peak - before),
+        }
+
+    def do_first_step(self, case: Any, rows: str) -> dict[str, Any]:
+        """Take up a case and make one step."""
+        inputs, weights = self._inputs_and_weights(case, rows)
+        model = self._peer_class(case, weights, inputs)
+        model.synchronise(model.step(0))
+        return {}
+
+    def do_calibrate(self, target: float) -> dict[str, Any]:
+        """How many steps (1 to MAX_STEPS) take about `target` seconds."""
+        steps = 1
+        while True:
+            seconds = self._timed(steps)
+            if seconds >= target / 2 or steps >= MAX_STEPS:
+                return {"steps": max(1, min(MAX_STEPS, round(steps * target / max(seconds, 1e-9))))}
+            steps = min(MAX_STEPS, 2 * steps)
+
+    def do_burst(self, steps: int, warm: float) -> dict[str, Any]:
+        """Warm up for at least `warm` seconds and one step, then time `steps` steps; seconds of them together."""
+        begin, k = self._clock(), 0
+        self._model.restart()
+        while k == 0 or self._clock() - begin < warm:
+            if k and k % WARM_STEPS == 0:
+                self._model.restart()
+            self._model.synchronise(self._model.step(k))
+            k += 1
+        return {"seconds": self._timed(steps)}
+
+    def _timed(self, steps: int) -> float:
+        model, clock = self._model, self._clock
+        model.restart()
+        for k in range(SETTLING_STEPS):
+            model.synchronise(model.step(k))
+        gc.disable()
+        try:
+            begin = clock()
+            for k in range(SETTLING_STEPS, SETTLING_STEPS + steps):
+                value = model.step(k)
+            model.synchronise(value)
+            return clock() - begin
+        finally:
+            gc.enable()
+
+    def _inputs_and_weights(self, case: Any, rows: str) -> tuple[list[Any], list[Any]]:
+        from benchmarks.rows import load
+
+        return self._peer_class.prepare(case, case.batches(*load(rows))), case.model.initial_weights(case.dtype)
+
+
+def first_line(error: BaseException) -> str:
+    """Of an exception's message."""
+    return next(iter(str(error).strip().splitlines()), "")
+
+
+def confine(threads: int) -> None:
+    """Keep this process on the first `threads` of the CPUs that it may use, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def serve(worker: Worker, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer requests until their stream ends."""
+    while True:
+        try:
+            request = pickle.load(requests)
+        except EOFError:
+            return
+        pickle.dump(worker.handle(request), replies)
+        replies.flush()
+
+
+def private_stdout() -> BinaryIO:
+    """Standard output for replies alone: what libraries print there, also from C, goes to standard error instead."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return replies
+
+
+if __name__ == "__main__":
+    stream = private_stdout()
+    peer, count = sys.argv[1], int(sys.argv[2])
+    confine(count)
+    serve(Worker(peer, count), sys.stdin.buffer, stream)

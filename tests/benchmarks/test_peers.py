@@ -1,0 +1,97 @@
+"""Every peer that is installed here trains as the reference does; what is not installed says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.cases import MODELS, Case, Model
+from benchmarks.peers import PEERS, PeerInfo, Unavailable
+from benchmarks.run import expectations
+from benchmarks.verify import STEPS
+
+RNG = np.random.default_rng(11)
+X = RNG.random((2048, 784), np.float32) * (RNG.random((2048, 784)) < 0.2)
+T = RNG.integers(0, 10, 2048)
+EXPECT = expectations(X, T)
+QUICK_PEERS = [peer for peer in PEERS if peer != "pytorch-compiled"]  # which compiles for 20 s
+
+
+def check(peer: str, case: Case) -> None:
+    if reason := PEERS[peer].missing():
+        pytest.skip(reason)
+    implementation = PEERS[peer].load()
+    model = implementation(
+        case, case.model.initial_weights(case.dtype), implementation.prepare(case, case.batches(X, T))
+    )
+    for _ in range(2):  # the second time after a restart
+        losses = [model.loss(model.step(k)) for k in range(STEPS)]
+        verdict = EXPECT(case, implementation.formulation).judge(losses, model.weights())
+        assert not verdict.reason
+        assert verdict.error < 0.5
+        model.synchronise(model.step(STEPS))
+        model.restart()
+
+
+@pytest.mark.parametrize("batch_size", [1, 32, 512])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize("peer", QUICK_PEERS)
+def test_a_peer_trains_as_the_reference_does(peer: str, model: Model, batch_size: int):
+    check(peer, Case(model, batch_size))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize("peer", QUICK_PEERS)
+def test_in_float64_too(peer: str, model: Model):
+    check(peer, Case(model.with_inputs(784), 32, "float64"))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize("batch_size", [1, 32, 512])
+def test_compiled_pytorch_trains_as_the_reference_does(model: Model, batch_size: int):
+    check("pytorch-compiled", Case(model, batch_size))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("peer", ["numpy-notes", "numpy", "numba", "scikit-learn", "fastnn"])
+def test_any_activation_with_any_optimizer(peer: str, activation: str):
+    for optimizer, lr in (("sgd", 0.1), ("adam", 1e-3)):
+        check(peer, Case(Model((784, 20, 10), activation, optimizer, lr), 32))
+
+
+@pytest.mark.parametrize("peer", ["numpy", "scikit-learn", "fastnn"])
+def test_more_hidden_layers(peer: str):
+    check(peer, Case(Model((784, 30, 20, 10), "tanh", "sgd", 0.1), 32))
+
+
+@pytest.mark.parametrize("peer", ["numpy-notes", "numba"])
+def test_code_written_out_for_one_hidden_layer_says_so(peer: str):
+    with pytest.raises(Unavailable, match="one hidden layer"):
+        check(peer, Case(Model((784, 30, 20, 10), "tanh", "sgd", 0.1), 32))
+
+
+def test_the_weights_given_are_not_the_ones_trained():
+    case = Case(MODELS[1], 8)
+    for peer in ("numpy-notes", "numpy", "numba"):
+        weights = case.model.initial_weights("float32")
+        before = [w.copy() for w in weights]
+        implementation = PEERS[peer].load()
+        implementation(case, weights, implementation.prepare(case, case.batches(X, T))).step(0)
+        assert all((w == b).all() for w, b in zip(weights, before, strict=True))
+
+
+def test_what_is_not_installed_is_told_without_importing_it():
+    info = PeerInfo("x", "nowhere:X", ("numpy", "no_such_module"), ("numpy", "no-such-package"))
+    assert info.missing() == "not installed: no_such_module (pip install numpy no-such-package)"
+    assert list(info.versions()) == ["numpy"]
+    assert PEERS["numpy"].missing() == ""
+
+
+def test_the_registry_imports_no_library():
+    """The race reads it, and a start-up time that begins after it would be too short."""
+    code = "import sys, benchmarks.worker; print([m for m in ('numpy', 'numba', 'torch', 'jax') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

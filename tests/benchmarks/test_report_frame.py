@@ -1,0 +1,210 @@
+"""The tidy table, the headline grid, and the findings in words."""
+
+import copy
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.report import conditions
+from benchmarks.report import formatting as fmt
+from benchmarks.report.frame import CASE, COLUMNS, to_frame, write_csv
+from benchmarks.report.grid import build_grid
+from benchmarks.report.implementations import in_order, label, look
+from benchmarks.report.summary import finding, sentences, summarize, warnings
+from benchmarks.results import Results
+
+
+@pytest.fixture(scope="module")
+def frame(results) -> pd.DataFrame:
+    return to_frame(results)
+
+
+def lose_everything(results: Results, implementation: str) -> Results:
+    changed = copy.deepcopy(results)
+    for cell in changed.cells:
+        if cell.implementation == implementation:
+            cell.status, cell.reason, cell.samples = "died", "exit -9", []
+    return changed
+
+
+def test_one_row_per_cell_lost_ones_too(results, frame):
+    assert len(frame) == len(results.cells) == 2 * 2 * 7 * 8
+    assert list(frame.columns) == list(COLUMNS)
+    assert not frame.duplicated([*CASE, "implementation"]).any()
+    lost = frame[frame["status"] != "ok"]
+    assert len(lost) == 22
+    assert lost["median_seconds"].isna().all()
+    assert (lost["reason"] != "").all()
+
+
+def test_values_of_a_row(results, frame):
+    cell = next(c for c in results.cells if c.implementation == "numpy" and c.batch_size == 128 and c.threads == 2)
+    row = frame[
+        (frame["model"] == cell.model)
+        & (frame["batch_size"] == 128)
+        & (frame["threads"] == 2)
+        & (frame["implementation"] == "numpy")
+    ].iloc[0]
+    own = next(c for c in results.cells if c.case == cell.case and c.implementation == "fastnn")
+    assert row["median_seconds"] == pytest.approx(cell.median)
+    assert row["samples_per_second"] == pytest.approx(cell.samples_per_second)
+    assert row["gflops"] == pytest.approx(cell.flops / cell.median / 1e9)
+    assert row["gbytes_per_second"] == pytest.approx(cell.bytes_moved / cell.median / 1e9)
+    assert row["share_of_peak"] == pytest.approx(cell.flops / cell.median / (96e9 * 2))
+    assert row["ratio_to_fastnn"] == pytest.approx(np.median(np.divide(cell.samples, own.samples)))
+    assert row["ratio_low"] <= row["ratio_to_fastnn"] <= row["ratio_high"]
+    assert row["samples_per_second_low"] <= row["samples_per_second"] <= row["samples_per_second_high"]
+
+
+def test_exactly_the_lowest_median_of_a_case_is_fastest(frame):
+    timed = frame[frame["median_seconds"].notna()]
+    lowest = timed.loc[timed.groupby(CASE)["median_seconds"].idxmin()]
+    assert set(frame.index[frame["fastest"]]) == set(lowest.index)
+
+
+def test_csv_reads_back(frame, tmp_path):
+    path = tmp_path / "results.csv"
+    write_csv(frame, path)
+    back = pd.read_csv(path, keep_default_na=True)
+    assert list(back.columns) == list(frame.columns)
+    assert back["median_seconds"].equals(frame["median_seconds"])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_lost_fastnn_leaves_no_ratio(results):
+    changed = lose_everything(results, "fastnn")
+    frame, summary = to_frame(changed), summarize(changed)
+    assert frame["ratio_to_fastnn"].isna().all()
+    assert (frame["fastnn_verdict"] == "").all()
+    assert "nothing" in finding(summary)
+    assert any("fastnn itself has no time in 28 cases" in said for said in sentences(summary))
+
+
+def test_missing_ceilings_and_kinds_of_emptiness(results):
+    bare = Results("not a date", "0.1.0", {}, {}, {}, copy.deepcopy(results.cells[:3]))
+    bare.cells[0].peak_memory = None
+    frame = to_frame(bare)
+    assert frame[["share_of_peak", "memory_roof"]].isna().all(axis=None)
+    assert conditions.date(bare) == "not a date"
+    assert conditions.cpu(bare) == conditions.data_set(bare) == ""
+    empty = to_frame(Results("2026-01-01", "0.1.0", {}, {}, {}, []))
+    assert empty.empty
+    assert build_grid(empty).blocks == []
+
+
+def test_a_slow_fastnn_is_said_to_lose(made_up):
+    summary = summarize(made_up(slower={"fastnn": 3.0}, threads=(1,)))
+    said = " ".join(sentences(summary))
+    mean = summary.fastest.mean
+    assert mean.high < 1
+    assert "It loses in: " in said
+    assert finding(summary) == f"fastnn is fastest in {len(summary.fastest.with_verdict('faster'))} of 14 cases"
+    worst = min(summary.fastest.contests, key=lambda contest: contest.ratio.value)
+    assert f"It loses in: {worst.where}" in said  # the worst loss is named first
+
+
+def test_counts_agree_between_words_frame_and_tallies(results, frame):
+    summary = summarize(results)
+    for tally in summary.peers:
+        mine = frame[frame["implementation"] == tally.name]
+        for kind in ("faster", "slower", "no clear difference"):
+            assert len(tally.with_verdict(kind)) == (mine["fastnn_verdict"] == kind).sum()
+        values = mine["ratio_to_fastnn"].dropna()
+        assert tally.mean.value == pytest.approx(np.exp(np.log(values).mean()))
+    assert len(summary.lost) == 22
+    assert "JAX not installed in 14" in " ".join(sentences(summary))
+
+
+def test_fastest_peer_is_the_one_with_the_lowest_median(results):
+    for contest in summarize(results).fastest.contests:
+        rivals = [c for c in results.cells if c.case == contest.own.case and c.status == "ok"]
+        assert contest.peer.median == min(c.median for c in rivals if c.implementation != "fastnn")
+
+
+def test_no_peer_at_all(made_up):
+    summary = summarize(made_up(implementations=("fastnn",), batch_sizes=(1,)))
+    assert "nothing can be compared" in sentences(summary)[0]
+
+
+def test_warnings(made_up):
+    few = made_up(rounds=3, batch_sizes=(8,), threads=(1,))
+    few.commit["dirty"] = True
+    few.kernel_errors[0].max_error = 1.5
+    said = " ".join(warnings(summarize(few), few))
+    assert "75%" in said
+    assert "affine_forward" in said
+    assert "uncommitted" in said
+    enough = made_up(rounds=6, batch_sizes=(8,), threads=(1,))
+    assert warnings(summarize(enough), enough) == []
+
+
+def test_grid_has_every_cell_and_numbers_its_notes(frame):
+    grid = build_grid(frame)
+    entries = [cell for block in grid.blocks for row in block.rows for cell in row.entries]
+    assert len(entries) == 2 * 2 * 7 * 8
+    assert sum(cell.lost for cell in entries) == 22
+    assert {cell.note for cell in entries if cell.lost} == set(range(1, len(grid.notes) + 1))
+    assert any("exit -9" in note for note in grid.notes)
+    assert [row.batch_size for row in grid.blocks[0].rows] == [1, 8, 32, 128, 512, 2048, 8192]
+
+
+def test_grid_marks_cells_that_nobody_ran(results):
+    some = copy.deepcopy(results)
+    some.cells = [c for c in some.cells if not (c.implementation == "numpy" and c.batch_size == 8)]
+    entries = [c for b in build_grid(to_frame(some)).blocks for r in b.rows for c in r.entries]
+    assert [c.time for c in entries].count("not run") == 4
+
+
+def test_conditions_do_not_name_the_host(results):
+    shown = str(conditions.rows(results)) + conditions.short(results)
+    assert "secret-host" not in shown
+    assert "Imaginary Processor 7" in shown
+    assert "2.4.6" in shown
+
+
+def test_conditions_flatten_what_is_nested_and_leave_out_what_is_empty():
+    machine = {"cpu": {"brand_raw": "CPU  7", "count": 2}, "cache_bytes": {"L2": 2097152}, "memory_bytes": None}
+    run = Results("2026-01-01", "0.1.0", machine, {}, {"load": [0.5, 1.0], "blas": ""}, [])
+    assert conditions.cpu(run) == "CPU 7"
+    facts = dict(conditions.rows(run))
+    assert facts["machine cpu count"] == "2"
+    assert facts["machine cache L2"] == "2.10 MB"
+    assert facts["load"] == "0.5, 1.0"
+    assert not {"blas", "machine memory"} & set(facts)
+
+
+def test_looks_are_stable_whoever_takes_part():
+    assert in_order(["zeta", "numpy", "fastnn", "alpha", "numpy"]) == ["fastnn", "numpy", "alpha", "zeta"]
+    assert look("zeta") == look("zeta")
+    assert label("zeta") == "zeta"
+    assert label("numpy") != "numpy"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.524e-4, "152 µs"),
+        (9.996e-4, "1.00 ms"),
+        (0.99999, "1.00 s"),
+        (1.5e-10, "0.150 ns"),
+        (123.4, "123 s"),
+        (0.0, "0 ns"),
+        (None, "—"),
+        (math.nan, "—"),
+    ],
+)
+def test_seconds(value, text):
+    assert fmt.seconds(value) == text
+
+
+def test_other_numbers():
+    assert [fmt.ratio(v) for v in (0.0461, 0.954, 1.0, 9.99, 9.999, 12.34, 1234.0)] == [
+        f"{digits}{fmt.TIMES}" for digits in ("0.0461", "0.95", "1.00", "9.99", "10.0", "12.3", "1,230")
+    ]
+    assert fmt.bytes_(77_300_000) == "77.3 MB"
+    assert fmt.share(0.153) == "15.3%"
+    assert fmt.listed(["a", "b", "c"]) == "a, b and c"
+    assert fmt.listed([]) == ""
+    assert fmt.interval(math.nan, 1.0) == "—"

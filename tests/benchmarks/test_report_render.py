@@ -1,0 +1,314 @@
+"""Figures, Markdown, HTML, the terminal's table and the README's block."""
+
+import copy
+import io
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import matplotlib
+import pytest
+from rich.console import Console
+
+from benchmarks.report import canvas, figures, headline, render
+from benchmarks.report.frame import to_frame
+from benchmarks.report.implementations import LOOKS, SPARE_LOOKS
+from benchmarks.report.summary import finding, summarize
+from benchmarks.report.table import print_table
+from benchmarks.results import Results
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+HOSTILE = "<script>alert(1)</script> | `x` **y**\nsecond line"
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask for, and fails on tags that do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def hostile(made_up) -> Results:
+    """Small, with text that would break out of a page or a table."""
+    results = made_up(batch_sizes=(1, 8192), rounds=5)
+    for cell in results.cells:
+        if cell.status == "died":
+            cell.reason = HOSTILE
+    results.machine["cpu"] = 'CPU <b>"fast"</b> & co'
+    results.conditions["command"] = "python -m benchmarks --out '<img src=x onerror=alert(1)>'"
+    return results
+
+
+@pytest.fixture(scope="module")
+def rendered(hostile, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "new" / "folder"
+    rc = dict(matplotlib.rcParams)
+    paths = render(hostile, out)
+    assert dict(matplotlib.rcParams) == rc
+    return out, paths
+
+
+@pytest.fixture(scope="module")
+def page(rendered) -> Page:
+    return Page((rendered[0] / "report.html").read_text())
+
+
+def test_render_writes_every_file_and_nothing_else(rendered):
+    out, paths = rendered
+    names = {str(path.relative_to(out)) for path in paths}
+    drawn = {f"figures/{name}.png" for name in ("throughput", "ratios", "share_of_peak", "startup", "memory")}
+    assert names == {"report.html", "report.md", "results.csv"} | drawn
+    assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == names
+    assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in drawn)
+
+
+def test_rendering_again_gives_the_same_bytes(hostile, rendered, tmp_path):
+    out, paths = rendered
+    for path in render(hostile, tmp_path):
+        assert path.read_bytes() == (out / path.relative_to(tmp_path)).read_bytes(), path.name
+    assert len(paths) == 8
+
+
+def test_page_stands_alone(rendered, page):
+    text = (rendered[0] / "report.html").read_text()
+    assert page.all("script") == page.all("link") == page.all("img") == []
+    assert not re.search(r"url\((?!#)|@import|src=", text.replace("&lt;img src=x", ""))
+    outside = [a["href"] for a in page.all("a") if not a["href"].startswith("#")]
+    assert outside == ["results.json", "results.csv"]
+
+
+def test_page_escapes_what_came_from_the_run(rendered, page):
+    text = (rendered[0] / "report.html").read_text()
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "<b>" not in text
+    assert any("<script>alert(1)</script>" in words for words in page.words)
+
+
+def test_page_is_accessible(page):
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == 1
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
+    drawings = [attrs for attrs in page.all("div") if "drawing" in attrs.get("class", "")]
+    assert len(drawings) == 2 * 5
+    assert all(attrs["role"] == "img" and len(attrs["aria-label"]) > 40 for attrs in drawings)
+    scrolled = [attrs for attrs in page.all("div") if attrs.get("class") == "scroll"]
+    assert len(scrolled) == len(page.all("table"))
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in scrolled)
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page):
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = [a["href"][1:] for a in page.all("a") if a["href"].startswith("#")]
+    targets += [attrs["xlink:href"][1:] for attrs in page.all("use")]
+    assert set(targets) <= set(ids)
+
+
+def test_page_and_markdown_say_the_verdict_before_any_table(hostile, rendered, page):
+    found = finding(summarize(hostile))
+    text = (rendered[0] / "report.html").read_text()
+    assert text.index(f"<h1>{found}") < text.index("<table")
+    words = (rendered[0] / "report.md").read_text()
+    assert words.index("in ") < words.index("| Batch")
+    assert words.index("## Verdict") < words.index("## Every cell")
+
+
+def test_markdown_tables_are_whole(rendered):
+    lines = (rendered[0] / "report.md").read_text().splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    assert len(tables) > 30
+    width = None
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("|"):
+            cells = len(re.findall(r"(?<!\\)\|", line))
+            assert cells == width or not before.startswith("|"), line
+            width = cells
+    assert "<script" not in "\n".join(lines).replace(r"\<script", "")
+
+
+def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
+    out, _ = rendered
+    text = (out / "report.md").read_text()
+    lost = sum(cell.status != "ok" for cell in hostile.cells)
+    assert len(re.findall(r"\*(?:died|not installed|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
+    linked = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert len(linked) == 5
+    assert all((out / name).is_file() for name in linked)
+
+
+def test_nothing_written_names_the_host_or_a_path(rendered):
+    out, _ = rendered
+    for name in ("report.html", "report.md", "results.csv"):
+        text = (out / name).read_text()
+        assert "secret-host" not in text
+        assert str(out) not in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"implementations": ("fastnn",)},
+        {"implementations": ("numpy", "numba")},
+        {"implementations": ("fastnn", "zeta", "numpy"), "threads": (2,)},
+        {"rounds": 1},
+    ],
+    ids=["no peer", "no fastnn", "unknown peer", "one round"],
+)
+def test_odd_runs_render(made_up, tmp_path, change):
+    results = made_up(**({"batch_sizes": (32,), "threads": (1,)} | change))
+    results.ceilings, results.startups, results.kernel_errors = [], [], []
+    for cell in results.cells:
+        cell.peak_memory = None
+    paths = render(results, tmp_path)
+    assert {path.suffix for path in paths} >= {".html", ".md", ".csv", ".png"}
+    Page((tmp_path / "report.html").read_text())
+    print_table(results, Console(file=io.StringIO(), width=80))
+
+
+def test_a_run_in_which_everything_was_lost_renders(made_up, tmp_path):
+    results = made_up(batch_sizes=(1,), threads=(1,))
+    for cell in results.cells:
+        cell.status, cell.reason, cell.samples = "died", "exit 1", []
+    paths = render(results, tmp_path)
+    assert not [path for path in paths if path.suffix == ".png"]
+    assert "nothing" in (tmp_path / "report.md").read_text()
+
+
+def test_svg_colours_are_variables_and_numbers_are_finite(results):
+    frame, summary = to_frame(results), summarize(results)
+    named = canvas.css_variables()
+    for drawing in figures.draw_all(results, frame, summary):
+        for svg in (drawing.wide, drawing.narrow):
+            ET.fromstring(svg)
+            assert not re.search(r"#[0-9a-f]{6}\b", svg), drawing.name
+            assert set(re.findall(r"var\((--[\w-]+)\)", svg)) <= set(named)
+            assert "nan" not in svg.lower()
+        if drawing.name != "ratios":
+            assert "var(--fastnn)" in drawing.wide
+
+
+def luminance(color: str) -> float:
+    channels = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_contrast_with_both_pages_and_looks_differ():
+    for place, page_color in enumerate(canvas.INKS["paper"]):
+        for shown in LOOKS.values():
+            assert contrast((shown.light, shown.dark)[place], page_color) >= 3, shown.label
+        for spare in SPARE_LOOKS:
+            assert contrast(spare[place], page_color) >= 3, spare
+        for text in ("ink", "muted"):
+            assert contrast(canvas.INKS[text][place], page_color) >= 4.5
+    lights = [light for light, _ in canvas.css_variables().values()]
+    assert len(set(lights)) == len(lights)  # an SVG finds a colour's variable by its light value
+    markers = [shown.marker for shown in LOOKS.values()] + [marker for *_, marker in SPARE_LOOKS]
+    assert len(set(markers)) == len(markers)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_terminal_table_fits_and_shows_every_cell(results, width):
+    console = Console(file=io.StringIO(), width=width)
+    print_table(results, console)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for words in (
+        "784-50-10 sigmoid SGD, float32, 2 threads",
+        "8,192",
+        "timed",
+        "wrong",
+        "died",
+        "exit -9",
+        "installed",
+    ):
+        assert words in text
+    assert text.index("fastnn is faster than the fastest peer") > text.rindex("8,192")
+
+
+def test_terminal_leaves_out_columns_without_any_time_but_not_their_reason(results):
+    changed = copy.deepcopy(results)
+    for cell in changed.cells:
+        if cell.implementation == "pytorch":
+            cell.status, cell.reason, cell.samples = "missing", "No module named 'torch'", []
+    console = Console(file=io.StringIO(), width=100)
+    print_table(changed, console)
+    assert "No module named 'torch'" in console.file.getvalue()
+
+
+README = f"# Title\n\n{headline.BEGIN}\nstale words\n{headline.END}\n\nThe rest.\n"
+
+
+def test_headline_is_rewritten_between_its_markers(results, made_up, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(README)
+    assert not headline.is_current(readme, results)
+    assert headline.update_readme(readme, results)
+    text = readme.read_text()
+    assert text.startswith("# Title\n\n<!--")
+    assert text.endswith("<!-- headline:end -->\n\nThe rest.\n")
+    assert "stale words" not in text
+    assert headline.is_current(readme, results)
+    assert not headline.update_readme(readme, results)
+    assert not headline.is_current(readme, made_up(seed=1))
+    readme.write_text(text.replace("**7.74 µs**", "**0.74 µs**"))
+    assert not headline.is_current(readme, results)
+
+
+def test_headline_has_every_cell(results):
+    text = headline.headline(results)
+    rows = [line for line in text.splitlines() if re.match(r"\| [\d,]+ \|", line)]
+    assert len(rows) == 28
+    assert len(re.findall(r"<sup>\d</sup>", text)) == 22
+    assert finding(summarize(results)).split(" in ")[1] in text
+
+
+@pytest.mark.parametrize("text", ["", headline.BEGIN, headline.END + headline.BEGIN, README * 2])
+def test_headline_refuses_a_readme_without_one_pair_of_markers(text):
+    with pytest.raises(headline.HeadlineError, match="exactly one"):
+        headline.replace_block(text, "new")
+
+
+def test_headline_command(results, tmp_path, capsys):
+    readme, file = tmp_path / "README.md", tmp_path / "results.json"
+    readme.write_text(README)
+    results.save(file)
+    arguments = [str(file), "--readme", str(readme)]
+    assert headline.main([*arguments, "--check"]) == 1
+    assert readme.read_text() == README
+    assert headline.main(arguments) == 0
+    assert headline.main([*arguments, "--check"]) == 0
+    file.write_text("{")
+    assert headline.main(arguments) == 2
+    assert "results.json" in capsys.readouterr().err
