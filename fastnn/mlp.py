@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastnn import threads
 from fastnn.initializers import initial_weights
 from fastnn.kernels import activations, losses, train_step
 from fastnn.kernels.metrics import argmax_rows
+from fastnn.kernels.panels import pack, unpack
+from fastnn.kernels.simd import VECTOR_BYTES
 from fastnn.kernels.softmax import softmax
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
+
+# Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
+# rows and outputs stay in the second-level cache.
+_TILE_ROWS = 96
+
+# What a worker must have to do: a parallel region costs 5 to 10 microseconds.
+_FLOPS_OF_A_WORKER = 10_000_000
+
+# Numba's threads serve one region at a time; which of its threading layers would survive two is not ours to choose.
+_one_parallel_region = threading.Lock()
 
 
 class MLP:
@@ -52,12 +66,19 @@ class MLP:
         self.dtype = checks.float_dtype("dtype", dtype)
         if init is None:
             init = "he" if activation == "relu" else "xavier"
-        weights = initial_weights(self.sizes, init, seed, self.dtype.name)
         self._sizes = np.array(self.sizes)
         self._codes = activations.CODES[activation], losses.CODES[loss]
-        self._parameters = np.concatenate([w.ravel() for w in weights])
-        self._gradients = np.empty_like(self._parameters)
-        self._outputs = self._deltas = np.empty(0, self.dtype)
+        self._lanes = VECTOR_BYTES // self.dtype.itemsize
+        padded = [-(-size // self._lanes) * self._lanes for size in self.sizes]
+        layers = list(zip(self.sizes, padded[1:], strict=False))
+        self._parameters = _aligned_zeros((sum((i + 1) * o for i, o in layers),), self.dtype)
+        self._room = 2 * _TILE_ROWS * sum(padded[1:])
+        self._transposed = _aligned_zeros(
+            (sum(o * i for i, o in zip(padded[1:], self.sizes[2:], strict=False)),), self.dtype
+        )
+        self._workspace = self._gradients = np.empty((0, 0), self.dtype)
+        self._reserve(1)
+        self.set_weights(initial_weights(self.sizes, init, seed, self.dtype.name))
 
     def train_step(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
         """One step of training in place: forward, loss, backward, update.
@@ -71,30 +92,36 @@ class MLP:
         if len(rows) == 0:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, len(rows))
-        self._reserve(len(rows))
         state = optimizer.state(self, self._parameters)
         state.step += 1
-        return train_step.train_step(
+        workers = self._workers(len(rows))
+        self._reserve(workers, len(rows) > _TILE_ROWS)
+        arguments = (
             rows,
             targets,
             self._parameters,
-            self._gradients,
             state.moments,
+            self._gradients,
+            self._workspace,
+            self._transposed,
             self._sizes,
             *self._codes,
             optimizer.code,
             state.step,
             optimizer.hyper,
-            self._outputs,
-            self._deltas,
         )
+        if workers == 1:
+            return train_step.train_step(*arguments, _TILE_ROWS)
+        share = -(-len(rows) // workers)
+        with _one_parallel_region:
+            return train_step.parallel_train_step(*arguments, min(_TILE_ROWS, -(-share // 8) * 8), workers)
 
     def forward(self, x: ArrayLike) -> NDArray:
         """The last layer's affine output (n, outputs), the logits; x : (n, inputs) in the net's dtype."""
         rows = self._rows(x)
-        outputs = np.empty(len(rows) * sum(self.sizes[1:]), self.dtype)
-        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs)
-        return outputs[outputs.size - len(rows) * self.sizes[-1] :].reshape(len(rows), self.sizes[-1]).copy()
+        z = np.empty((len(rows), self.sizes[-1]), self.dtype)
+        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], self._workspace, _TILE_ROWS, z)
+        return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
         """softmax(forward(x)) (n, outputs)."""
@@ -113,34 +140,42 @@ class MLP:
 
     def get_weights(self) -> list[NDArray]:
         """Copies of [w1, b1, w2, b2, ...]: w (inputs, outputs), b (outputs,)."""
-        return [view.copy() for view in self._views()]
+        weights = []
+        for w_part, b_part, shape in self._parts():
+            w = np.empty(shape, self.dtype)
+            unpack(w_part, w, self._lanes)
+            weights += [w, b_part.copy()]
+        return weights
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy [w1, b1, w2, b2, ...] in, converted to the net's dtype.
 
         Raises ValueError, with nothing changed, for a wrong number of arrays or a wrong shape.
         """
-        views = self._views()
+        shapes = [shape for i, o in pairwise(self.sizes) for shape in ((i, o), (o,))]
         arrays = [np.asarray(w) for w in weights]
-        if len(arrays) != len(views):
-            raise ValueError(f"weights: got {len(arrays)} arrays, expected {len(views)}: w and b of each layer")
-        for k, (view, array) in enumerate(zip(views, arrays, strict=True)):
-            if array.shape != view.shape:
-                raise ValueError(f"weights[{k}]: got shape {array.shape}, expected {view.shape}")
+        if len(arrays) != len(shapes):
+            raise ValueError(f"weights: got {len(arrays)} arrays, expected {len(shapes)}: w and b of each layer")
+        for k, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+            if array.shape != shape:
+                raise ValueError(f"weights[{k}]: got shape {array.shape}, expected {shape}")
             if array.dtype.kind not in "fiu":
                 raise TypeError(f"weights[{k}]: got dtype {array.dtype}, expected numbers")
-        for view, array in zip(views, arrays, strict=True):
-            view[...] = array
+        for layer, (w_part, b_part, _) in enumerate(self._parts()):
+            pack(checks.contiguous(arrays[2 * layer].astype(self.dtype)), w_part, self._lanes)
+            b_part[...] = arrays[2 * layer + 1]
 
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
 
-    def _views(self) -> list[NDArray]:
-        views, at = [], 0
+    def _parts(self) -> Iterator[tuple[NDArray, NDArray, tuple[int, int]]]:
+        """Of each layer: the panels of its weights, its bias, and the shape of its weights."""
+        at = 0
         for i, o in pairwise(self.sizes):
-            views += [self._parameters[at : at + i * o].reshape(i, o), self._parameters[at + i * o : at + i * o + o]]
-            at += i * o + o
-        return views
+            width = -(-o // self._lanes) * self._lanes
+            end = at + i * width
+            yield self._parameters[at:end], self._parameters[end : end + o], (i, o)
+            at = end + width
 
     def _rows(self, x: ArrayLike) -> NDArray:
         rows = checks.float_array("x", x, self.dtype, ", the net's dtype")
@@ -164,11 +199,25 @@ class MLP:
             raise ValueError(f"t: got shape {targets.shape}, expected ({n}, {outputs}), a row for each row of x")
         return checks.contiguous(targets)
 
-    def _reserve(self, n: int) -> None:
-        """Room for every layer's outputs of n rows; what the last step used serves again where n is the same."""
-        size = n * sum(self.sizes[1:])
-        if self._outputs.size != size:
-            self._outputs, self._deltas = np.empty(size, self.dtype), np.empty(size, self.dtype)
+    def _workers(self, n: int) -> int:
+        """How many threads a step on n rows is worth: the share of each must outweigh what it takes to start it."""
+        worth = 6 * n * self._parameters.size // _FLOPS_OF_A_WORKER
+        return max(1, min(threads.get_num_threads(), worth, n // 8))
+
+    def _reserve(self, workers: int, gradient: bool = False) -> None:
+        """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
+        if len(self._workspace) <= workers:
+            self._workspace = _aligned_zeros((workers + 1, self._room + train_step.BLOCK), self.dtype)
+        if (gradient or workers > 1) and len(self._gradients) < workers:
+            self._gradients = _aligned_zeros((workers, self._parameters.size), self.dtype)
+
+
+def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    """Zeros that begin at a cache line; rows do too where their length is a multiple of one."""
+    size = int(np.prod(shape))
+    raw = np.zeros(size + 64 // dtype.itemsize, dtype)
+    shift = -raw.ctypes.data % 64 // dtype.itemsize
+    return raw[shift : shift + size].reshape(shape)
 
 
 def _one_of(name: str, value: Any, known: Any) -> str:

@@ -82,7 +82,7 @@ class SGD(Optimizer):
 
     @property
     def code(self) -> int:
-        return kernels.MOMENTUM if self.momentum else kernels.SGD
+        return kernels.MOMENTUM if self.hyper[1] else kernels.SGD
 
     def __repr__(self) -> str:
         return (

@@ -1,14 +1,41 @@
-"""Activations, and their backward passes as functions of the output y. An output array may be the input array."""
+"""Activations, and their backward passes as functions of the output y.
+
+Each is a function of one number; loops over arrays are made of it. A training step works in place: loops with one
+array for input and output are their own, because LLVM does not vectorise a loop whose arrays may overlap.
+"""
 
 from __future__ import annotations
 
 from fastnn.kernels import vecmath
-from fastnn.kernels.jit import kernel
+from fastnn.kernels.jit import inlined, kernel
 from fastnn.kernels.simd import prefer_full_vectors
 
 # How a training step names an activation.
 SIGMOID, TANH, RELU = 0, 1, 2
 CODES = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}
+
+
+# Constants come typed: beside a float32, Numba takes a bare 1 for a float64.
+
+
+@inlined
+def _relu(x, zero):
+    return zero if x <= zero else x
+
+
+@inlined
+def _sigmoid_slope(dy, y, one):
+    return dy * (y * (one - y))
+
+
+@inlined
+def _tanh_slope(dy, y, one):
+    return dy * ((one - y) * (one + y))
+
+
+@inlined
+def _relu_slope(dy, y, zero):
+    return zero if y <= zero else dy
 
 
 @kernel
@@ -25,7 +52,7 @@ def sigmoid_backward(dy, y, dx):
     prefer_full_vectors()
     one = y.dtype.type(1)
     for k in range(y.size):
-        dx[k] = dy[k] * (y[k] * (one - y[k]))
+        dx[k] = _sigmoid_slope(dy[k], y[k], one)
 
 
 @kernel
@@ -42,16 +69,16 @@ def tanh_backward(dy, y, dx):
     prefer_full_vectors()
     one = y.dtype.type(1)
     for k in range(y.size):
-        dx[k] = dy[k] * ((one - y[k]) * (one + y[k]))
+        dx[k] = _tanh_slope(dy[k], y[k], one)
 
 
 @kernel
 def relu(x, y):
     """y ← max(x, 0); NaN stays."""
     prefer_full_vectors()
-    zero = x.dtype.type(0)
+    zero = y.dtype.type(0)
     for k in range(x.size):
-        y[k] = zero if x[k] <= zero else x[k]
+        y[k] = _relu(x[k], zero)
 
 
 @kernel
@@ -60,26 +87,37 @@ def relu_backward(dy, y, dx):
     prefer_full_vectors()
     zero = y.dtype.type(0)
     for k in range(y.size):
-        dx[k] = zero if y[k] <= zero else dy[k]
+        dx[k] = _relu_slope(dy[k], y[k], zero)
 
 
 @kernel
-def activate(code, x, y):
-    """y ← the activation of that code."""
+def activate(code, y):
+    """y ← the activation of that code, of y."""
+    prefer_full_vectors()
+    zero = y.dtype.type(0)
     if code == SIGMOID:
-        sigmoid(x, y)
+        for k in range(y.size):
+            y[k] = vecmath.sigmoid(y[k])
     elif code == TANH:
-        tanh(x, y)
+        for k in range(y.size):
+            y[k] = vecmath.tanh(y[k])
     else:
-        relu(x, y)
+        for k in range(y.size):
+            y[k] = _relu(y[k], zero)
 
 
 @kernel
-def activate_backward(code, dy, y, dx):
-    """dx ← the backward pass of the activation of that code."""
+def activate_backward(code, dx, y):
+    """dx, which holds dy, ← the backward pass of the activation of that code."""
+    prefer_full_vectors()
+    zero = y.dtype.type(0)
+    one = y.dtype.type(1)
     if code == SIGMOID:
-        sigmoid_backward(dy, y, dx)
+        for k in range(y.size):
+            dx[k] = _sigmoid_slope(dx[k], y[k], one)
     elif code == TANH:
-        tanh_backward(dy, y, dx)
+        for k in range(y.size):
+            dx[k] = _tanh_slope(dx[k], y[k], one)
     else:
-        relu_backward(dy, y, dx)
+        for k in range(y.size):
+            dx[k] = _relu_slope(dx[k], y[k], zero)

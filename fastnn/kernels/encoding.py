@@ -12,3 +12,12 @@ def one_hot(t, rows):
         for c in range(rows.shape[1]):
             rows[r, c] = 0
         rows[r, t[r]] = 1
+
+
+@kernel
+def first_out_of_range(labels, classes):
+    """The position of the first label outside [0, classes); -1 where there is none."""
+    for k in range(labels.size):
+        if labels[k] < 0 or labels[k] >= classes:
+            return k
+    return -1

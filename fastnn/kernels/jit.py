@@ -40,7 +40,15 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
-    dispatcher = numba.njit(fastmath=_FUSED, **_COMPILED)(function)
+    return _cached(numba.njit(fastmath=_FUSED, **_COMPILED)(function), function)
+
+
+def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
+    """A kernel whose `prange` loops run on Numba's threads."""
+    return _cached(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function), function)
+
+
+def _cached(dispatcher: numba.core.dispatcher.Dispatcher, function: Callable) -> numba.core.dispatcher.Dispatcher:
     try:
         dispatcher._cache = SourceKeyedCache(function)
     except RuntimeError:
@@ -48,6 +56,6 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
             "fastnn cannot write its cache directory and compiles anew in every process; "
             "set FASTNN_CACHE_DIR to a directory that can be written",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return dispatcher

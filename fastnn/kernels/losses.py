@@ -9,8 +9,9 @@ import numpy as np
 
 from fastnn.kernels import vecmath
 from fastnn.kernels.jit import kernel
-from fastnn.kernels.simd import prefer_full_vectors
-from fastnn.kernels.softmax import row_sum, row_sum_of_exp, subtract_row_maximum
+from fastnn.kernels.panels import padded
+from fastnn.kernels.simd import address, lanes, scale_row, sum_row
+from fastnn.kernels.softmax import exponentiate, rows_of_block, shift_rows
 
 # How a training step names a loss.
 SOFTMAX_CROSS_ENTROPY, MEAN_SQUARED_ERROR = 0, 1
@@ -36,67 +37,83 @@ def cross_entropy(p, t, eps):
 @kernel
 def softmax_cross_entropy(z, t, dz):
     """The cross-entropy of softmax(z); dz ← its gradient (softmax(z) Σ t - t) / n."""
-    total = softmax_cross_entropy_sum(z, t, dz, 1.0 / z.shape[0])
-    return z.dtype.type(total / z.shape[0])
+    n, classes = z.shape
+    width = padded(classes, lanes(z))
+    rows = rows_of_block(n, width)
+    block = np.empty(rows * width, z.dtype)
+    total = 0.0
+    for first in range(0, n, rows):
+        m = min(rows, n - first)
+        total += softmax_cross_entropy_sum(
+            z[first : first + m], classes, t[first : first + m], block, dz[first : first + m], 1.0 / n
+        )
+    return z.dtype.type(total / n)
 
 
 @kernel
-def softmax_cross_entropy_sum(z, t, dz, scale):
+def softmax_cross_entropy_sum(z, classes, t, block, dz, scale):
     """The float64 sum, not the mean, of the rows' losses; dz ← (softmax(z) Σ t - t) scale.
 
-    A part of a batch can be given: the scale is one over the rows of the whole.
+    `block` has room for the rows, padded to whole vectors; it may be z where z is padded. Columns of dz from `classes`
+    on are padding; there dz ← 0.
     """
-    prefer_full_vectors()
+    width = padded(classes, lanes(z))
+    m = z.shape[0]
     total = 0.0
-    factor = z.dtype.type(scale)
-    zero = z.dtype.type(0)
-    for r in range(z.shape[0]):
-        row = dz[r : r + 1]
-        subtract_row_maximum(z[r : r + 1], row)
-        normaliser = row_sum_of_exp(row, 0)
-        logarithm = vecmath.log(normaliser)
+    factor, zero, one = z.dtype.type(scale), z.dtype.type(0), z.dtype.type(1)
+    shift_rows(z, 0, m, classes, block)
+    for r in range(m):
         if t.ndim == 1:
-            total += logarithm - row[0, t[r]]
-            for c in range(z.shape[1]):
-                row[0, c] = vecmath.exp(row[0, c]) * (factor / normaliser)
-            row[0, t[r]] -= factor
+            total -= block[r * width + t[r]]
         else:
-            weight = row_sum(t, r)
-            for c in range(z.shape[1]):
+            for c in range(classes):
                 if t[r, c] != zero:
-                    total += t[r, c] * (logarithm - row[0, c])
-            for c in range(z.shape[1]):
-                row[0, c] = vecmath.exp(row[0, c]) * (weight * (factor / normaliser)) - t[r, c] * factor
+                    total -= t[r, c] * block[r * width + c]
+    exponentiate(block[: m * width])
+    for r in range(m):
+        row = address(block, r * width)
+        normaliser = sum_row(row, width)
+        weight = one if t.ndim == 1 else sum_row(address(t, r * classes), classes)
+        total += weight * vecmath.log(normaliser)
+        scale_row(row, weight * (factor / normaliser), dz.shape[1], address(dz, r * dz.shape[1]))
+        if t.ndim == 1:
+            dz[r, t[r]] -= factor
+        else:
+            for c in range(classes):
+                dz[r, c] -= t[r, c] * factor
     return total
 
 
 @kernel
 def mean_squared_error(y, t, dy):
     """The mean of (y - t)² over all elements; dy ← its gradient 2 (y - t) / size."""
-    total = squared_error_sum(y.reshape(-1), t.reshape(-1), dy.reshape(-1), 1.0 / y.size)
+    total = squared_error_sum(y.reshape(1, -1), y.size, t.reshape(1, -1), dy.reshape(1, -1), 1.0 / y.size)
     return y.dtype.type(total / y.size)
 
 
 @kernel
-def squared_error_sum(y, t, dy, scale):
-    """The float64 sum of (y - t)²; dy ← 2 (y - t) scale. Arrays of one dimension."""
+def squared_error_sum(y, columns, t, dy, scale):
+    """The float64 sum of (y - t)²; dy ← 2 (y - t) scale, and 0 in the padding from `columns` on."""
     total = 0.0
-    factor = y.dtype.type(2.0 * scale)
-    for k in range(y.size):
-        difference = y[k] - t[k]
-        total += np.float64(difference) * np.float64(difference)
-        dy[k] = difference * factor
+    factor, zero = y.dtype.type(2.0 * scale), y.dtype.type(0)
+    for r in range(y.shape[0]):
+        for c in range(columns):
+            difference = y[r, c] - t[r, c]
+            total += np.float64(difference) * np.float64(difference)
+            dy[r, c] = difference * factor
+        for c in range(columns, y.shape[1]):
+            dy[r, c] = zero
     return total
 
 
 @kernel
-def loss_sum(code, z, t, dz, scale):
-    """The sum of the rows' losses by the loss of that code, and dz ← its gradient times scale.
+def loss_sum(code, z, classes, t, dz, scale):
+    """The sum of the losses of padded rows by the loss of that code; dz ← its gradient times scale, z is used up.
 
     Labels (n,) have but one meaning, so the branch on `t.ndim` leaves no other loss to choose there.
     """
     if t.ndim == 1:
-        return softmax_cross_entropy_sum(z, t, dz, scale)
+        return softmax_cross_entropy_sum(z, classes, t, z.reshape(-1), dz, scale)
     if code == SOFTMAX_CROSS_ENTROPY:
-        return softmax_cross_entropy_sum(z, t, dz, scale)
-    return squared_error_sum(z.reshape(-1), t.reshape(-1), dz.reshape(-1), scale)
+        return softmax_cross_entropy_sum(z, classes, t, z.reshape(-1), dz, scale)
+    return squared_error_sum(z, classes, t, dz, scale)

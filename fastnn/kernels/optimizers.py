@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.kernels.jit import kernel
+from fastnn.kernels.jit import inlined, kernel
 from fastnn.kernels.simd import prefer_full_vectors
 
 # How a training step names an update.
 SGD, MOMENTUM, ADAM = 0, 1, 2
+
+
+@inlined
+def _flushed(moment, tiny, zero):
+    """Zero in place of a subnormal number: a moment whose gradient stays zero decays into them, and every operation
+    on one takes a hundred times as long."""
+    return zero if abs(moment) < tiny else moment
 
 
 @kernel
@@ -28,9 +35,10 @@ def momentum_update(w, g, velocity, lr, momentum, nesterov, weight_decay):
     # The step is v, or g' + momentum v: a sum of both with these weights.
     of_velocity = keep if nesterov else w.dtype.type(1)
     of_gradient = w.dtype.type(1) if nesterov else w.dtype.type(0)
+    tiny, zero = w.dtype.type(np.finfo(w.dtype).tiny), w.dtype.type(0)
     for k in range(w.size):
         gradient = g[k] + decay * w[k]
-        velocity[k] = keep * velocity[k] + gradient
+        velocity[k] = _flushed(keep * velocity[k] + gradient, tiny, zero)
         w[k] -= rate * (of_gradient * gradient + of_velocity * velocity[k])
 
 
@@ -43,19 +51,26 @@ def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
     rate = w.dtype.type(lr / (1 - beta1**step))
     correction = w.dtype.type(1 / np.sqrt(1 - beta2**step))
     small, decay = w.dtype.type(eps), w.dtype.type(weight_decay)
+    tiny, zero = w.dtype.type(np.finfo(w.dtype).tiny), w.dtype.type(0)
     for k in range(w.size):
         gradient = g[k] + decay * w[k]
-        m[k] = keep1 * m[k] + take1 * gradient
-        v[k] = keep2 * v[k] + take2 * (gradient * gradient)
+        m[k] = _flushed(keep1 * m[k] + take1 * gradient, tiny, zero)
+        v[k] = _flushed(keep2 * v[k] + take2 * (gradient * gradient), tiny, zero)
         w[k] -= rate * m[k] / (np.sqrt(v[k]) * correction + small)
 
 
 @kernel
-def update(code, w, g, state, step, hyper):
-    """The update of that code. `state` (2, k) holds its moments; `hyper` its hyper-parameters, in declared order."""
+def update(code, w, g, first, second, step, hyper):
+    """The update of that code; `first` and `second` are its moments, `hyper` its numbers, in the optimizer's order."""
     if code == SGD:
         sgd_update(w, g, hyper[0], hyper[3])
     elif code == MOMENTUM:
-        momentum_update(w, g, state[0], hyper[0], hyper[1], hyper[2] != 0, hyper[3])
+        momentum_update(w, g, first, hyper[0], hyper[1], hyper[2] != 0, hyper[3])
     else:
-        adam_update(w, g, state[0], state[1], step, hyper[0], hyper[1], hyper[2], hyper[3], hyper[4])
+        adam_update(w, g, first, second, step, hyper[0], hyper[1], hyper[2], hyper[3], hyper[4])
+
+
+@kernel
+def is_plain_descent(code, hyper):
+    """Whether the update is w ← w - lr g and no more."""
+    return code == SGD and hyper[3] == 0

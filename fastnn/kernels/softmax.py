@@ -1,22 +1,86 @@
-"""Softmax and its logarithm over the last axis. Kernels take two dimensions; the output may be the input array."""
+"""Softmax and its logarithm over the last axis. Kernels take two dimensions.
+
+Rows are worked on in blocks that stay in the first-level cache, padded to whole vectors with -infinity, whose
+exponential is 0: rows of few columns would leave most lanes of a vector to a scalar remainder.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastnn.kernels import vecmath
 from fastnn.kernels.jit import inlined_sum, kernel
-from fastnn.kernels.simd import prefer_full_vectors
+from fastnn.kernels.panels import padded
+from fastnn.kernels.simd import address, lanes, prefer_full_vectors, scale_row, shift_row, sum_row
 
-# Elements handled between two passes, so that they are still in the first-level cache at the second.
-_BLOCK = 2048
+# Elements of a block.
+_BLOCK = 4096
 
 
-@inlined_sum
-def row_sum(y, r):
-    """Σ y[r]."""
-    total = y.dtype.type(0)
-    for c in range(y.shape[1]):
-        total += y[r, c]
-    return total
+@kernel
+def rows_of_block(n, width):
+    """How many rows of n to work on at once."""
+    return max(1, min(n, _BLOCK // width))
+
+
+@kernel
+def exponentiate(y):
+    """y ← exp(y), in place: LLVM does not vectorise a loop from one array to another that may overlap it."""
+    prefer_full_vectors()
+    for k in range(y.size):
+        y[k] = vecmath.exp(y[k])
+
+
+@kernel
+def logarithms(y):
+    """y ← log(y), in place."""
+    prefer_full_vectors()
+    for k in range(y.size):
+        y[k] = vecmath.log(y[k])
+
+
+@kernel
+def shift_rows(z, first, m, columns, block):
+    """The padded rows of `block` ← m rows of z from `first` on, less the maximum of their first `columns`."""
+    width = padded(columns, lanes(z))
+    for r in range(m):
+        shift_row(address(z, (first + r) * z.shape[1]), columns, address(block, r * width))
+
+
+@kernel
+def softmax(z, p):
+    """p ← exp(z - m) / Σ exp(z - m), m the maximum of the row."""
+    n, columns = z.shape
+    width = padded(columns, lanes(z))
+    rows, one = rows_of_block(n, width), z.dtype.type(1)
+    block = np.empty(rows * width, z.dtype)
+    for first in range(0, n, rows):
+        m = min(rows, n - first)
+        shift_rows(z, first, m, columns, block)
+        exponentiate(block[: m * width])
+        for r in range(m):
+            row = address(block, r * width)
+            scale_row(row, one / sum_row(row, width), columns, address(p, (first + r) * columns))
+
+
+@kernel
+def log_softmax(z, lp):
+    """lp ← z - m - log Σ exp(z - m), m the maximum of the row."""
+    n, columns = z.shape
+    width = padded(columns, lanes(z))
+    rows = rows_of_block(n, width)
+    shifted, block, totals = np.empty(rows * width, z.dtype), np.empty(rows * width, z.dtype), np.empty(rows, z.dtype)
+    for first in range(0, n, rows):
+        m = min(rows, n - first)
+        shift_rows(z, first, m, columns, shifted)
+        block[: m * width] = shifted[: m * width]
+        exponentiate(block[: m * width])
+        for r in range(m):
+            totals[r] = sum_row(address(block, r * width), width)
+        logarithms(totals[:m])
+        for r in range(m):
+            for c in range(columns):
+                lp[first + r, c] = shifted[r * width + c] - totals[r]
 
 
 @inlined_sum
@@ -26,51 +90,6 @@ def row_dot(a, b, r):
     for c in range(a.shape[1]):
         total += a[r, c] * b[r, c]
     return total
-
-
-@inlined_sum
-def row_sum_of_exp(y, r):
-    """Σ exp(y[r])."""
-    total = y.dtype.type(0)
-    for c in range(y.shape[1]):
-        total += vecmath.exp(y[r, c])
-    return total
-
-
-@kernel
-def subtract_row_maximum(z, y):
-    """y ← z - the maximum of its row. A NaN in a row stays where it is."""
-    for r in range(z.shape[0]):
-        maximum = z[r, 0]
-        for c in range(1, z.shape[1]):
-            maximum = max(maximum, z[r, c])
-        for c in range(z.shape[1]):
-            y[r, c] = z[r, c] - maximum
-
-
-@kernel
-def exponentiate(x, y):
-    """y ← exp(x), over arrays of one dimension."""
-    prefer_full_vectors()
-    for k in range(x.size):
-        y[k] = vecmath.exp(x[k])
-
-
-@kernel
-def softmax(z, p):
-    """p ← exp(z - m) / Σ exp(z - m), m the maximum of the row."""
-    columns = z.shape[1]
-    rows = max(1, _BLOCK // columns)
-    one = z.dtype.type(1)
-    for start in range(0, z.shape[0], rows):
-        block = p[start : start + rows]
-        subtract_row_maximum(z[start : start + rows], block)
-        # One loop over the whole block: rows of few columns would leave most lanes of a vector empty.
-        exponentiate(block.reshape(-1), block.reshape(-1))
-        for r in range(block.shape[0]):
-            scale = one / row_sum(block, r)
-            for c in range(columns):
-                block[r, c] *= scale
 
 
 @kernel
@@ -83,21 +102,14 @@ def softmax_backward(dp, p, dz):
 
 
 @kernel
-def log_softmax(z, lp):
-    """lp ← z - m - log Σ exp(z - m), m the maximum of the row."""
-    prefer_full_vectors()
-    subtract_row_maximum(z, lp)
-    for r in range(z.shape[0]):
-        logarithm = vecmath.log(row_sum_of_exp(lp, r))
-        for c in range(z.shape[1]):
-            lp[r, c] -= logarithm
-
-
-@kernel
 def log_softmax_backward(dlp, lp, dz):
     """dz ← dlp - exp(lp) Σ dlp."""
     prefer_full_vectors()
+    columns = lp.shape[1]
+    logarithm, exponential = lp.reshape(-1), dz.reshape(-1)
+    for k in range(lp.size):
+        exponential[k] = vecmath.exp(logarithm[k])
     for r in range(lp.shape[0]):
-        total = row_sum(dlp, r)
-        for c in range(lp.shape[1]):
-            dz[r, c] = dlp[r, c] - vecmath.exp(lp[r, c]) * total
+        total = sum_row(address(dlp, r * columns), columns)
+        for c in range(columns):
+            dz[r, c] = dlp[r, c] - dz[r, c] * total

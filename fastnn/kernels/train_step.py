@@ -1,75 +1,319 @@
-"""The whole training step of a multi-layer perceptron as one kernel.
+"""The whole training step of a multi-layer perceptron, tile of rows by tile of rows.
 
-Parameters live packed: one flat array holds w1, b1, w2, b2, ... in C order, and gradients and optimizer moments have
-the same layout. Views of such an array all have one type, so that one compiled step serves any depth and width.
+Softmax cross-entropy is row-wise and the divisor of its mean is known before, so that forward, loss, backward and the
+sum of the gradients run through for one tile of rows while it is in the second-level cache; nothing grows with the
+batch. Each worker sums the gradients of its tiles; then one pass over the parameters adds up the workers' sums and
+updates. A batch of one tile is never given a gradient at all: block by block of the weights it is computed and used.
+
+Parameters live packed in one flat array: for each layer the weights in panels, then the padded bias. Gradients and
+optimizer moments have the same layout. Padding starts as zero, its gradient is zero, and it is never read as data.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numba import prange
 
 from fastnn.kernels.activations import activate, activate_backward
-from fastnn.kernels.affine import affine_forward, sum_rows
-from fastnn.kernels.jit import kernel
+from fastnn.kernels.jit import inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR, loss_sum
-from fastnn.kernels.optimizers import update
+from fastnn.kernels.matmul import add_transposed_product, panel_product, times_panels, times_transposed_panels
+from fastnn.kernels.optimizers import is_plain_descent, update
+from fastnn.kernels.panels import padded, panel_count, panel_start, transpose_panels
+from fastnn.kernels.simd import address, lanes, moved
+
+# Elements of a block of weights whose gradient is used while it is in the first-level cache.
+BLOCK = 8192
+
+
+@inlined
+def layer_size(inputs, outputs, lanes_):
+    """Elements of one layer in the flat array: weights and bias."""
+    return (inputs + 1) * padded(outputs, lanes_)
 
 
 @kernel
-def forward(x, parameters, sizes, code, outputs):
-    """outputs ← every layer's output for the rows of x, one layer after the other; the last is the logits."""
-    n, layers = x.shape[0], sizes.size - 1
-    before = x.reshape(-1)
-    at, out = 0, 0
+def forward_tile(x, first, m, parameters, sizes, activation, outputs):
+    """outputs ← every layer's output for the m rows of x from `first` on, in padded rows; returns where the last
+    layer's begin."""
+    count = lanes(x)
+    layers = sizes.size - 1
+    a, a_row = address(x, first * sizes[0]), sizes[0]
+    at = out = 0
     for layer in range(layers):
-        i, o = sizes[layer], sizes[layer + 1]
-        w = parameters[at : at + i * o].reshape(i, o)
-        b = parameters[at + i * o : at + i * o + o]
-        y = outputs[out : out + n * o]
-        affine_forward(before.reshape(n, i), w, b, y.reshape(n, o))
+        i, o = sizes[layer], padded(sizes[layer + 1], count)
+        y = address(outputs, out)
+        times_panels(
+            m, i, o // count, count, a, a_row,
+            address(parameters, at), address(parameters, at + i * o), 0, y, o,
+        )  # fmt: skip
         if layer < layers - 1:
-            activate(code, y, y)
-        before = y
-        at += i * o + o
-        out += n * o
+            activate(activation, outputs[out : out + m * o])
+            out += m * o
+        a, a_row = y, o
+        at += (i + 1) * o
+    return out
 
 
 @kernel
-def backward(x, parameters, sizes, code, outputs, deltas, gradients):
-    """gradients ← those of the loss, in the layout of `parameters`.
-
-    `deltas` has the layout of `outputs`; its last layer holds the gradient of the logits, the others are written.
-    """
-    n, layers = x.shape[0], sizes.size - 1
-    at, out = parameters.size, outputs.size
-    for layer in range(layers - 1, -1, -1):
+def transpose_weights(parameters, sizes, transposed):
+    """transposed ← the panels of every layer's weights but the first's, transposed, one after the other."""
+    count = lanes(parameters)
+    at, out = layer_size(sizes[0], sizes[1], count), 0
+    for layer in range(1, sizes.size - 1):
         i, o = sizes[layer], sizes[layer + 1]
-        at -= i * o + o
-        out -= n * o
-        w = parameters[at : at + i * o].reshape(i, o)
-        dw = gradients[at : at + i * o].reshape(i, o)
-        dy = deltas[out : out + n * o].reshape(n, o)
-        sum_rows(dy, gradients[at + i * o : at + i * o + o])
-        if layer == 0:
-            np.dot(x.T, dy, dw)
-        else:
-            before = outputs[out - n * i : out]
-            dx = deltas[out - n * i : out]
-            np.dot(before.reshape(n, i).T, dy, dw)
-            np.dot(dy, w.T, dx.reshape(n, i))
-            activate_backward(code, dx, before, dx)
+        transpose_panels(parameters[at:], i, o, transposed[out:], count)
+        at += layer_size(i, o, count)
+        out += o * padded(i, count)
 
 
 @kernel
-def train_step(x, t, parameters, gradients, state, sizes, activation, loss, optimizer, step, hyper, outputs, deltas):
-    """Forward, loss, backward, update; returns the mean loss before the update, in float64."""
-    n, classes = x.shape[0], sizes[-1]
-    forward(x, parameters, sizes, activation, outputs)
-    last = outputs.size - n * classes
-    z, dz = outputs[last:].reshape(n, classes), deltas[last:].reshape(n, classes)
-    # The mean squared error is a mean over elements, the cross-entropy over rows.
-    count = n * classes if loss == MEAN_SQUARED_ERROR else n
-    total = loss_sum(loss, z, t, dz, 1.0 / count)
-    backward(x, parameters, sizes, activation, outputs, deltas, gradients)
-    update(optimizer, parameters, gradients, state, step, hyper)
-    return total / count
+def few_rows(n, count):
+    """Whether a batch is so small that transposing the weights would cost more than it saves."""
+    return n <= 2 * count
+
+
+@kernel
+def input_gradient(m, few, i, o, dy, weights, transposed, dx, zeros, scratch):
+    """dx ← dy wᵀ for m rows: dy (m, o) and dx (m, i) in padded rows."""
+    count = lanes(zeros)
+    di, do = padded(i, count), padded(o, count)
+    if few:
+        times_transposed_panels(m, i, o, count, dy, weights, dx, di, address(zeros, 0), scratch)
+    else:
+        times_panels(m, o, di // count, count, dy, do, transposed, address(zeros, 0), 0, dx, di)
+
+
+@kernel
+def add_rows(rows, total):
+    """total ← total + Σ rows, over rows (m, columns)."""
+    for r in range(rows.shape[0]):
+        for c in range(rows.shape[1]):
+            total[c] += rows[r, c]
+
+
+@kernel
+def update_block(at, size, optimizer, parameters, gradient, state, step, hyper):
+    """Update `size` parameters from `at` on by a gradient that begins with the block."""
+    end = at + size
+    update(
+        optimizer, parameters[at:end], gradient[:size], state[0, at:end], state[1, at:end], step, hyper
+    )  # fmt: skip
+
+
+@kernel
+def use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, hyper, zeros, scratch):
+    """Update one layer at `at` block by block, by the gradient of m rows a (m, i), dy (m, o padded).
+
+    A block's gradient is used while it is in the first-level cache.
+    """
+    count = lanes(parameters)
+    vectors = o // count
+    panels = panel_count(vectors)
+    for p in range(panels):
+        first, last = panel_start(p, panels, vectors) * count, panel_start(p + 1, panels, vectors) * count
+        width = last - first
+        rows = BLOCK // width
+        for k in range(0, i, rows):
+            height = min(rows, i - k)
+            panel_product(
+                height, width // count, moved(a, k), 1, a_row, moved(dy, first), o,
+                address(zeros, 0), 0, address(scratch, 0), width, m,
+            )  # fmt: skip
+            block = at + first * i + k * width
+            update_block(block, height * width, optimizer, parameters, scratch, state, step, hyper)
+
+
+@kernel
+def descend(m, i, o, a, a_row, deltas, out, at, parameters, rate):
+    """Plain gradient descent on one layer: w ← w + aᵀ (-rate dy), with no gradient in between. dy is used up."""
+    count = lanes(parameters)
+    dy = deltas[out : out + m * o]
+    for k in range(dy.size):
+        dy[k] *= -rate
+    add_transposed_product(m, i, o // count, count, a, a_row, address(dy, 0), o, address(parameters, at))
+    add_rows(dy.reshape(m, o), parameters[at + i * o : at + (i + 1) * o])
+
+
+@kernel
+def step_on_one_tile(
+    x, t, parameters, state, sizes, activation, loss, optimizer, step, hyper, scale, transposed, outputs, deltas,
+    zeros, scratch
+):  # fmt: skip
+    """A whole training step on a batch of one tile; returns the sum of the losses."""
+    m, count, layers = x.shape[0], lanes(x), sizes.size - 1
+    few = few_rows(m, count)
+    if not few:
+        transpose_weights(parameters, sizes, transposed)
+    out = forward_tile(x, 0, m, parameters, sizes, activation, outputs)
+    total = tile_loss(loss, m, sizes[layers], out, outputs, t, deltas, scale)
+    at, turned = parameters.size, transposed.size
+    for layer in range(layers - 1, -1, -1):
+        i, o = sizes[layer], padded(sizes[layer + 1], count)
+        at -= (i + 1) * o
+        dy = address(deltas, out)
+        before = out - m * padded(i, count)
+        if layer == 0:
+            a, a_row = address(x, 0), i
+        else:
+            a, a_row = address(outputs, before), padded(i, count)
+            turned -= sizes[layer + 1] * a_row
+            input_gradient(
+                m, few, i, sizes[layer + 1], dy, address(parameters, at), address(transposed, turned),
+                address(deltas, before), zeros, scratch,
+            )  # fmt: skip
+            activate_backward(activation, deltas[before:out], outputs[before:out])
+        if is_plain_descent(optimizer, hyper):
+            descend(m, i, o, a, a_row, deltas, out, at, parameters, parameters.dtype.type(hyper[0]))
+        else:
+            use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, hyper, zeros, scratch)
+            bias = scratch[:o]
+            bias[:] = 0
+            add_rows(deltas[out : out + m * o].reshape(m, o), bias)
+            update_block(at + i * o, o, optimizer, parameters, bias, state, step, hyper)
+        out = before
+    return total
+
+
+@kernel
+def tile_loss(loss, m, classes, out, outputs, t, deltas, scale):
+    """The sum of the losses of m rows of logits at `out`; the deltas there ← their gradients."""
+    o = padded(classes, lanes(outputs))
+    z, dz = outputs[out : out + m * o].reshape(m, o), deltas[out : out + m * o].reshape(m, o)
+    return loss_sum(loss, z, classes, t, dz, scale)
+
+
+@kernel
+def add_tile_gradient(
+    x, t, first, m, few, parameters, gradient, sizes, activation, loss, scale, transposed, outputs, deltas, zeros,
+    scratch
+):  # fmt: skip
+    """gradient ← gradient + that of m rows from `first` on; returns the sum of their losses."""
+    count, layers = lanes(x), sizes.size - 1
+    out = forward_tile(x, first, m, parameters, sizes, activation, outputs)
+    total = tile_loss(loss, m, sizes[layers], out, outputs, t[first : first + m], deltas, scale)
+    at, turned = parameters.size, transposed.size
+    for layer in range(layers - 1, -1, -1):
+        i, o = sizes[layer], padded(sizes[layer + 1], count)
+        at -= (i + 1) * o
+        dy = address(deltas, out)
+        before = out - m * padded(i, count)
+        if layer == 0:
+            a, a_row = address(x, first * i), i
+        else:
+            a, a_row = address(outputs, before), padded(i, count)
+            turned -= sizes[layer + 1] * a_row
+            input_gradient(
+                m, few, i, sizes[layer + 1], dy, address(parameters, at), address(transposed, turned),
+                address(deltas, before), zeros, scratch,
+            )  # fmt: skip
+            activate_backward(activation, deltas[before:out], outputs[before:out])
+        add_transposed_product(m, i, o // count, count, a, a_row, dy, o, address(gradient, at))
+        add_rows(deltas[out : out + m * o].reshape(m, o), gradient[at + i * o : at + (i + 1) * o])
+        out = before
+    return total
+
+
+@kernel
+def add_worker_gradient(
+    worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, scale, transposed, workspace, zeros
+):  # fmt: skip
+    """The worker's gradient ← that of its share of the tiles; returns the sum of their losses."""
+    n, room = x.shape[0], (workspace.shape[1] - BLOCK) // 2
+    outputs, deltas = workspace[worker, :room], workspace[worker, room : 2 * room]
+    scratch, gradient = workspace[worker, 2 * room :], gradients[worker]
+    gradient[:] = 0
+    tiles = (n + tile - 1) // tile
+    few = few_rows(n, lanes(x))
+    total = 0.0
+    for k in range(tiles * worker // workers, tiles * (worker + 1) // workers):
+        first = k * tile
+        total += add_tile_gradient(
+            x, t, first, min(tile, n - first), few, parameters, gradient, sizes, activation, loss, scale, transposed,
+            outputs, deltas, zeros, scratch,
+        )  # fmt: skip
+    return total
+
+
+@kernel
+def reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper):
+    """Update the parameters from `first` to `last`, block by block, by the sum of the workers' gradients."""
+    for at in range(first, last, BLOCK):
+        end = min(at + BLOCK, last)
+        gradient = gradients[0, at:end]
+        for worker in range(1, workers):
+            other = gradients[worker, at:end]
+            for k in range(end - at):
+                gradient[k] += other[k]
+        update_block(at, end - at, optimizer, parameters, gradient, state, step, hyper)
+
+
+@inlined
+def mean_divisor(loss, n, classes):
+    """The mean squared error is a mean over elements, the cross-entropy over rows."""
+    return n * classes if loss == MEAN_SQUARED_ERROR else n
+
+
+@kernel
+def train_step(
+    x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile
+):  # fmt: skip
+    """Forward, loss, backward, update on one thread; returns the mean loss before the update, in float64."""
+    n = x.shape[0]
+    divisor = mean_divisor(loss, n, sizes[-1])
+    scale = 1.0 / divisor
+    room = (workspace.shape[1] - BLOCK) // 2
+    zeros = workspace[-1]
+    if n <= tile:
+        total = step_on_one_tile(
+            x, t, parameters, state, sizes, activation, loss, optimizer, step, hyper, scale, transposed,
+            workspace[0, :room], workspace[0, room : 2 * room], zeros, workspace[0, 2 * room :],
+        )  # fmt: skip
+    else:
+        transpose_weights(parameters, sizes, transposed)
+        total = add_worker_gradient(
+            0, 1, tile, x, t, parameters, gradients, sizes, activation, loss, scale, transposed, workspace, zeros
+        )
+        reduce_and_update(0, parameters.size, 1, optimizer, parameters, gradients, state, step, hyper)
+    return total / divisor
+
+
+@parallel_kernel
+def parallel_train_step(
+    x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile,
+    workers
+):  # fmt: skip
+    """The same, shared between so many workers: two parallel regions, the tiles and the update."""
+    divisor = mean_divisor(loss, x.shape[0], sizes[-1])
+    scale = 1.0 / divisor
+    zeros = workspace[-1]
+    if not few_rows(x.shape[0], lanes(x)):
+        transpose_weights(parameters, sizes, transposed)
+    losses = np.empty(workers)
+    for worker in prange(workers):
+        losses[worker] = add_worker_gradient(
+            worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, scale, transposed, workspace,
+            zeros,
+        )  # fmt: skip
+    vectors = parameters.size // lanes(parameters)
+    for worker in prange(workers):
+        first, last = vectors * worker // workers, vectors * (worker + 1) // workers
+        reduce_and_update(
+            first * lanes(parameters), last * lanes(parameters), workers, optimizer, parameters, gradients, state,
+            step, hyper,
+        )  # fmt: skip
+    return losses.sum() / divisor
+
+
+@kernel
+def forward(x, parameters, sizes, activation, workspace, tile, z):
+    """z (n, outputs) ← the last layer's output, tile by tile."""
+    n, classes = z.shape
+    o = padded(classes, lanes(x))
+    outputs = workspace[0]
+    for first in range(0, n, tile):
+        m = min(tile, n - first)
+        out = forward_tile(x, first, m, parameters, sizes, activation, outputs)
+        for r in range(m):
+            for c in range(classes):
+                z[first + r, c] = outputs[out + r * o + c]

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.kernels.encoding import first_out_of_range
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -54,9 +56,8 @@ def label_array(name: str, value: Any) -> NDArray[np.int64]:
 
 def labels_in_range(name: str, labels: NDArray[np.int64], classes: int) -> None:
     """Raises ValueError naming the first label outside [0, classes)."""
-    # One pass: as an unsigned number a negative label is larger than any class.
-    if labels.size and int(labels.view(np.uint64).max()) >= classes:
-        wrong = np.flatnonzero((labels < 0) | (labels >= classes))[0]
+    wrong = first_out_of_range(labels, classes)
+    if wrong >= 0:
         raise ValueError(
             f"{name}: got label {labels[wrong]} at position {wrong}, expected labels from 0 to {classes - 1}"
         )

@@ -1,0 +1,132 @@
+"""The matrix product on panels: tiles of the micro-kernel over rows and panels."""
+
+from __future__ import annotations
+
+from fastnn.kernels.jit import kernel
+from fastnn.kernels.panels import panel_count, panel_start
+from fastnn.kernels.simd import TILE_ROWS, address, moved, tile_product
+
+_8x3, _8x2, _8x1 = tile_product(8, 3), tile_product(8, 2), tile_product(8, 1)
+_4x3, _4x2, _4x1 = tile_product(4, 3), tile_product(4, 2), tile_product(4, 1)
+_2x3, _2x2, _2x1 = tile_product(2, 3), tile_product(2, 2), tile_product(2, 1)
+_1x3, _1x2, _1x1 = tile_product(1, 3), tile_product(1, 2), tile_product(1, 1)
+
+
+@kernel
+def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
+    if rows == 8:
+        _8x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 4:
+        _4x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 2:
+        _2x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    else:
+        _1x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+
+
+@kernel
+def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
+    if rows == 8:
+        _8x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 4:
+        _4x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 2:
+        _2x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    else:
+        _1x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+
+
+@kernel
+def _one_vector(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
+    if rows == 8:
+        _8x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 4:
+        _4x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 2:
+        _2x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    else:
+        _1x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+
+
+@kernel
+def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
+    """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of that many vectors.
+
+    Arguments are addresses, and steps in elements from one row, or one k, to the next; a step of 0 gives every row
+    the same start.
+    """
+    r = 0
+    rows = TILE_ROWS
+    while r < m:
+        while rows > m - r:
+            rows //= 2
+        x, y, z = moved(a, r * a_row), moved(start, r * start_row), moved(c, r * c_row)
+        if vectors == 3:
+            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k)
+        elif vectors == 2:
+            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k)
+        else:
+            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k)
+        r += rows
+
+
+@kernel
+def times_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row):
+    """c ← start + a w: m rows of a (m, inner), a matrix w in panels, rows of c and start padded to whole vectors."""
+    count = panel_count(vectors)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+        column, width = first * lanes, (last - first) * lanes
+        panel_product(
+            m, last - first, a, a_row, 1, moved(panels, column * inner), width,
+            moved(start, column), start_row, moved(c, column), c_row, inner,
+        )  # fmt: skip
+
+
+@kernel
+def add_transposed_product(m, inner, vectors, lanes, a, a_row, dy, dy_row, panels):
+    """The panels of w ← w + aᵀ dy: a (m, inner), dy (m, columns) with rows padded to whole vectors."""
+    count = panel_count(vectors)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+        column, width = first * lanes, (last - first) * lanes
+        c = moved(panels, column * inner)
+        panel_product(inner, last - first, a, 1, a_row, moved(dy, column), dy_row, c, width, c, width, m)
+
+
+@kernel
+def times_transposed_panels(m, inner, columns, lanes, dy, panels, dx, dx_row, zeros, scratch):
+    """dx ← dy wᵀ for a few rows, without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane.
+
+    dy (m, columns), dx (m, inner) in padded rows; `scratch` holds at least a block of dyᵀ and of dxᵀ.
+    """
+    vectors = (columns + lanes - 1) // lanes
+    count = panel_count(vectors)
+    width_dy = vectors * lanes
+    block = scratch.size // (2 * lanes)
+    turned_dx = address(scratch, block * lanes)
+    for first_row in range(0, m, lanes):
+        rows = min(lanes, m - first_row)
+        for first in range(0, inner, block):
+            height = min(block, inner - first)
+            for p in range(count):
+                start, end = panel_start(p, count, vectors) * lanes, panel_start(p + 1, count, vectors) * lanes
+                width = end - start
+                used = min(end, columns) - start
+                source = moved(dy, first_row * width_dy + start)
+                for c in range(used):
+                    for r in range(lanes):
+                        scratch[c * lanes + r] = source[r * width_dy + c] if r < rows else 0
+                w = moved(panels, start * inner + first * width)
+                begin, begin_row = (zeros, 0) if p == 0 else (turned_dx, lanes)
+                panel_product(
+                    height, 1, w, width, 1, address(scratch, 0), lanes, begin, begin_row, turned_dx, lanes, used
+                )
+            for r in range(rows):
+                out = moved(dx, (first_row + r) * dx_row + first)
+                for k in range(height):
+                    out[k] = scratch[(block + k) * lanes + r]
+    for r in range(m):
+        out = moved(dx, r * dx_row)
+        for k in range(inner, dx_row):
+            out[k] = 0

@@ -1,0 +1,127 @@
+"""How a matrix lies in memory for the matrix product: panels of a few vectors of columns, one after the other.
+
+A matrix of `inner` rows is cut into panels of TILE_VECTORS vectors of columns or fewer, as even as they go; a panel
+holds its rows one after the other, so that the micro-kernel reads it in one stream. Columns are padded to whole
+vectors with zeros. A padded row of the whole matrix, `padded(columns)` elements, is that of a bias or of activations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.kernels.jit import inlined, kernel
+from fastnn.kernels.simd import TILE_VECTORS, lanes
+
+
+@inlined
+def padded(columns, count):
+    """Elements of a row of that many columns in whole vectors of `count` lanes."""
+    return (columns + count - 1) // count * count
+
+
+@inlined
+def panel_count(vectors):
+    """Panels of a matrix that is so many vectors wide."""
+    return (vectors + TILE_VECTORS - 1) // TILE_VECTORS
+
+
+@inlined
+def panel_start(panel, panels, vectors):
+    """The vector at which a panel begins."""
+    return vectors * panel // panels
+
+
+@kernel
+def pack(w, panels, per_vector):
+    """panels ← the matrix w; the array is inner * padded(columns) long."""
+    inner, columns = w.shape
+    vectors = padded(columns, per_vector) // per_vector
+    count = panel_count(vectors)
+    zero = w.dtype.type(0)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
+        width, within = last - first, min(last, columns) - first
+        at = first * inner
+        for k in range(inner):
+            for c in range(within):
+                panels[at + c] = w[k, first + c]
+            for c in range(within, width):
+                panels[at + c] = zero
+            at += width
+
+
+@kernel
+def pack_transposed(w, panels, per_vector):
+    """panels ← the transpose of the matrix w."""
+    columns, inner = w.shape
+    vectors = padded(columns, per_vector) // per_vector
+    count = panel_count(vectors)
+    zero = w.dtype.type(0)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
+        width, within = last - first, min(last, columns) - first
+        at = first * inner
+        for k in range(inner):
+            for c in range(within):
+                panels[at + c] = w[first + c, k]
+            for c in range(within, width):
+                panels[at + c] = zero
+            at += width
+
+
+@kernel
+def copy_padded(rows, flat):
+    """flat ← the rows, one after the other, padded with zeros to whole vectors."""
+    width = padded(rows.shape[1], lanes(rows))
+    for r in range(rows.shape[0]):
+        for c in range(rows.shape[1]):
+            flat[r * width + c] = rows[r, c]
+        for c in range(rows.shape[1], width):
+            flat[r * width + c] = 0
+
+
+@kernel
+def aligned_empty(size, like):
+    """An array of that many elements of the type of `like` that begins at a cache line."""
+    raw = np.empty(size + 64, like.dtype)
+    shift = -raw.ctypes.data % 64 // raw.itemsize
+    return raw[shift : shift + size]
+
+
+@kernel
+def unpack(panels, w, per_vector):
+    """w ← the matrix that lies in panels."""
+    inner, columns = w.shape
+    vectors = padded(columns, per_vector) // per_vector
+    count = panel_count(vectors)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
+        at = first * inner
+        for k in range(inner):
+            for c in range(min(last, columns) - first):
+                w[k, first + c] = panels[at + c]
+            at += last - first
+
+
+@kernel
+def transpose_panels(panels, inner, columns, transposed, per_vector):
+    """transposed ← the panels of the transpose: `columns` rows, `inner` columns."""
+    vectors, out_vectors = padded(columns, per_vector) // per_vector, padded(inner, per_vector) // per_vector
+    count, out_count = panel_count(vectors), panel_count(out_vectors)
+    zero = panels.dtype.type(0)
+    for q in range(out_count):
+        first, last = (
+            panel_start(q, out_count, out_vectors) * per_vector,
+            panel_start(q + 1, out_count, out_vectors) * per_vector,
+        )
+        out_width, within = last - first, min(last, inner) - first
+        for p in range(count):
+            start, end = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
+            width = end - start
+            for c in range(min(end, columns) - start):
+                out = first * columns + (start + c) * out_width
+                source = start * inner + first * width + c
+                for k in range(within):
+                    transposed[out + k] = panels[source + k * width]
+                for k in range(within, out_width):
+                    transposed[out + k] = zero
