@@ -25,6 +25,7 @@ from fastnn.ops import (
     tanh_backward,
 )
 from fastnn.optimizers import SGD, Adam
+from fastnn.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "affine_forward",
     "cross_entropy",
     "datasets",
+    "get_num_threads",
     "log_softmax",
     "log_softmax_backward",
     "mean_squared_error",
@@ -45,6 +47,7 @@ __all__ = [
     "one_hot",
     "relu",
     "relu_backward",
+    "set_num_threads",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",

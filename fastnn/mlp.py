@@ -22,7 +22,7 @@ from fastnn.optimizers import Optimizer
 
 # Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
 # rows and outputs stay in the second-level cache.
-_TILE_ROWS = 96
+_TILE_ROWS = 64
 
 # What a worker must have to do: a parallel region costs 5 to 10 microseconds.
 _FLOPS_OF_A_WORKER = 10_000_000

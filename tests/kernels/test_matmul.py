@@ -1,0 +1,160 @@
+"""Panels and the products on them, over sizes that reach every tile, every edge and every way through."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from fastnn.kernels import matmul, panels
+from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, address, lanes
+
+# Rows that need every smaller tile; columns of one lane, one vector, one panel, uneven panels.
+ROWS = (1, 2, 3, 7, 8, 15, 33)
+INNER = (1, 2, 5, 17, 64)
+COLUMNS = (1, 3, 15, 16, 17, 31, 48, 50, 64, 100)
+GUARD = 64
+
+
+def count_of(dtype: str) -> int:
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+def width_of(columns: int, dtype: str) -> int:
+    return -(-columns // count_of(dtype)) * count_of(dtype)
+
+
+def guarded(size: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """An array of NaN within another, whose borders must stay as they are."""
+    whole = np.full(size + 2 * GUARD, np.nan, dtype)
+    whole[:GUARD] = whole[GUARD + size :] = 7
+    return whole[GUARD : GUARD + size], whole
+
+
+def assert_guarded(whole: np.ndarray) -> None:
+    np.testing.assert_array_equal(whole[:GUARD], 7)
+    np.testing.assert_array_equal(whole[-GUARD:], 7)
+
+
+def packed(w: np.ndarray) -> np.ndarray:
+    flat, whole = guarded(w.shape[0] * width_of(w.shape[1], w.dtype.name), w.dtype.name)
+    panels.pack(w, flat, count_of(w.dtype.name))
+    assert_guarded(whole)
+    return flat
+
+
+def padded_rows(rows: np.ndarray) -> np.ndarray:
+    wide = np.zeros((len(rows), width_of(rows.shape[1], rows.dtype.name)), rows.dtype)
+    wide[:, : rows.shape[1]] = rows
+    return wide
+
+
+@numba.njit
+def forward(x, flat, start, y):
+    count = lanes(x)
+    matmul.times_panels(
+        x.shape[0], x.shape[1], start.size // count, count, address(x, 0), x.shape[1], address(flat, 0),
+        address(start, 0), 0, address(y, 0), start.size,
+    )  # fmt: skip
+
+
+@numba.njit
+def add_gradient(x, dy, flat):
+    count = lanes(x)
+    matmul.add_transposed_product(
+        x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0), dy.shape[1],
+        address(flat, 0),
+    )  # fmt: skip
+
+
+@numba.njit
+def few_rows_back(dy, columns, flat, zeros, scratch, dx, inner):
+    matmul.times_transposed_panels(
+        dy.shape[0], inner, columns, lanes(dx), address(dy, 0), address(flat, 0), address(dx, 0), dx.shape[1],
+        address(zeros, 0), scratch,
+    )  # fmt: skip
+
+
+def tolerance(dtype: str, length: int) -> float:
+    """Of standard normal terms: their sum's size times the walk of its roundings."""
+    return 8 * np.finfo(dtype).eps * (1 + length)
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("inner", INNER)
+def test_packing_and_back(inner: int, columns: int, dtype: str, rng: np.random.Generator) -> None:
+    w = rng.standard_normal((inner, columns)).astype(dtype)
+    flat, count = packed(w), count_of(dtype)
+    assert np.count_nonzero(flat) == w.size, "padding is zero"
+    back = np.empty_like(w)
+    panels.unpack(flat, back, count)
+    np.testing.assert_array_equal(back, w)
+    expected = packed(np.ascontiguousarray(w.T))
+    for turn in (
+        lambda out: panels.transpose_panels(flat, inner, columns, out, count),
+        lambda out: panels.pack_transposed(w, out, count),
+    ):
+        turned, whole = guarded(expected.size, dtype)
+        turn(turned)
+        assert_guarded(whole)
+        np.testing.assert_array_equal(turned, expected)
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("inner", INNER)
+def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator) -> None:
+    for rows in ROWS:
+        x, dy = rng.standard_normal((rows, inner)).astype(dtype), rng.standard_normal((rows, columns)).astype(dtype)
+        w, b = rng.standard_normal((inner, columns)).astype(dtype), rng.standard_normal(columns).astype(dtype)
+        flat, width = packed(w), width_of(columns, dtype)
+
+        y, whole = guarded(rows * width, dtype)
+        forward(x, flat, padded_rows(b[None])[0], y)
+        assert_guarded(whole)
+        expected = x.astype("float64") @ w + b
+        np.testing.assert_allclose(y.reshape(rows, width)[:, :columns], expected, atol=tolerance(dtype, inner))
+        np.testing.assert_array_equal(y.reshape(rows, width)[:, columns:], 0)
+
+        total, whole = guarded(flat.size, dtype)
+        total[:] = flat
+        add_gradient(x, padded_rows(dy), total)
+        assert_guarded(whole)
+        found = np.empty_like(w)
+        panels.unpack(total, found, count_of(dtype))
+        np.testing.assert_allclose(found, w + x.astype("float64").T @ dy, atol=tolerance(dtype, rows))
+
+        dx, whole = guarded(rows * width_of(inner, dtype), dtype)
+        scratch = np.full(8192, np.nan, dtype)
+        zeros = np.zeros(64, dtype)
+        few_rows_back(padded_rows(dy), columns, flat, zeros, scratch, dx.reshape(rows, -1), inner)
+        assert_guarded(whole)
+        expected = dy.astype("float64") @ w.T
+        np.testing.assert_allclose(dx.reshape(rows, -1)[:, :inner], expected, atol=tolerance(dtype, columns))
+
+
+def test_few_rows_back_in_several_blocks(dtype: str, rng: np.random.Generator) -> None:
+    """More inputs than a block of the scratch holds."""
+    dy, w = rng.standard_normal((5, 20)).astype(dtype), rng.standard_normal((1300, 20)).astype(dtype)
+    dx, whole = guarded(5 * width_of(1300, dtype), dtype)
+    few_rows_back(padded_rows(dy), 20, packed(w), np.zeros(64, dtype), np.empty(8192, dtype), dx.reshape(5, -1), 1300)
+    assert_guarded(whole)
+    np.testing.assert_allclose(dx.reshape(5, -1)[:, :1300], dy.astype("float64") @ w.T, atol=tolerance(dtype, 20))
+
+
+@pytest.mark.skipif(VECTOR_BYTES == 16, reason="no wide registers")
+def test_micro_kernel_uses_fused_products_of_whole_registers() -> None:
+    x = np.zeros((TILE_ROWS, 8), np.float32)
+    width = TILE_VECTORS * count_of("float32")
+    forward(x, np.zeros(8 * width, np.float32), np.zeros(width, np.float32), np.zeros(TILE_ROWS * width, np.float32))
+    register = {32: "%ymm", 64: "%zmm"}[VECTOR_BYTES]
+    lines = "".join(forward.inspect_asm().values()).splitlines()
+    assert sum("vfmadd" in line and "ps" in line and register in line for line in lines) >= TILE_ROWS * TILE_VECTORS
+
+
+def test_nan_and_infinity_pass_through(dtype: str) -> None:
+    x = np.array([[np.nan, 1.0], [np.inf, 1.0], [1.0, 1.0]], dtype)
+    w = np.ones((2, 3), dtype)
+    y = np.zeros((3, width_of(3, dtype)), dtype)
+    forward(x, packed(w), np.zeros(width_of(3, dtype), dtype), y.reshape(-1))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(y[:, :3], x @ w)

@@ -1,0 +1,131 @@
+"""Several threads: the same results, the same bits from run to run, and safe from several Python threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import pytest
+
+import fastnn
+
+needs_two = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU")
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    before = fastnn.get_num_threads()
+    yield
+    fastnn.set_num_threads(before)
+
+
+def trained(threads: int, n: int = 700, dtype: str = "float32", steps: int = 3) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((n, 300)).astype(dtype), rng.integers(0, 10, n)
+    net, optimizer = fastnn.MLP((300, 100, 30, 10), "relu", dtype=dtype), fastnn.Adam()
+    fastnn.set_num_threads(threads)
+    for _ in range(steps):
+        net.train_step(x, t, optimizer)
+    return net.get_weights()
+
+
+@needs_two
+def test_two_threads_train_as_one_does(dtype: str) -> None:
+    for one, two in zip(trained(1, dtype=dtype, steps=1), trained(2, dtype=dtype, steps=1), strict=True):
+        # Adam's first step is lr times a sign: sums in another order may turn the sign of what is all but zero.
+        assert np.median(np.abs(one - two)) <= 10 * np.finfo(dtype).eps
+        assert np.mean(np.abs(one - two) > 1e-4) < 0.01
+
+
+@needs_two
+@pytest.mark.parametrize("threads", [1, 2])
+def test_runs_are_equal_to_the_bit(threads: int) -> None:
+    for one, two in zip(trained(threads), trained(threads), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@needs_two
+def test_several_python_threads_at_once() -> None:
+    expected = trained(2)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(trained, [2] * 8):
+            for one, two in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, two)
+
+
+@needs_two
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_trains_on_one_thread() -> None:
+    program = """
+import os, warnings, numpy as np, fastnn
+warnings.simplefilter("ignore")
+fastnn.set_num_threads(2)
+x, t = np.ones((4000, 100), np.float32), np.zeros(4000, int)
+fastnn.MLP((100, 100, 10)).train_step(x, t, fastnn.SGD(0.1))
+if os.fork() == 0:
+    fastnn.MLP((100, 100, 10)).train_step(x, t, fastnn.SGD(0.1))
+    os._exit(10 + fastnn.get_num_threads())
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "11", done.stderr
+
+
+def test_bad_counts_are_refused() -> None:
+    with pytest.raises(ValueError, match="^count: got 0"):
+        fastnn.set_num_threads(0)
+    with pytest.raises(ValueError, match=r"^count: got 10000, expected at most \d+ \(NUMBA_NUM_THREADS\)"):
+        fastnn.set_num_threads(10_000)
+    with pytest.raises(TypeError, match="^count: got 1.5"):
+        fastnn.set_num_threads(1.5)
+
+
+def test_memory_does_not_grow_with_the_batch() -> None:
+    net = fastnn.MLP((20, 30, 10))
+    fastnn.set_num_threads(1)
+
+    def held() -> int:
+        return sum(a.nbytes for a in vars(net).values() if isinstance(a, np.ndarray))
+
+    rng = np.random.default_rng(0)
+    sizes = []
+    for n in (512, 65536):
+        net.train_step(rng.random((n, 20), np.float32), rng.integers(0, 10, n), fastnn.SGD(0.1))
+        sizes.append(held())
+    assert sizes[0] == sizes[1]
+
+
+# Numba makes a handle for each array that goes from Python into a kernel: 9 into the step, 1 into the labels' check.
+ARRAY_ARGUMENTS = 10
+
+
+def test_a_warm_step_allocates_nothing_but_handles() -> None:
+    from numba.core.runtime import _nrt_python, rtsys
+
+    net, optimizer = fastnn.MLP((20, 30, 10)), fastnn.Adam()
+    rng = np.random.default_rng(0)
+    fastnn.set_num_threads(1)
+    _nrt_python.memsys_enable_stats()
+    try:
+        for n in (1, 40, 700):
+            x, t = rng.random((n, 20), np.float32), rng.integers(0, 10, n)
+            net.train_step(x, t, optimizer)
+            before = rtsys.get_allocation_stats()
+            tracemalloc.start()
+            net.train_step(x, t, optimizer)
+            traced = tracemalloc.get_traced_memory()[0]
+            for _ in range(1000):
+                net.train_step(x, t, optimizer)
+            kept = tracemalloc.get_traced_memory()[0] - traced
+            tracemalloc.stop()
+            after = rtsys.get_allocation_stats()
+            assert after.alloc - before.alloc == 1001 * ARRAY_ARGUMENTS
+            assert after.alloc - after.free == before.alloc - before.free
+            assert kept < 1000, "bytes kept after 1,000 steps"
+    finally:
+        _nrt_python.memsys_disable_stats()
