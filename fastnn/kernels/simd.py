@@ -108,13 +108,16 @@ def moved(typing_context, pointer, offset):
     return pointer(pointer, types.int64), generate
 
 
-def tile_product(rows: int, vectors: int) -> Callable:
+def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
     tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k): c[r, :] = start[r, :] + sum over k of a[r, k] b[k, :].
     Arguments are addresses, and steps in elements from one row, or one k, to the next. All sums stay in registers:
     for each k the vectors of b are loaded once, each element of a is broadcast once. Every vector of b, start and c is
     read and written whole, so that their rows must be padded to whole vectors.
+
+    With `fetch_ahead`, for a whose rows are contiguous, the rows behind the tile are fetched into the second-level
+    cache meanwhile. The hardware does not: each row begins on another page, where it must first learn to look ahead.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
@@ -123,7 +126,7 @@ def tile_product(rows: int, vectors: int) -> Callable:
     def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
         step = types.int64
         signature = types.none(a, step, step, a, step, a, step, a, step, step)
-        return signature, _TileProduct(rows, vectors, sets, a.dtype).generate
+        return signature, _TileProduct(rows, vectors, sets, fetch_ahead, a.dtype).generate
 
     return tile
 
@@ -131,8 +134,8 @@ def tile_product(rows: int, vectors: int) -> Callable:
 class _TileProduct:
     """Emits one micro-kernel."""
 
-    def __init__(self, rows: int, vectors: int, sets: int, dtype: types.Float) -> None:
-        self.rows, self.vectors, self.sets = rows, vectors, sets
+    def __init__(self, rows: int, vectors: int, sets: int, fetch_ahead: bool, dtype: types.Float) -> None:
+        self.rows, self.vectors, self.sets, self.fetch_ahead = rows, vectors, sets, fetch_ahead
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -152,6 +155,8 @@ class _TileProduct:
         sums += [[zero] * len(places) for _ in range(self.sets - 1)]
 
         def steps(first, sums, count):
+            if self.fetch_ahead and count > 1:
+                self._fetch(a, a_row, first)
             for u in range(count):
                 at, own = builder.add(first, index(u)), sums[u % self.sets]
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
@@ -191,6 +196,20 @@ class _TileProduct:
         builder.branch(test)
         builder.position_at_end(after)
         return [list(phis) for phis in kept]
+
+    def _fetch(self, a, a_row, k):
+        """Fetch what the rows behind the tile have in k's cache line: each step its share of the rows."""
+        builder, index = self.builder, ir.IntType(64)
+        line = 64 // self.item
+        share = -(-self.rows * self.unrolled // line)
+        step = builder.sdiv(builder.and_(k, index(line - 1)), index(self.unrolled))
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        for r in range(share):
+            row = builder.add(builder.mul(step, index(share)), index(self.rows + r))
+            place = builder.gep(a, [builder.add(builder.mul(row, a_row), builder.and_(k, index(-line)))])
+            builder.call(prefetch, [builder.bitcast(place, byte), flag(0), flag(2), flag(1)])
 
     def _incoming(self, kept, sums, block):
         for phis, own in zip(kept, sums, strict=True):

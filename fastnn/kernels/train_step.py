@@ -118,7 +118,7 @@ def use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, 
             height = min(rows, i - k)
             panel_product(
                 height, width // count, moved(a, k), 1, a_row, moved(dy, first), o,
-                address(zeros, 0), 0, address(scratch, 0), width, m,
+                address(zeros, 0), 0, address(scratch, 0), width, m, False,
             )  # fmt: skip
             block = at + first * i + k * width
             update_block(block, height * width, optimizer, parameters, scratch, state, step, hyper)

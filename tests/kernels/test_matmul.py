@@ -10,7 +10,7 @@ from fastnn.kernels import matmul, panels
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, address, lanes
 
 # Rows that need every smaller tile; columns of one lane, one vector, one panel, uneven panels.
-ROWS = (1, 2, 3, 7, 8, 15, 33)
+ROWS = (1, 2, 3, 7, 8, 12, 15, 33)
 INNER = (1, 2, 5, 17, 64)
 COLUMNS = (1, 3, 15, 16, 17, 31, 48, 50, 64, 100)
 GUARD = 64
