@@ -204,6 +204,10 @@ class MLP:
         worth = 6 * n * self._parameters.size // _FLOPS_OF_A_WORKER
         return max(1, min(threads.get_num_threads(), worth, n // 8))
 
+    def rows_for_threads(self, count: int) -> int:
+        """The smallest batch that is shared between so many threads."""
+        return max(8 * count, -(-count * _FLOPS_OF_A_WORKER // (6 * self._parameters.size)))
+
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:

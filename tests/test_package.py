@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "cache_directory": set(),
     "optimizers": {"ops", "kernels"},
     "threads": {"ops"},
+    "warmup": {"ops", "mlp", "optimizers", "threads"},
+    "__main__": {"ops", "kernels", "warmup"},
     "mlp": {"ops", "kernels", "initializers", "optimizers", "threads"},
 }
 # And of the kernels' own rooms: vector math on intrinsics, kernels on both, never the other way.
