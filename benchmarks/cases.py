@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.initializers import initial_weights
+
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
 QUICK_BATCH_SIZES = (1, 32, 512)
 
@@ -55,13 +57,8 @@ class Model:
         return sum(i * o + o for i, o in self.layers)
 
     def initial_weights(self, dtype: str, seed: int = 0) -> list[NDArray]:
-        """[w1, b1, w2, b2, ...]: normal weights of variance 1/inputs (2/inputs for ReLU), zero biases."""
-        rng = np.random.default_rng(seed)
-        gain = 2.0 if self.activation == "relu" else 1.0
-        weights: list[NDArray] = []
-        for i, o in self.layers:
-            weights += [(rng.standard_normal((i, o)) * np.sqrt(gain / i)).astype(dtype), np.zeros(o, dtype)]
-        return weights
+        """[w1, b1, w2, b2, ...], as `fastnn.MLP` begins."""
+        return initial_weights(self.sizes, "he" if self.activation == "relu" else "xavier", seed, dtype)
 
 
 MODELS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ STYLES = ("ordinary", "large", "tiny", "equal", "special")
 @dataclass(frozen=True)
 class Array:
     """An array argument. The base is an array of floats of any value."""
+
+    has_values: ClassVar[bool] = False  # whether `check_values` checks anything
 
     def check(self, name: str, value: Any, dtype: np.dtype | None) -> NDArray:
         """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised."""
@@ -88,6 +90,7 @@ class NotNegative(Array):
 class Labels(Array):
     """Integers from 0 up to, not including, the named dimension."""
 
+    has_values: ClassVar[bool] = True
     bound: str = "c"
 
     def check(self, name, value, dtype):

@@ -20,8 +20,10 @@ class Plan:
 
     sizes: Mapping[str, int]
     inputs: tuple[Shape, ...]  # for the kernel
-    outputs: tuple[Shape | None, ...]  # for the caller; None is a number that the kernel returns
+    outputs: tuple[Shape | None, ...]  # for the caller; None is a number that the kernel returns, the first if any
     kernel_outputs: tuple[Shape | None, ...]
+    array_outputs: tuple[Shape, ...]  # `outputs` without the number
+    reshaped: bool  # whether the kernel sees other shapes than the caller
 
 
 def make_plan(
@@ -60,7 +62,8 @@ def make_plan(
     cores = [tuple(sizes[d] for d in core) for core in signature.outputs]
     outputs = tuple((*loop, *core) if looped or core else None for core in cores)
     kernel_outputs = tuple((*flat, *core) if looped or core else None for core in cores)
-    return Plan(sizes, inputs, outputs, kernel_outputs)
+    arrays = tuple(shape for shape in outputs if shape is not None)
+    return Plan(sizes, inputs, outputs, kernel_outputs, arrays, inputs != tuple(shapes) or outputs != kernel_outputs)
 
 
 def _ranks_match(signature: Signature, shapes: Sequence[Shape], looped: bool) -> bool:
