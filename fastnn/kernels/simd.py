@@ -151,8 +151,7 @@ class _TileProduct:
         places = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
         a_rows = [builder.gep(a, [builder.mul(a_row, index(r))]) for r in range(self.rows)]
         zero = ir.Constant(self.vector, None)
-        sums = [[self._load(start, start_row, index(r), v) for r, v in places]]
-        sums += [[zero] * len(places) for _ in range(self.sets - 1)]
+        sums = [[zero] * len(places) for _ in range(self.sets)]
 
         def steps(first, sums, count):
             if self.fetch_ahead and count > 1:
@@ -174,6 +173,8 @@ class _TileProduct:
             total = sums[0][place]
             for other in sums[1:]:
                 total = builder.fadd(total, other[place])
+            # Last, so that a weight to which a gradient is added is rounded once, and not once for each row.
+            total = builder.fadd(self._load(start, start_row, index(r), v), total)
             builder.store(total, self._place(c, c_row, index(r), v)).align = self.item
         return context.get_dummy_value()
 
