@@ -51,7 +51,7 @@ def test_trajectory_of_the_twin(activation, loss, name, numbers, dtype, rng) -> 
 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2, 2), (1, 1, 1), (64, 33, 17, 9, 5), (784, 50, 10)])
-@pytest.mark.parametrize("n", [1, 2, 33])
+@pytest.mark.parametrize("n", [1, 2, 33, 64, 65, 200])  # a tile is 64 rows
 def test_trajectory_at_any_depth_and_batch(sizes, n, dtype, rng) -> None:
     net, twin = fastnn.MLP(sizes, dtype=dtype), Twin(sizes, dtype=dtype)
     data = batches(sizes, "softmax_cross_entropy", dtype, rng, n)
