@@ -45,8 +45,8 @@ class MLP:
     dtype : "float32" or "float64": of the parameters, of x and of what comes out.
     seed : of the initial weights; None draws them differently each time.
 
-    Raises ValueError or TypeError, naming the argument, for any other value. A net may not be trained from two
-    threads at once.
+    Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
+    predictions, but only one may train it, and none ask meanwhile.
     """
 
     def __init__(
@@ -120,7 +120,9 @@ class MLP:
         """The last layer's affine output (n, outputs), the logits; x : (n, inputs) in the net's dtype."""
         rows = self._rows(x)
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], self._workspace, _TILE_ROWS, z)
+        # Its own room: several threads may ask one net.
+        outputs = _aligned_zeros((self._room // 2,), self.dtype)
+        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, _TILE_ROWS, z)
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:

@@ -58,6 +58,15 @@ def test_several_python_threads_at_once() -> None:
                 np.testing.assert_array_equal(one, two)
 
 
+def test_several_python_threads_ask_one_net() -> None:
+    net, rng = fastnn.MLP((50, 300, 10)), np.random.default_rng(0)
+    questions = [rng.standard_normal((200, 50), np.float32) for _ in range(4)]
+    answers = [net.forward(x) for x in questions]
+    with ThreadPoolExecutor(4) as pool:
+        for k, found in enumerate(pool.map(net.forward, questions * 50)):
+            np.testing.assert_array_equal(found, answers[k % 4])
+
+
 @needs_two
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_trains_on_one_thread() -> None:

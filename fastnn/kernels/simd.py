@@ -364,3 +364,38 @@ def scale_row(typing_context, y, factor, columns, out):
         return context.get_dummy_value()
 
     return types.none(y, y.dtype, types.int64, y), generate
+
+
+# Whether LLVM turns `times_power_of_two` into the one instruction that AVX-512 has for it, and not into a call each.
+SCALES_BY_POWERS_OF_TWO = VECTOR_BYTES == 64 and llvmlite.binding.llvm_version_info[0] >= 22
+
+
+@intrinsic
+def times_power_of_two(typing_context, value, exponent):
+    """value 2**exponent, rounded once, with overflow and subnormal numbers; only where SCALES_BY_POWERS_OF_TWO."""
+
+    def generate(context, builder, signature, arguments):
+        real, whole = (argument.type for argument in arguments)
+        name = f"llvm.ldexp.f{signature.args[0].bitwidth}.i{whole.width}"
+        scale = cgutils.get_or_insert_function(builder.module, ir.FunctionType(real, [real, whole]), name)
+        return builder.call(scale, arguments)
+
+    return value(value, exponent), generate
+
+
+@intrinsic
+def polynomial(typing_context, x, coefficients):
+    """The polynomial in x with this tuple of coefficients, the highest power first, by Horner's rule.
+
+    Unrolled here: LLVM unrolls a loop over a long tuple only sometimes, and then vectorises the loop around it.
+    """
+
+    def generate(context, builder, signature, arguments):
+        variable, table = arguments
+        value = builder.extract_value(table, 0)
+        for k in range(1, len(signature.args[1])):
+            product = builder.fmul(value, variable, flags=["contract"])
+            value = builder.fadd(product, builder.extract_value(table, k), flags=["contract"])
+        return value
+
+    return x(x, coefficients), generate

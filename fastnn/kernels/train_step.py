@@ -20,7 +20,7 @@ from fastnn.kernels.losses import MEAN_SQUARED_ERROR, loss_sum
 from fastnn.kernels.matmul import add_transposed_product, panel_product, times_panels, times_transposed_panels
 from fastnn.kernels.optimizers import is_plain_descent, update
 from fastnn.kernels.panels import padded, panel_count, panel_start, transpose_panels
-from fastnn.kernels.simd import address, lanes, moved
+from fastnn.kernels.simd import TILE_ROWS, address, lanes, moved
 
 # Elements of a block of weights whose gradient is used while it is in the first-level cache.
 BLOCK = 8192
@@ -113,7 +113,7 @@ def use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, 
     for p in range(panels):
         first, last = panel_start(p, panels, vectors) * count, panel_start(p + 1, panels, vectors) * count
         width = last - first
-        rows = BLOCK // width
+        rows = BLOCK // width // TILE_ROWS * TILE_ROWS
         for k in range(0, i, rows):
             height = min(rows, i - k)
             panel_product(
@@ -306,11 +306,10 @@ def parallel_train_step(
 
 
 @kernel
-def forward(x, parameters, sizes, activation, workspace, tile, z):
+def forward(x, parameters, sizes, activation, outputs, tile, z):
     """z (n, outputs) ← the last layer's output, tile by tile."""
     n, classes = z.shape
     o = padded(classes, lanes(x))
-    outputs = workspace[0]
     for first in range(0, n, tile):
         m = min(tile, n - first)
         out = forward_tile(x, first, m, parameters, sizes, activation, outputs)
