@@ -76,7 +76,8 @@ class MLP:
         self._transposed = _aligned_zeros(
             (sum(o * i for i, o in zip(padded[1:], self.sizes[2:], strict=False)),), self.dtype
         )
-        self._workspace = self._gradients = np.empty((0, 0), self.dtype)
+        self._workspace = np.empty((0, 0), self.dtype)
+        self._gradients = np.empty((1, 0), self.dtype)
         self._reserve(1)
         self.set_weights(initial_weights(self.sizes, init, seed, self.dtype.name))
 
@@ -214,7 +215,7 @@ class MLP:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
             self._workspace = _aligned_zeros((workers + 1, self._room + train_step.BLOCK), self.dtype)
-        if (gradient or workers > 1) and len(self._gradients) < workers:
+        if (gradient or workers > 1) and self._gradients.size < workers * self._parameters.size:
             self._gradients = _aligned_zeros((workers, self._parameters.size), self.dtype)
 
 

@@ -108,6 +108,13 @@ def moved(typing_context, pointer, offset):
     return pointer(pointer, types.int64), generate
 
 
+def _everywhere(builder, element, count: int):
+    """A vector that holds the element in each of its lanes."""
+    undefined, lane = ir.Constant(ir.VectorType(element.type, count), ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, element, lane(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(lane, count), [0] * count))
+
+
 def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
@@ -160,7 +167,9 @@ class _TileProduct:
                 at, own = builder.add(first, index(u)), sums[u % self.sets]
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
                 for r in range(self.rows):
-                    element = self._broadcast(builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])))
+                    element = _everywhere(
+                        builder, builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])), self.lanes
+                    )
                     for v in range(self.vectors):
                         place = r * self.vectors + v
                         own[place] = builder.call(fused, [element, bs[v], own[place]])
@@ -226,12 +235,6 @@ class _TileProduct:
         value.align = self.item
         return value
 
-    def _broadcast(self, element):
-        undefined, lane = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
-        first = self.builder.insert_element(undefined, element, lane(0))
-        everywhere = ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(first, undefined, everywhere)
-
 
 class _RowLoop:
     """Emits a loop over the vectors of one row, the lanes beyond its columns masked."""
@@ -248,12 +251,7 @@ class _RowLoop:
         return ir.Constant(self.vector, [ir.Constant(self.scalar, value)] * self.lanes)
 
     def everywhere(self, element):
-        """A vector of one element."""
-        undefined, lane = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
-        first = self.builder.insert_element(undefined, element, lane(0))
-        return self.builder.shuffle_vector(
-            first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
-        )
+        return _everywhere(self.builder, element, self.lanes)
 
     def run(self, state, body):
         """state = body(offset, mask, state) for each vector; the last state."""
@@ -266,9 +264,7 @@ class _RowLoop:
         offset.add_incoming(index(0), before)
         kept.add_incoming(state, before)
         wide = ir.VectorType(index, self.lanes)
-        left = builder.insert_element(ir.Constant(wide, ir.Undefined), builder.sub(self.columns, offset), index(0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
-        left = builder.shuffle_vector(left, ir.Constant(wide, ir.Undefined), zeros)
+        left = self.everywhere(builder.sub(self.columns, offset))
         mask = builder.icmp_signed("<", ir.Constant(wide, [index(k) for k in range(self.lanes)]), left)
         changed = body(offset, mask, kept)
         following = builder.add(offset, index(self.lanes))

@@ -125,70 +125,26 @@ def use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, 
 
 
 @kernel
-def descend(m, i, o, a, a_row, deltas, out, at, parameters, rate):
+def descend(m, i, o, a, a_row, dy, at, parameters, rate):
     """Plain gradient descent on one layer: w ← w + aᵀ (-rate dy), with no gradient in between. dy is used up."""
     count = lanes(parameters)
-    dy = deltas[out : out + m * o]
-    for k in range(dy.size):
-        dy[k] *= -rate
+    for r in range(m):
+        for c in range(o):
+            dy[r, c] *= -rate
     add_transposed_product(m, i, o // count, count, a, a_row, address(dy, 0), o, address(parameters, at))
-    add_rows(dy.reshape(m, o), parameters[at + i * o : at + (i + 1) * o])
+    add_rows(dy, parameters[at + i * o : at + (i + 1) * o])
 
 
 @kernel
-def step_on_one_tile(
-    x, t, parameters, state, sizes, activation, loss, optimizer, step, hyper, scale, transposed, outputs, deltas,
-    zeros, scratch
+def tile_step(
+    x, t, first, m, few, one_tile, parameters, gradient, state, sizes, activation, loss, optimizer, step, hyper, scale,
+    transposed, outputs, deltas, zeros, scratch
 ):  # fmt: skip
-    """A whole training step on a batch of one tile; returns the sum of the losses."""
-    m, count, layers = x.shape[0], lanes(x), sizes.size - 1
-    few = few_rows(m, count)
-    if not few:
-        transpose_weights(parameters, sizes, transposed)
-    out = forward_tile(x, 0, m, parameters, sizes, activation, outputs)
-    total = tile_loss(loss, m, sizes[layers], out, outputs, t, deltas, scale)
-    at, turned = parameters.size, transposed.size
-    for layer in range(layers - 1, -1, -1):
-        i, o = sizes[layer], padded(sizes[layer + 1], count)
-        at -= (i + 1) * o
-        dy = address(deltas, out)
-        before = out - m * padded(i, count)
-        if layer == 0:
-            a, a_row = address(x, 0), i
-        else:
-            a, a_row = address(outputs, before), padded(i, count)
-            turned -= sizes[layer + 1] * a_row
-            input_gradient(
-                m, few, i, sizes[layer + 1], dy, address(parameters, at), address(transposed, turned),
-                address(deltas, before), zeros, scratch,
-            )  # fmt: skip
-            activate_backward(activation, deltas[before:out], outputs[before:out])
-        if is_plain_descent(optimizer, hyper):
-            descend(m, i, o, a, a_row, deltas, out, at, parameters, parameters.dtype.type(hyper[0]))
-        else:
-            use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, hyper, zeros, scratch)
-            bias = scratch[:o]
-            bias[:] = 0
-            add_rows(deltas[out : out + m * o].reshape(m, o), bias)
-            update_block(at + i * o, o, optimizer, parameters, bias, state, step, hyper)
-        out = before
-    return total
+    """Forward, loss and backward for m rows from `first` on; returns the sum of their losses.
 
-
-@kernel
-def tile_loss(loss, m, classes, out, outputs, t, deltas, scale):
-    """The sum of the losses of m rows of logits at `out`; the deltas there ← their gradients."""
-    o = padded(classes, lanes(outputs))
-    z, dz = outputs[out : out + m * o].reshape(m, o), deltas[out : out + m * o].reshape(m, o)
-    return loss_sum(loss, z, classes, t, dz, scale)
-
-
-@kernel
-def add_tile_gradient(
-    x, t, first, m, few, parameters, gradient, sizes, activation, loss, scale, transposed, outputs, deltas, zeros,
-    scratch
-):  # fmt: skip
-    """gradient ← gradient + that of m rows from `first` on; returns the sum of their losses."""
+    gradient ← gradient + theirs; but where they are the whole batch (`one_tile`), each layer is updated at once,
+    after the gradient of its input is known, and `gradient` is not touched.
+    """
     count, layers = lanes(x), sizes.size - 1
     out = forward_tile(x, first, m, parameters, sizes, activation, outputs)
     total = tile_loss(loss, m, sizes[layers], out, outputs, t[first : first + m], deltas, scale)
@@ -208,29 +164,50 @@ def add_tile_gradient(
                 address(deltas, before), zeros, scratch,
             )  # fmt: skip
             activate_backward(activation, deltas[before:out], outputs[before:out])
-        add_transposed_product(m, i, o // count, count, a, a_row, dy, o, address(gradient, at))
-        add_rows(deltas[out : out + m * o].reshape(m, o), gradient[at + i * o : at + (i + 1) * o])
+        rows = deltas[out : out + m * o].reshape(m, o)
+        if not one_tile:
+            add_transposed_product(m, i, o // count, count, a, a_row, dy, o, address(gradient, at))
+            add_rows(rows, gradient[at + i * o : at + (i + 1) * o])
+        elif is_plain_descent(optimizer, hyper):
+            descend(m, i, o, a, a_row, rows, at, parameters, parameters.dtype.type(hyper[0]))
+        else:
+            use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, hyper, zeros, scratch)
+            bias = scratch[:o]
+            bias[:] = 0
+            add_rows(rows, bias)
+            update_block(at + i * o, o, optimizer, parameters, bias, state, step, hyper)
         out = before
     return total
 
 
 @kernel
-def add_worker_gradient(
-    worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, scale, transposed, workspace, zeros
+def tile_loss(loss, m, classes, out, outputs, t, deltas, scale):
+    """The sum of the losses of m rows of logits at `out`; the deltas there ← their gradients."""
+    o = padded(classes, lanes(outputs))
+    z, dz = outputs[out : out + m * o].reshape(m, o), deltas[out : out + m * o].reshape(m, o)
+    return loss_sum(loss, z, classes, t, dz, scale)
+
+
+@kernel
+def worker_step(
+    worker, workers, tile, x, t, one_tile, parameters, gradients, state, sizes, activation, loss, optimizer, step,
+    hyper, scale, transposed, workspace
 ):  # fmt: skip
     """The worker's gradient ← that of its share of the tiles; returns the sum of their losses."""
     n, room = x.shape[0], (workspace.shape[1] - BLOCK) // 2
     outputs, deltas = workspace[worker, :room], workspace[worker, room : 2 * room]
-    scratch, gradient = workspace[worker, 2 * room :], gradients[worker]
-    gradient[:] = 0
+    scratch, zeros = workspace[worker, 2 * room :], workspace[-1]
+    gradient = gradients[worker]
+    if not one_tile:
+        gradient[:] = 0
     tiles = (n + tile - 1) // tile
     few = few_rows(n, lanes(x))
     total = 0.0
     for k in range(tiles * worker // workers, tiles * (worker + 1) // workers):
         first = k * tile
-        total += add_tile_gradient(
-            x, t, first, min(tile, n - first), few, parameters, gradient, sizes, activation, loss, scale, transposed,
-            outputs, deltas, zeros, scratch,
+        total += tile_step(
+            x, t, first, min(tile, n - first), few, one_tile, parameters, gradient, state, sizes, activation, loss,
+            optimizer, step, hyper, scale, transposed, outputs, deltas, zeros, scratch,
         )  # fmt: skip
     return total
 
@@ -261,19 +238,13 @@ def train_step(
     """Forward, loss, backward, update on one thread; returns the mean loss before the update, in float64."""
     n = x.shape[0]
     divisor = mean_divisor(loss, n, sizes[-1])
-    scale = 1.0 / divisor
-    room = (workspace.shape[1] - BLOCK) // 2
-    zeros = workspace[-1]
-    if n <= tile:
-        total = step_on_one_tile(
-            x, t, parameters, state, sizes, activation, loss, optimizer, step, hyper, scale, transposed,
-            workspace[0, :room], workspace[0, room : 2 * room], zeros, workspace[0, 2 * room :],
-        )  # fmt: skip
-    else:
+    if not few_rows(n, lanes(x)):
         transpose_weights(parameters, sizes, transposed)
-        total = add_worker_gradient(
-            0, 1, tile, x, t, parameters, gradients, sizes, activation, loss, scale, transposed, workspace, zeros
-        )
+    total = worker_step(
+        0, 1, tile, x, t, n <= tile, parameters, gradients, state, sizes, activation, loss, optimizer, step, hyper,
+        1.0 / divisor, transposed, workspace,
+    )  # fmt: skip
+    if n > tile:
         reduce_and_update(0, parameters.size, 1, optimizer, parameters, gradients, state, step, hyper)
     return total / divisor
 
@@ -285,23 +256,19 @@ def parallel_train_step(
 ):  # fmt: skip
     """The same, shared between so many workers: two parallel regions, the tiles and the update."""
     divisor = mean_divisor(loss, x.shape[0], sizes[-1])
-    scale = 1.0 / divisor
-    zeros = workspace[-1]
     if not few_rows(x.shape[0], lanes(x)):
         transpose_weights(parameters, sizes, transposed)
     losses = np.empty(workers)
     for worker in prange(workers):
-        losses[worker] = add_worker_gradient(
-            worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, scale, transposed, workspace,
-            zeros,
+        losses[worker] = worker_step(
+            worker, workers, tile, x, t, False, parameters, gradients, state, sizes, activation, loss, optimizer, step,
+            hyper, 1.0 / divisor, transposed, workspace,
         )  # fmt: skip
-    vectors = parameters.size // lanes(parameters)
+    count = lanes(parameters)
+    vectors = parameters.size // count
     for worker in prange(workers):
-        first, last = vectors * worker // workers, vectors * (worker + 1) // workers
-        reduce_and_update(
-            first * lanes(parameters), last * lanes(parameters), workers, optimizer, parameters, gradients, state,
-            step, hyper,
-        )  # fmt: skip
+        first, last = vectors * worker // workers * count, vectors * (worker + 1) // workers * count
+        reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper)
     return losses.sum() / divisor
 
 
