@@ -1,255 +1,375 @@
-"""exp, expm1, log, tanh and sigmoid for float32 and float64, branch-free, so that LLVM vectorises loops over them.
+"""exp, expm1, log, log1p, tanh, sigmoid and erf for float32 and float64, branch-free, so that LLVM vectorises loops.
 
 The wheels of Numba carry no vector math library: `math.exp` in a nopython loop is one scalar call per element. These
-functions are inlined into the caller instead, and are made of additions, products, selections and integer shifts
-alone. Call them from nopython code; a scalar of either type gives a scalar of the same type.
+functions are inlined into the caller instead, and are made of arithmetic, selections and integer shifts alone. Call
+them from nopython code; a scalar of either type gives a scalar of the same type.
 
-Accuracy against the exact value, in units in the last place: exp, log and expm1 at most 1.5, tanh and sigmoid at most
-3. NaN gives NaN; infinities, overflow to infinity and underflow through the subnormal numbers to zero are those of
-NumPy; log of a negative number is NaN and of zero -infinity.
+Accuracy: the error against the exact value is at most 1.5 units in the last place for exp and log, and at most 2 for
+the others, with fused multiply-add or without. Measured maxima in those units, the larger of with and without:
 
-Sources: the range reduction of W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980), with
-minimax polynomials; log follows fdlibm's e_log.c (Sun Microsystems, 1993).
+            float32, all 2**32 inputs                   float64, 10**8 random inputs and the borders
+    exp     1.18 at -71.04553                       1.15 at -29.45515264080996
+    log     0.84 at 1.4133185                       0.83 at 1.4076480708862695
+    expm1   1.70 at 0.3931854                       1.93 at 0.3496479803711891
+    log1p   1.40 at 0.4162914                       1.40 at 0.415133610999009
+    tanh    1.50 at 3.4652703                       1.72 at -0.9740448407260961
+    sigmoid 1.97 at -1.111429                       1.94 at -1.1325319423660052
+    erf     1.39 at 0.9441111                       1.56 at -1.0602711045664934
+
+NaN gives NaN; infinities, signed zero, overflow to infinity and underflow through the subnormal numbers to zero are
+those of NumPy. log of a negative number is NaN and of zero -infinity; so is log1p of -1 - t and of -1.
+
+Sources: the range reduction of W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980); log is
+that of fdlibm's e_log.c (Sun Microsystems, 1993). The polynomials without a source are minimax ones, from Remez'
+algorithm in 45 digits, their coefficients rounded one after the other and the remaining ones fitted anew each time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 from numba.core import types
 
 from fastnn.kernels.jit import inlined, inlined_by_type
-from fastnn.kernels.simd import bits_to_float, float_to_bits
+from fastnn.kernels.simd import (
+    SCALES_BY_POWERS_OF_TWO,
+    bits_to_float,
+    float_to_bits,
+    polynomial,
+    times_power_of_two,
+)
 
-_f4, _f8, _i4, _i8 = np.float32, np.float64, np.int32, np.int64
 
-_LOG2E_4, _LOG2E_8 = _f4(1.4426950408889634), _f8(1.4426950408889634)
-# ln 2 in two parts; the product of the first with any exponent is exact.
-_LN2_HIGH_4, _LN2_LOW_4 = _f4(0.693359375), _f4(-2.12194440e-4)
-_LN2_HIGH_8, _LN2_LOW_8 = _f8(6.93145751953125e-1), _f8(1.42860682030941723212e-6)
-# Added to a small number and taken away again, it rounds that number to an integer and leaves it in the low bits.
-_ROUNDER_4, _ROUNDER_8 = _f4(1.5 * 2**23), _f8(1.5 * 2**52)
-_ONE_4, _ONE_8 = _f4(1), _f8(1)
-_HALF_4, _HALF_8 = _f4(0.5), _f8(0.5)
-_TWO_4, _TWO_8 = _f4(2), _f8(2)
-_ZERO_4, _ZERO_8 = _f4(0), _f8(0)
+def _in_half(*coefficients: float) -> tuple[float, ...]:
+    """The coefficients of r**2 p(r) / h**2 in powers of h = r/2: exact, as they only change their exponents."""
+    return tuple(c * 2.0 ** (k + 2) for k, c in zip(reversed(range(len(coefficients))), coefficients, strict=True))
 
-# (e**r - 1 - r) / r**2 on |r| <= ln(2)/2: minimax, relative error of e**r 8e-9 and 1.3e-17.
-_E4 = tuple(
-    map(
-        _f4,
-        (
-            0.0013926250831497611718,
-            0.0083632328836826182041,
-            0.041666554212984150314,
-            0.16666576666119928305,
-            0.5,
-        ),
+
+# In each table the highest power comes first. `error` is relative to the function that the polynomial serves.
+FLOAT32 = SimpleNamespace(
+    real=np.float32,
+    whole=np.int32,
+    mantissa_bits=23,
+    # ln 2 in two parts; the product of the first with any exponent is exact.
+    ln2_high=0.693359375,
+    ln2_low=-2.12194440e-4,
+    # Where exp is surely zero and infinite, and where tanh, erf and expm1 round to 1, 1 and -1.
+    exp_range=(-104.0, 89.0),
+    tanh_is_one=9.1,
+    erf_is_one=3.95,
+    expm1_is_minus_one=-18.0,
+    # e**r on |r| <= ln(2)/2; error 3e-9.
+    exp=(
+        0.0013838877202942967,
+        0.00836919154971838,
+        0.04166810214519501,
+        0.16666516661643982,
+        0.4999999403953552,
+        1.0,
+        1.0,
+    ),
+    # (e**r - 1 - r) / r**2 on |r| <= ln(2)/2; error 1.5e-8.
+    expm1=(0.0013973703607916832, 0.008368034847080708, 0.04166616499423981, 0.16666531562805176, 0.5),
+    # The same on -0.16 <= r <= 0.56, where tanh has its reduced argument; error 2e-8.
+    tanh=_in_half(0.0016296433750540018, 0.008263996802270412, 0.04166313260793686, 0.16666899621486664, 0.5),
+    # (log(1+f) - 2s) / s as a polynomial in s**2, s = f / (2 + f); from fdlibm's e_logf.c.
+    log=(0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693),
+    # erf(x) / x - 1 in powers of x**2 on |x| <= erf_split; error 1.8e-8.
+    erf_split=0.925,
+    erf_small=(
+        -0.0005959068075753748,
+        0.004987259861081839,
+        -0.026762915775179863,
+        0.11281730234622955,
+        -0.37612488865852356,
+        0.12837915122509003,
+    ),
+    # log(1 - erf(x)) on erf_split <= x <= erf_is_one; error 1.6e-9.
+    erf_large=(
+        0.00019592295575421304,
+        -0.0030431195627897978,
+        0.022226640954613686,
+        -0.10393115878105164,
+        -0.6371826529502869,
+        -1.1276754140853882,
+        -0.00019572439487092197,
+    ),
+)
+FLOAT64 = SimpleNamespace(
+    real=np.float64,
+    whole=np.int64,
+    mantissa_bits=52,
+    ln2_high=6.93145751953125e-1,
+    ln2_low=1.42860682030941723212e-6,
+    exp_range=(-746.0, 710.0),
+    tanh_is_one=19.1,
+    erf_is_one=5.95,
+    expm1_is_minus_one=-38.0,
+    # Error 5e-18.
+    exp=(
+        2.501894175396564e-08,
+        2.76307797128594e-07,
+        2.7557534547350373e-06,
+        2.4801491704797364e-05,
+        0.0001984126955608254,
+        0.0013888888944889183,
+        0.00833333333347567,
+        0.041666666666525735,
+        0.16666666666666435,
+        0.5000000000000011,
+        1.0,
+        1.0,
+    ),
+    # Error 9e-19.
+    expm1=(
+        2.090875254259906e-09,
+        2.5109988748199185e-08,
+        2.7557293998569e-07,
+        2.7557242357955427e-06,
+        2.480158730948116e-05,
+        0.00019841269886858748,
+        0.0013888888888882673,
+        0.008333333333321735,
+        0.04166666666666669,
+        0.16666666666666677,
+        0.5,
+    ),
+    # Error 5e-17.
+    tanh=_in_half(
+        2.9730261343476598e-08,
+        2.719661977866918e-07,
+        2.7568321912675866e-06,
+        2.480156762860554e-05,
+        0.00019841264644591432,
+        0.0013888888939350243,
+        0.008333333334233285,
+        0.041666666666605366,
+        0.16666666666665803,
+        0.5,
+    ),
+    # From fdlibm's e_log.c.
+    log=(
+        1.479819860511658591e-01,
+        1.531383769920937332e-01,
+        1.818357216161805012e-01,
+        2.222219843214978396e-01,
+        2.857142874366239149e-01,
+        3.999999999940941908e-01,
+        6.666666666666735130e-01,
+    ),
+    # Error 1.4e-17.
+    erf_split=1.0,
+    erf_small=(
+        -7.607123559813489e-10,
+        1.3616373170865872e-08,
+        -1.6183925803246376e-07,
+        1.64441433403374e-06,
+        -1.4924465157754665e-05,
+        0.00012055280476717915,
+        -0.000854832548450088,
+        0.005223977596728703,
+        -0.026866170641958616,
+        0.11283791670936949,
+        -0.37612638903183343,
+        0.12837916709551256,
+    ),
+    # Error 7e-18.
+    erf_large=(
+        -4.925993435808886e-12,
+        2.043953134685342e-10,
+        -3.932462515821748e-09,
+        4.640318828455737e-08,
+        -3.7315392619380784e-07,
+        2.1348523915705918e-06,
+        -8.663697787884496e-06,
+        2.2811222900180514e-05,
+        -2.023788619247493e-05,
+        -0.00013510824955709823,
+        0.0007707350535546176,
+        -0.0019160576989751953,
+        0.0004107382986743927,
+        0.018990097969273978,
+        -0.10270339608807225,
+        -0.6366436441898428,
+        -1.1283740857954598,
+        -5.03240424423408e-07,
+    ),
+)
+
+
+def functions(c: SimpleNamespace) -> dict[str, Callable]:
+    """The functions for one type, from its constants."""
+    real, whole = c.real, c.whole
+    zero, half, one, two = real(0), real(0.5), real(1), real(2)
+    infinity, nan = real(np.inf), real(np.nan)
+    ln2, ln2_high, ln2_low, half_ln2 = (real(v) for v in (np.log(2), c.ln2_high, c.ln2_low, np.log(2) / 2))
+    log2e, two_log2e = real(1.4426950408889634), real(2.8853900817779268)
+    # Added to a small number, it rounds that number to an integer and leaves it in the low bits.
+    rounder = real(1.5 * 2**c.mantissa_bits)
+    one_bits, rounder_bits = one.view(whole), rounder.view(whole)
+    one_whole, mantissa_bits = whole(1), whole(c.mantissa_bits)
+    mantissa, sign_bit = whole(2**c.mantissa_bits - 1), real(-0.0).view(whole)
+    exponent_bias = whole(int(one_bits) >> c.mantissa_bits)
+    # log splits its argument into 2**k m with m in [sqrt(1/2), sqrt(2)); subnormal numbers are scaled up first.
+    lowest_m = real(np.sqrt(0.5)).view(whole)
+    smallest_normal, scale_up = np.finfo(real).tiny, real(2.0 ** (c.mantissa_bits + 2))
+    lowest_scaled_m = whole(int(lowest_m) + ((c.mantissa_bits + 2) << c.mantissa_bits))
+    # Beyond, 1 + x is x, and 2**-k may be subnormal.
+    vast = real(2.0 ** (2 * c.mantissa_bits))
+    # Below, a function whose slope is 1 at zero is its argument, to the last bit.
+    minute = real(2.0 ** -(c.mantissa_bits + 4))
+    exp_low, exp_high = real(c.exp_range[0]), real(c.exp_range[1])
+    tanh_is_one, erf_is_one = real(c.tanh_is_one), real(c.erf_is_one)
+    expm1_is_minus_one, erf_split = real(c.expm1_is_minus_one), real(c.erf_split)
+    # Moves the range of the reduced argument of tanh from ±0.5 ln 2 to between -0.21 ln 2 and 0.79 ln 2.
+    tanh_shift = real(0.29)
+    exp_table, expm1_table, tanh_table, log_table = (
+        tuple(map(real, table)) for table in (c.exp, c.expm1, c.tanh, c.log)
     )
-)
-_E8 = (
-    2.5100472505694996003e-8,
-    2.7620201591031548792e-7,
-    2.7557268276905696187e-6,
-    0.000024801521057868205199,
-    0.00019841269863171556026,
-    0.0013888888917367080562,
-    0.0083333333333300381973,
-    0.041666666666623820532,
-    0.1666666666666666746,
-    0.5,
-)
-# (log(1+f) - 2s) / s as a polynomial in s**2, s = f / (2 + f); from fdlibm's e_logf.c and e_log.c.
-_L4 = tuple(map(_f4, (0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693)))
-_L8 = (
-    1.479819860511658591e-01,
-    1.531383769920937332e-01,
-    1.818357216161805012e-01,
-    2.222219843214978396e-01,
-    2.857142874366239149e-01,
-    3.999999999940941908e-01,
-    6.666666666666735130e-01,
-)
+    small_even, small_odd, large_even, large_odd = (
+        tuple(map(real, table[(len(table) - 1 + odd) % 2 :: 2]))
+        for table in (c.erf_small, c.erf_large)
+        for odd in (0, 1)
+    )
+
+    @inlined
+    def power_of_two(k):
+        return bits_to_float(whole(whole(k + exponent_bias) << mantissa_bits))
+
+    @inlined
+    def times_two_powers(x, k):
+        # Two factors, for k reaches beyond the exponents of normal numbers on both sides. The first product is exact.
+        first = whole(k >> one_whole)
+        return x * power_of_two(first) * power_of_two(whole(k - first))
+
+    scaled = times_power_of_two if SCALES_BY_POWERS_OF_TWO else times_two_powers
+
+    # Comparisons are written so that NaN fails them and is kept.
+    @inlined
+    def clamp(x, low, high):
+        x = low if x < low else x
+        return high if x > high else x
+
+    @inlined
+    def with_sign_of(magnitude, x):
+        return bits_to_float(whole(float_to_bits(magnitude) | whole(float_to_bits(x) & sign_bit)))
+
+    @inlined
+    def exp_in_range(x):
+        """2**k e**r, x = k ln 2 + r."""
+        k = whole(float_to_bits(x * log2e + rounder) - rounder_bits)
+        n = real(k)
+        r = (x - n * ln2_high) - n * ln2_low
+        return scaled(polynomial(r, exp_table), k)
+
+    @inlined
+    def exp(x):
+        return exp_in_range(clamp(x, exp_low, exp_high))
+
+    @inlined
+    def expm1(x):
+        """2**k - 1 + 2**k (e**r - 1)."""
+        x_in_range = clamp(x, expm1_is_minus_one, exp_high)
+        shifted = x_in_range * log2e + rounder
+        n = shifted - rounder
+        r = (x_in_range - n * ln2_high) - n * ln2_low
+        # Halved, for k may be one more than the largest exponent.
+        scale = power_of_two(whole(whole(float_to_bits(shifted) - rounder_bits) - one_whole))
+        y = ((scale - half) + scale * (polynomial(r, expm1_table) * (r * r) + r)) * two
+        return x if abs(x) < minute else y
+
+    @inlined
+    def log_of_split(n, f):
+        """n ln 2 + log(1 + f) as in fdlibm, without its branches."""
+        s = f / (two + f)
+        z = s * s
+        h = half * f * f
+        return n * ln2_high - ((h - (s * (polynomial(z, log_table) * z + h) + n * ln2_low)) - f)
+
+    @inlined
+    def log(x):
+        subnormal = x < smallest_normal
+        bits = float_to_bits(x * scale_up if subnormal else x)
+        bits = whole(bits - (lowest_scaled_m if subnormal else lowest_m))
+        m = bits_to_float(whole(whole(bits & mantissa) + lowest_m))
+        y = log_of_split(real(whole(bits >> mantissa_bits)), m - one)
+        y = y if x < infinity else x
+        return y if x > zero else (-infinity if x == zero else nan)
+
+    @inlined
+    def log1p(x):
+        """The logarithm of 1 + x = 2**k (1 + f), with f = 2**-k x + (2**-k - 1), for 1 + x has lost digits of x."""
+        bits = whole(float_to_bits(one + x) - lowest_m)
+        m = bits_to_float(whole(whole(bits & mantissa) + lowest_m))
+        k = whole(bits >> mantissa_bits)
+        inverse = bits_to_float(whole(one_bits - whole(k << mantissa_bits)))
+        f = x * inverse + (inverse - one) if x < vast else m - one
+        y = x if abs(x) < minute else log_of_split(real(k), f)
+        y = y if x < infinity else x
+        return y if x > -one else (-infinity if x == -one else nan)
+
+    @inlined
+    def tanh(x):
+        """e / (e + 2), e = exp(2|x|) - 1; where k is 0, |x| + (e - |x|(e + 2)) / (e + 2), for the sake of accuracy.
+
+        There e = 2|x| + q, which leaves q - |x| e of the numerator. The shift lets this case reach |x| = 0.27, and no
+        further is it needed.
+        """
+        a = abs(x)
+        within = tanh_is_one if a > tanh_is_one else a
+        shifted = (within * two_log2e - tanh_shift) + rounder
+        n = shifted - rounder
+        r_half = within - n * half_ln2
+        scale = bits_to_float(whole(whole(float_to_bits(shifted) << mantissa_bits) + one_bits))
+        q = polynomial(r_half, tanh_table) * (r_half * r_half)
+        e = scale * (two * r_half + q) + (scale - one)
+        small = n == zero
+        y = (q - a * e if small else e) / (e + two)
+        return with_sign_of(a + y if small else y, x)
+
+    @inlined
+    def sigmoid(x):
+        """e / (1 + e) for x < 0 and 1 - e / (1 + e) for others, e = exp(-|x|), which does not overflow.
+
+        The first is written e - e (e / (1 + e)): the rounding errors of the quotient then count only e times.
+        """
+        below = -abs(x)
+        e = exp_in_range(exp_low if below < exp_low else below)
+        weight = e if x < zero else one
+        return weight - weight * (e / (one + e))
+
+    @inlined
+    def erf(x):
+        """x + x p(x**2) for small |x|, ±(1 - exp(p(|x|))) for large. Two chains for each p: one would be waited for."""
+        a = abs(x)
+        within = erf_is_one if a > erf_is_one else a
+        z = within * within
+        logarithm = polynomial(z, large_odd) * within + polynomial(z, large_even)
+        # exp, but its result is small beside 1 and never subnormal: one part of ln 2 and one scaling are enough.
+        shifted = logarithm * log2e + rounder
+        p = polynomial(logarithm - (shifted - rounder) * ln2, exp_table)
+        large = one - bits_to_float(whole(float_to_bits(p) + whole(float_to_bits(shifted) << mantissa_bits)))
+        z2 = z * z
+        small = a * (polynomial(z2, small_odd) * z + polynomial(z2, small_even)) + a
+        return with_sign_of(large if a >= erf_split else small, x)
+
+    return {"exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "tanh": tanh, "sigmoid": sigmoid, "erf": erf}
 
 
-@inlined
-def _expm1_core_4(r):
-    p = _E4[0] * r + _E4[1]
-    p = p * r + _E4[2]
-    p = p * r + _E4[3]
-    p = p * r + _E4[4]
-    return p * (r * r) + r
+_FOR_FLOAT32, _FOR_FLOAT64 = functions(FLOAT32), functions(FLOAT64)
 
 
-@inlined
-def _expm1_core_8(r):
-    p = _E8[0] * r + _E8[1]
-    p = p * r + _E8[2]
-    p = p * r + _E8[3]
-    p = p * r + _E8[4]
-    p = p * r + _E8[5]
-    p = p * r + _E8[6]
-    p = p * r + _E8[7]
-    p = p * r + _E8[8]
-    p = p * r + _E8[9]
-    return p * (r * r) + r
-
-
-@inlined
-def _power_of_two_4(k):
-    return bits_to_float(_i4(_i4(k + _i4(127)) << _i4(23)))
-
-
-@inlined
-def _power_of_two_8(k):
-    return bits_to_float(_i8((k + _i8(1023)) << _i8(52)))
-
-
-# Comparisons below are written so that NaN fails them and is kept.
-@inlined
-def _clamp(x, low, high):
-    x = low if x < low else x
-    return high if x > high else x
-
-
-@inlined
-def _exp_4(x):
-    c = _clamp(x, _f4(-104.0), _f4(89.0))
-    shifted = c * _LOG2E_4 + _ROUNDER_4
-    k = _i4(float_to_bits(shifted) - float_to_bits(_ROUNDER_4))
-    n = shifted - _ROUNDER_4
-    r = (c - n * _LN2_HIGH_4) - n * _LN2_LOW_4
-    # 2**k in two factors: k reaches beyond the exponents of normal numbers on both sides.
-    half = _i4(k >> _i4(1))
-    return (_expm1_core_4(r) + _ONE_4) * _power_of_two_4(half) * _power_of_two_4(_i4(k - half))
-
-
-@inlined
-def _exp_8(x):
-    c = _clamp(x, _f8(-746.0), _f8(710.0))
-    shifted = c * _LOG2E_8 + _ROUNDER_8
-    k = _i8(float_to_bits(shifted) - float_to_bits(_ROUNDER_8))
-    n = shifted - _ROUNDER_8
-    r = (c - n * _LN2_HIGH_8) - n * _LN2_LOW_8
-    half = _i8(k >> _i8(1))
-    return (_expm1_core_8(r) + _ONE_8) * _power_of_two_8(half) * _power_of_two_8(_i8(k - half))
-
-
-@inlined
-def _expm1_4(x):
-    c = _clamp(x, _f4(-18.0), _f4(89.0))
-    shifted = c * _LOG2E_4 + _ROUNDER_4
-    k = _i4(float_to_bits(shifted) - float_to_bits(_ROUNDER_4))
-    n = shifted - _ROUNDER_4
-    r = (c - n * _LN2_HIGH_4) - n * _LN2_LOW_4
-    # 2**k - 1 + 2**k * expm1(r), halved, for 2**128 is no float32.
-    scale = _power_of_two_4(_i4(k - _i4(1)))
-    y = ((scale - _HALF_4) + scale * _expm1_core_4(r)) * _TWO_4
-    # Below, x is the answer to the last bit, and halves of the subnormal numbers would be lost.
-    return x if abs(x) < _f4(1e-8) else y
-
-
-@inlined
-def _expm1_8(x):
-    c = _clamp(x, _f8(-38.0), _f8(710.0))
-    shifted = c * _LOG2E_8 + _ROUNDER_8
-    k = _i8(float_to_bits(shifted) - float_to_bits(_ROUNDER_8))
-    n = shifted - _ROUNDER_8
-    r = (c - n * _LN2_HIGH_8) - n * _LN2_LOW_8
-    scale = _power_of_two_8(_i8(k - _i8(1)))
-    y = ((scale - _HALF_8) + scale * _expm1_core_8(r)) * _TWO_8
-    return x if abs(x) < _f8(1e-17) else y
-
-
-@inlined
-def _log_4(x):
-    subnormal = x < _f4(1.17549435e-38)
-    scaled = x * _f4(2.0**25) if subnormal else x
-    # Splits scaled = 2**k * m with m in [sqrt(1/2), sqrt(2)).
-    bits = _i4(float_to_bits(scaled) - _i4(0x3F3504F3))
-    k = _i4(bits >> _i4(23))
-    m = bits_to_float(_i4(_i4(bits & _i4(0x007FFFFF)) + _i4(0x3F3504F3)))
-    n = _f4(k) - (_f4(25.0) if subnormal else _ZERO_4)
-    f = m - _ONE_4
-    s = f / (_TWO_4 + f)
-    z = s * s
-    p = _L4[0] * z + _L4[1]
-    p = p * z + _L4[2]
-    p = p * z + _L4[3]
-    h = _HALF_4 * f * f
-    y = n * _LN2_HIGH_4 - ((h - (s * (h + p * z) + n * _LN2_LOW_4)) - f)
-    y = x if x == _f4(np.inf) else y
-    y = _f4(-np.inf) if x == _ZERO_4 else y
-    return y if x >= _ZERO_4 else _f4(np.nan)
-
-
-@inlined
-def _log_8(x):
-    subnormal = x < _f8(2.2250738585072014e-308)
-    scaled = x * _f8(2.0**54) if subnormal else x
-    bits = _i8(float_to_bits(scaled) - _i8(0x3FE6A09E667F3BCD))
-    k = _i8(bits >> _i8(52))
-    m = bits_to_float(_i8((bits & _i8(0x000FFFFFFFFFFFFF)) + _i8(0x3FE6A09E667F3BCD)))
-    n = _f8(k) - (_f8(54.0) if subnormal else _ZERO_8)
-    f = m - _ONE_8
-    s = f / (_TWO_8 + f)
-    z = s * s
-    p = _L8[0] * z + _L8[1]
-    p = p * z + _L8[2]
-    p = p * z + _L8[3]
-    p = p * z + _L8[4]
-    p = p * z + _L8[5]
-    p = p * z + _L8[6]
-    h = _HALF_8 * f * f
-    y = n * _LN2_HIGH_8 - ((h - (s * (h + p * z) + n * _LN2_LOW_8)) - f)
-    y = x if x == _f8(np.inf) else y
-    y = _f8(-np.inf) if x == _ZERO_8 else y
-    return y if x >= _ZERO_8 else _f8(np.nan)
-
-
-@inlined
-def _with_sign_of_4(magnitude, x):
-    sign = _i4(float_to_bits(x) & _i4(-0x80000000))
-    return bits_to_float(_i4(float_to_bits(magnitude) | sign))
-
-
-@inlined
-def _with_sign_of_8(magnitude, x):
-    sign = _i8(float_to_bits(x) & _i8(-0x8000000000000000))
-    return bits_to_float(_i8(float_to_bits(magnitude) | sign))
-
-
-@inlined
-def _tanh_4(x):
-    e = _expm1_4(_f4(-2.0) * abs(x))
-    return _with_sign_of_4(-e / (e + _TWO_4), x)
-
-
-@inlined
-def _tanh_8(x):
-    e = _expm1_8(_f8(-2.0) * abs(x))
-    return _with_sign_of_8(-e / (e + _TWO_8), x)
-
-
-@inlined
-def _sigmoid_4(x):
-    return _ONE_4 / (_ONE_4 + _exp_4(-x))
-
-
-@inlined
-def _sigmoid_8(x):
-    return _ONE_8 / (_ONE_8 + _exp_8(-x))
-
-
-def _by_type(name: str, for_float32: Callable, for_float64: Callable) -> Callable:
+def _by_type(name: str) -> Callable:
     """A name for nopython code that stands for one function or the other by the type of its argument."""
+    by_type = {types.float32: _FOR_FLOAT32[name], types.float64: _FOR_FLOAT64[name]}
 
     def function(x):
         raise TypeError(f"vecmath.{name} is for nopython code; from Python call the function of that name on arrays")
 
     def choose(x):
-        implementation = {types.float32: for_float32, types.float64: for_float64}.get(x)
+        implementation = by_type.get(x)
         return None if implementation is None else (lambda x: implementation(x))
 
     function.__name__ = function.__qualname__ = name
@@ -257,8 +377,5 @@ def _by_type(name: str, for_float32: Callable, for_float64: Callable) -> Callabl
     return function
 
 
-exp = _by_type("exp", _exp_4, _exp_8)
-expm1 = _by_type("expm1", _expm1_4, _expm1_8)
-log = _by_type("log", _log_4, _log_8)
-tanh = _by_type("tanh", _tanh_4, _tanh_8)
-sigmoid = _by_type("sigmoid", _sigmoid_4, _sigmoid_8)
+exp, expm1, log, log1p = _by_type("exp"), _by_type("expm1"), _by_type("log"), _by_type("log1p")
+tanh, sigmoid, erf = _by_type("tanh"), _by_type("sigmoid"), _by_type("erf")
