@@ -32,8 +32,9 @@ def kernel_directory() -> Path | None:
 def _state() -> str:
     """A hash of everything that can change a compiled kernel, but for its types and the CPU."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {numba.__version__} {llvmlite.__version__}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + source.read_bytes())
+    folder = Path(__file__).parent
+    for source in sorted(folder.rglob("*.py")):
+        digest.update(str(source.relative_to(folder)).encode() + source.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -1,21 +1,29 @@
-"""Optimizer updates in place, in one pass over arrays of one dimension, as `torch.optim` defines them."""
+"""Optimizer updates in place, in one pass over arrays of one dimension, as `torch.optim` defines them.
+
+Where there are moments, subnormal numbers count as zeros: a moment whose gradient stays zero decays into them.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastnn.kernels.jit import inlined, kernel
-from fastnn.kernels.simd import prefer_full_vectors
+from fastnn.kernels.simd import (
+    address,
+    everywhere,
+    flush_subnormals,
+    lanes,
+    load,
+    load_part,
+    prefer_full_vectors,
+    restore_subnormals,
+    square_root,
+    store,
+    store_part,
+)
 
 # How a training step names an update.
 SGD, MOMENTUM, ADAM = 0, 1, 2
-
-
-@inlined
-def _flushed(moment, tiny, zero):
-    """Zero in place of a subnormal number: a moment whose gradient stays zero decays into them, and every operation
-    on one takes a hundred times as long."""
-    return zero if abs(moment) < tiny else moment
 
 
 @kernel
@@ -35,28 +43,54 @@ def momentum_update(w, g, velocity, lr, momentum, nesterov, weight_decay):
     # The step is v, or g' + momentum v: a sum of both with these weights.
     of_velocity = keep if nesterov else w.dtype.type(1)
     of_gradient = w.dtype.type(1) if nesterov else w.dtype.type(0)
-    tiny, zero = w.dtype.type(np.finfo(w.dtype).tiny), w.dtype.type(0)
+    before = flush_subnormals()
     for k in range(w.size):
         gradient = g[k] + decay * w[k]
-        velocity[k] = _flushed(keep * velocity[k] + gradient, tiny, zero)
+        velocity[k] = keep * velocity[k] + gradient
         w[k] -= rate * (of_gradient * gradient + of_velocity * velocity[k])
+    restore_subnormals(before)
+
+
+@inlined
+def _adam_vector(w, g, m, v, keep1, take1, keep2, take2, rate, correction, small, decay):
+    """One vector of w, m and v after the update."""
+    gradient = g + decay * w
+    m = keep1 * m + take1 * gradient
+    v = keep2 * v + take2 * (gradient * gradient)
+    return w - rate * m / (square_root(v) * correction + small), m, v
 
 
 @kernel
 def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
     """m ← β₁m + (1-β₁)g'; v ← β₂v + (1-β₂)g'²; w ← w - lr m̂ / (√v̂ + eps); g' = g + weight_decay w."""
-    prefer_full_vectors()
-    keep1, keep2 = w.dtype.type(beta1), w.dtype.type(beta2)
-    take1, take2 = w.dtype.type(1 - beta1), w.dtype.type(1 - beta2)
-    rate = w.dtype.type(lr / (1 - beta1**step))
-    correction = w.dtype.type(1 / np.sqrt(1 - beta2**step))
-    small, decay = w.dtype.type(eps), w.dtype.type(weight_decay)
-    tiny, zero = w.dtype.type(np.finfo(w.dtype).tiny), w.dtype.type(0)
-    for k in range(w.size):
-        gradient = g[k] + decay * w[k]
-        m[k] = _flushed(keep1 * m[k] + take1 * gradient, tiny, zero)
-        v[k] = _flushed(keep2 * v[k] + take2 * (gradient * gradient), tiny, zero)
-        w[k] -= rate * m[k] / (np.sqrt(v[k]) * correction + small)
+    real, count = w.dtype.type, lanes(w)
+    keep1, keep2 = everywhere(real(beta1)), everywhere(real(beta2))
+    take1, take2 = everywhere(real(1 - beta1)), everywhere(real(1 - beta2))
+    rate = everywhere(real(lr / (1 - beta1**step)))
+    correction = everywhere(real(1 / np.sqrt(1 - beta2**step)))
+    small, decay = everywhere(real(eps)), everywhere(real(weight_decay))
+    before = flush_subnormals()
+    whole = w.size // count * count
+    for k in range(0, whole, count):
+        at_w, at_m, at_v = address(w, k), address(m, k), address(v, k)
+        new_w, new_m, new_v = _adam_vector(
+            load(at_w), load(address(g, k)), load(at_m), load(at_v), keep1, take1, keep2, take2, rate, correction,
+            small, decay,
+        )  # fmt: skip
+        store(new_w, at_w)
+        store(new_m, at_m)
+        store(new_v, at_v)
+    rest = w.size - whole
+    if rest > 0:
+        at_w, at_m, at_v = address(w, whole), address(m, whole), address(v, whole)
+        new_w, new_m, new_v = _adam_vector(
+            load_part(at_w, rest), load_part(address(g, whole), rest), load_part(at_m, rest), load_part(at_v, rest),
+            keep1, take1, keep2, take2, rate, correction, small, decay,
+        )  # fmt: skip
+        store_part(new_w, at_w, rest)
+        store_part(new_m, at_m, rest)
+        store_part(new_v, at_v, rest)
+    restore_subnormals(before)
 
 
 @kernel

@@ -20,7 +20,7 @@ from fastnn.kernels.losses import MEAN_SQUARED_ERROR, loss_sum
 from fastnn.kernels.matmul import add_transposed_product, panel_product, times_panels, times_transposed_panels
 from fastnn.kernels.optimizers import is_plain_descent, update
 from fastnn.kernels.panels import padded, panel_count, panel_start, transpose_panels
-from fastnn.kernels.simd import TILE_ROWS, address, lanes, moved
+from fastnn.kernels.simd import TILE_ROWS, address, flush_subnormals, lanes, moved, restore_subnormals
 
 # Elements of a block of weights whose gradient is used while it is in the first-level cache.
 BLOCK = 8192
@@ -203,12 +203,14 @@ def worker_step(
     tiles = (n + tile - 1) // tile
     few = few_rows(n, lanes(x))
     total = 0.0
+    before = flush_subnormals()
     for k in range(tiles * worker // workers, tiles * (worker + 1) // workers):
         first = k * tile
         total += tile_step(
             x, t, first, min(tile, n - first), few, one_tile, parameters, gradient, state, sizes, activation, loss,
             optimizer, step, hyper, scale, transposed, outputs, deltas, zeros, scratch,
         )  # fmt: skip
+    restore_subnormals(before)
     return total
 
 

@@ -1,0 +1,43 @@
+"""What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
+
+from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from fastnn.kernels.simd.pointers import address, lanes, moved
+from fastnn.kernels.simd.rows import scale_row, shift_row, sum_row
+from fastnn.kernels.simd.scalars import (
+    SCALES_BY_POWERS_OF_TWO,
+    bits_to_float,
+    float_to_bits,
+    polynomial,
+    prefer_full_vectors,
+    times_power_of_two,
+)
+from fastnn.kernels.simd.subnormals import flush_subnormals, restore_subnormals
+from fastnn.kernels.simd.tile import tile_product
+from fastnn.kernels.simd.vector import everywhere, load, load_part, square_root, store, store_part
+
+__all__ = [
+    "SCALES_BY_POWERS_OF_TWO",
+    "TILE_ROWS",
+    "TILE_VECTORS",
+    "VECTOR_BYTES",
+    "address",
+    "bits_to_float",
+    "everywhere",
+    "float_to_bits",
+    "flush_subnormals",
+    "lanes",
+    "load",
+    "load_part",
+    "moved",
+    "polynomial",
+    "prefer_full_vectors",
+    "restore_subnormals",
+    "scale_row",
+    "shift_row",
+    "square_root",
+    "store",
+    "store_part",
+    "sum_row",
+    "times_power_of_two",
+    "tile_product",
+]

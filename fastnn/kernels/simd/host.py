@@ -1,0 +1,47 @@
+"""The vector registers of the CPU that Numba compiles for, and numbers as LLVM has them."""
+
+from __future__ import annotations
+
+import platform
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import config, types
+
+
+def _features() -> set[str]:
+    """Names of the CPU features that Numba compiles for; `NUMBA_CPU_FEATURES` and `NUMBA_CPU_NAME` can narrow them."""
+    if config.CPU_FEATURES is not None:
+        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+    return {name for name, present in llvmlite.binding.get_host_cpu_features().items() if present}
+
+
+def _vector_bytes() -> int:
+    features = _features()
+    return 64 if "avx512f" in features else 32 if "avx" in features else 16
+
+
+# The widest registers that the CPU has, and the tile of a matrix product that fits in them: TILE_ROWS times
+# TILE_VECTORS accumulators, a vector of B for each column of vectors, and a broadcast element of A.
+VECTOR_BYTES = _vector_bytes()
+_REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
+# Whether square roots are begun by AVX-512's table.
+LOOKS_UP_ROOTS = VECTOR_BYTES == 64 and "avx512dq" in _features()
+
+TILE_ROWS, TILE_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
+
+FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
+INT_OF = {value: key for key, value in FLOAT_OF.items()}
+LLVM = {
+    types.int32: ir.IntType(32),
+    types.int64: ir.IntType(64),
+    types.float32: ir.FloatType(),
+    types.float64: ir.DoubleType(),
+}
+
+
+def splat(builder, element, count: int):
+    """A vector that holds the element in each of its lanes."""
+    undefined, lane = ir.Constant(ir.VectorType(element.type, count), ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, element, lane(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(lane, count), [0] * count))

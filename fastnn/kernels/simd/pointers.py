@@ -1,0 +1,41 @@
+"""Addresses of elements."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastnn.kernels.simd.host import VECTOR_BYTES
+
+
+@intrinsic
+def lanes(typing_context, array):
+    """How many elements of the array fill a vector register; a constant for the compiler."""
+    count = VECTOR_BYTES // (array.dtype.bitwidth // 8)
+
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(ir.IntType(64), count)
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def address(typing_context, array, offset):
+    """The address of the element at that offset of a C-contiguous array, counted in elements."""
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.gep(data, [arguments[1]])
+
+    return types.CPointer(array.dtype)(array, types.int64), generate
+
+
+@intrinsic
+def moved(typing_context, pointer, offset):
+    """The address so many elements further on."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return pointer(pointer, types.int64), generate

@@ -1,0 +1,132 @@
+"""The micro-kernel of the matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastnn.kernels.simd.host import LLVM, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, splat
+
+
+def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable:
+    """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
+
+    tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k): c[r, :] = start[r, :] + sum over k of a[r, k] b[k, :].
+    Arguments are addresses, and steps in elements from one row, or one k, to the next. All sums stay in registers:
+    for each k the vectors of b are loaded once, each element of a is broadcast once. Every vector of b, start and c is
+    read and written whole, so that their rows must be padded to whole vectors.
+
+    With `fetch_ahead`, for a whose rows are contiguous, the rows behind the tile are fetched into the second-level
+    cache meanwhile. The hardware does not: each row begins on another page, where it must first learn to look ahead.
+    """
+    # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
+    sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
+
+    @intrinsic
+    def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
+        step = types.int64
+        signature = types.none(a, step, step, a, step, a, step, a, step, step)
+        return signature, _TileProduct(rows, vectors, sets, fetch_ahead, a.dtype).generate
+
+    return tile
+
+
+class _TileProduct:
+    """Emits one micro-kernel."""
+
+    def __init__(self, rows: int, vectors: int, sets: int, fetch_ahead: bool, dtype: types.Float) -> None:
+        self.rows, self.vectors, self.sets, self.fetch_ahead = rows, vectors, sets, fetch_ahead
+        self.unrolled = max(2, sets)
+        self.item = dtype.bitwidth // 8
+        self.lanes = VECTOR_BYTES // self.item
+        self.vector = ir.VectorType(LLVM[dtype], self.lanes)
+        self.fused_name = f"llvm.fmuladd.v{self.lanes}f{dtype.bitwidth}"
+
+    def generate(self, context, builder, signature, arguments):
+        """The code of one call: all of it in line, registers from the first load to the last store."""
+        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k = arguments
+        self.builder, index = builder, ir.IntType(64)
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
+        places = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
+        a_rows = [builder.gep(a, [builder.mul(a_row, index(r))]) for r in range(self.rows)]
+        zero = ir.Constant(self.vector, None)
+        sums = [[zero] * len(places) for _ in range(self.sets)]
+
+        def steps(first, sums, count):
+            if self.fetch_ahead and count > 1:
+                self._fetch(a, a_row, first)
+            for u in range(count):
+                at, own = builder.add(first, index(u)), sums[u % self.sets]
+                bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
+                for r in range(self.rows):
+                    element = splat(
+                        builder, builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])), self.lanes
+                    )
+                    for v in range(self.vectors):
+                        place = r * self.vectors + v
+                        own[place] = builder.call(fused, [element, bs[v], own[place]])
+            return sums
+
+        whole = builder.sub(k, builder.srem(k, index(self.unrolled)))
+        sums = self._loop(index(0), whole, self.unrolled, sums, steps)
+        sums = self._loop(whole, k, 1, sums, steps)
+        for place, (r, v) in enumerate(places):
+            total = sums[0][place]
+            for other in sums[1:]:
+                total = builder.fadd(total, other[place])
+            # Last, so that a weight to which a gradient is added is rounded once, and not once for each row.
+            total = builder.fadd(self._load(start, start_row, index(r), v), total)
+            builder.store(total, self._place(c, c_row, index(r), v)).align = self.item
+        return context.get_dummy_value()
+
+    def _loop(self, first, last, step, sums, body):
+        """for at in range(first, last, step): sums = body(at, sums, step), with the sums in registers."""
+        builder = self.builder
+        before, function = builder.block, builder.function
+        test, loop, after = (function.append_basic_block(name) for name in ("test", "loop", "after"))
+        builder.branch(test)
+        builder.position_at_end(test)
+        at = builder.phi(ir.IntType(64))
+        at.add_incoming(first, before)
+        kept = [[builder.phi(self.vector) for _ in own] for own in sums]
+        self._incoming(kept, sums, before)
+        builder.cbranch(builder.icmp_signed("<", at, last), loop, after)
+        builder.position_at_end(loop)
+        changed = body(at, [list(phis) for phis in kept], step)
+        at.add_incoming(builder.add(at, ir.IntType(64)(step)), builder.block)
+        self._incoming(kept, changed, builder.block)
+        builder.branch(test)
+        builder.position_at_end(after)
+        return [list(phis) for phis in kept]
+
+    def _fetch(self, a, a_row, k):
+        """Fetch what the rows behind the tile have in k's cache line: each step its share of the rows."""
+        builder, index = self.builder, ir.IntType(64)
+        line = 64 // self.item
+        share = -(-self.rows * self.unrolled // line)
+        step = builder.sdiv(builder.and_(k, index(line - 1)), index(self.unrolled))
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        for r in range(share):
+            row = builder.add(builder.mul(step, index(share)), index(self.rows + r))
+            place = builder.gep(a, [builder.add(builder.mul(row, a_row), builder.and_(k, index(-line)))])
+            builder.call(prefetch, [builder.bitcast(place, byte), flag(0), flag(2), flag(1)])
+
+    def _incoming(self, kept, sums, block):
+        for phis, own in zip(kept, sums, strict=True):
+            for phi, value in zip(phis, own, strict=True):
+                phi.add_incoming(value, block)
+
+    def _place(self, base, step, r, v):
+        offset = self.builder.add(self.builder.mul(step, r), ir.IntType(64)(v * self.lanes))
+        return self.builder.bitcast(self.builder.gep(base, [offset]), self.vector.as_pointer())
+
+    def _load(self, base, step, r, v):
+        value = self.builder.load(self._place(base, step, r, v))
+        value.align = self.item
+        return value

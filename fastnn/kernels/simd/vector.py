@@ -1,0 +1,198 @@
+"""A vector register as a type of Numba: +, -, * and / on all its lanes at once.
+
+For loops in which an instruction is wanted that LLVM does not choose on its own. A product whose only use is a sum is
+fused with it. Vectors live inside one kernel: they are loaded from addresses and stored there.
+"""
+
+from __future__ import annotations
+
+import operator
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from fastnn.kernels.simd.host import LLVM, LOOKS_UP_ROOTS, VECTOR_BYTES, splat
+
+
+class Vector(types.Type):
+    """As many float32 or float64 as fill a register."""
+
+    def __init__(self, dtype: types.Float) -> None:
+        self.dtype, self.lanes = dtype, VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(f"vector({dtype} x {self.lanes})")
+
+    @property
+    def llvm(self) -> ir.VectorType:
+        return ir.VectorType(LLVM[self.dtype], self.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector: Vector) -> None:
+        super().__init__(manager, vector, vector.llvm)
+
+
+def _operator(symbol, instruction: str) -> None:
+    @infer_global(symbol)
+    class Typing(AbstractTemplate):
+        def generic(self, arguments, keywords):
+            if len(arguments) == 2 and isinstance(arguments[0], Vector) and arguments[0] == arguments[1]:
+                return arguments[0](*arguments)
+            return None
+
+    @lower_builtin(symbol, Vector, Vector)
+    def generate(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments, flags=["contract"])
+
+
+for _symbol, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _operator(_symbol, _instruction)
+
+
+def _place(builder, pointer, vector: Vector):
+    return builder.bitcast(pointer, vector.llvm.as_pointer())
+
+
+@intrinsic
+def load(typing_context, pointer):
+    """The vector that begins at an address."""
+    vector = Vector(pointer.dtype)
+
+    def generate(context, builder, signature, arguments):
+        value = builder.load(_place(builder, arguments[0], vector))
+        value.align = vector.dtype.bitwidth // 8
+        return value
+
+    return vector(pointer), generate
+
+
+@intrinsic
+def store(typing_context, vector, pointer):
+    """Write a vector from an address on."""
+
+    def generate(context, builder, signature, arguments):
+        builder.store(arguments[0], _place(builder, arguments[1], vector)).align = vector.dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.none(vector, pointer), generate
+
+
+def _first(builder, vector: Vector, count):
+    """True in the first `count` lanes."""
+    index = ir.IntType(64)
+    places = ir.Constant(ir.VectorType(index, vector.lanes), [index(k) for k in range(vector.lanes)])
+    return builder.icmp_signed("<", places, splat(builder, count, vector.lanes))
+
+
+def _masked(builder, name: str, result, arguments, vector: Vector):
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    suffix = f"v{vector.lanes}f{vector.dtype.bitwidth}"
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.{suffix}.p0{suffix}")
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def load_part(typing_context, pointer, count):
+    """A vector whose first `count` lanes are read from an address; the others are 0, and nothing behind is read."""
+    vector = Vector(pointer.dtype)
+
+    def generate(context, builder, signature, arguments):
+        place, mask = _place(builder, arguments[0], vector), _first(builder, vector, arguments[1])
+        alignment = ir.IntType(32)(vector.dtype.bitwidth // 8)
+        return _masked(
+            builder, "load", vector.llvm, [place, alignment, mask, ir.Constant(vector.llvm, None)], vector
+        )  # fmt: skip
+
+    return vector(pointer, types.int64), generate
+
+
+@intrinsic
+def store_part(typing_context, vector, pointer, count):
+    """Write the first `count` lanes of a vector from an address on, and nothing behind."""
+
+    def generate(context, builder, signature, arguments):
+        place, mask = _place(builder, arguments[1], vector), _first(builder, vector, arguments[2])
+        alignment = ir.IntType(32)(vector.dtype.bitwidth // 8)
+        _masked(builder, "store", ir.VoidType(), [arguments[0], place, alignment, mask], vector)
+        return context.get_dummy_value()
+
+    return types.none(vector, pointer, types.int64), generate
+
+
+@intrinsic
+def everywhere(typing_context, value):
+    """A vector with the number in each lane."""
+    vector = Vector(value)
+
+    def generate(context, builder, signature, arguments):
+        return splat(builder, arguments[0], vector.lanes)
+
+    return vector(value), generate
+
+
+@intrinsic
+def square_root(typing_context, vector):
+    """√v, at most 1 unit in the last place off; NaN below 0.
+
+    AVX-512 looks up 1/√v to 14 bits. Newton's iteration makes more of them, in half the time that the square root
+    takes, and leaves the divider to whoever divides by it.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return _SquareRoot(builder, vector).of(arguments[0])
+
+    return vector(vector), generate
+
+
+class _SquareRoot:
+    """Emits one square root."""
+
+    def __init__(self, builder, vector: Vector) -> None:
+        self.builder, self.vector = builder, vector
+        self.suffix = "ps" if vector.dtype == types.float32 else "pd"
+
+    def of(self, v):
+        vector = self.vector
+        if not LOOKS_UP_ROOTS:
+            return self._call(f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, v)
+        mask = ir.IntType(vector.lanes)
+        inverse = self._call(f"llvm.x86.avx512.rsqrt14.{self.suffix}.512", vector.llvm, v, v, mask(-1))
+        if vector.dtype == types.float64:
+            # r + r/2 (1 - v r²), to 28 bits; the last iteration, below, is for the root itself.
+            rest = self._less(self._constant(1.0), self.builder.fmul(v, inverse), inverse)
+            inverse = self._plus(inverse, self._half(inverse), rest)
+        root = self.builder.fmul(v, inverse)
+        root = self._plus(root, self._half(inverse), self._less(v, root, root))
+        # Of 0 and infinity the inverse is infinite and 0, and their product is NaN.
+        lanes = ir.VectorType(ir.IntType(1), vector.lanes)
+        itself = self._call(f"llvm.x86.avx512.fpclass.{self.suffix}.512", lanes, v, ir.IntType(32)(_ZERO_OR_INFINITE))
+        return self.builder.select(itself, v, root)
+
+    def _call(self, name: str, result, *arguments):
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
+
+    def _constant(self, value: float):
+        vector = self.vector
+        return ir.Constant(vector.llvm, [ir.Constant(LLVM[vector.dtype], value)] * vector.lanes)
+
+    def _half(self, a):
+        return self.builder.fmul(a, self._constant(0.5))
+
+    def _plus(self, c, a, b):
+        """c + a b."""
+        return self.builder.fadd(c, self.builder.fmul(a, b, flags=["contract"]), flags=["contract"])
+
+    def _less(self, c, a, b):
+        """c - a b."""
+        return self.builder.fsub(c, self.builder.fmul(a, b, flags=["contract"]), flags=["contract"])
+
+
+_ZERO_OR_INFINITE = 0x02 | 0x04 | 0x08 | 0x10  # of either sign, as VFPCLASS counts them
