@@ -12,17 +12,20 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import threads
 from fastnn.initializers import initial_weights
-from fastnn.kernels import activations, losses, train_step
+from fastnn.kernels import activations, losses, step_call, train_step
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.panels import pack, unpack
 from fastnn.kernels.simd import VECTOR_BYTES
 from fastnn.kernels.softmax import softmax
+from fastnn.kernels.step_call import call_parallel_train_step, call_train_step
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 
 # Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
 # rows and outputs stay in the second-level cache.
 _TILE_ROWS = 64
+
+_LABEL = np.dtype(np.int64)
 
 # What a worker must have to do: a parallel region costs 5 to 10 microseconds.
 _FLOPS_OF_A_WORKER = 10_000_000
@@ -63,6 +66,7 @@ class MLP:
             raise ValueError(f"sizes: got {self.sizes}, expected at least two widths, inputs and outputs")
         self.activation = _one_of("activation", activation, activations.CODES)
         self.loss = _one_of("loss", loss, losses.CODES)
+        self._takes_labels = loss == "softmax_cross_entropy"
         self.dtype = checks.float_dtype("dtype", dtype)
         if init is None:
             init = "he" if activation == "relu" else "xavier"
@@ -78,6 +82,10 @@ class MLP:
         )
         self._workspace = np.empty((0, 0), self.dtype)
         self._gradients = np.empty((1, 0), self.dtype)
+        self._losses = np.zeros(0)
+        self._like, self._label_like = self.dtype.type(0), np.int64(0)
+        self._rows_to_share = self.rows_for_threads(2)
+        self._begin_table()
         self._reserve(1)
         self.set_weights(initial_weights(self.sizes, init, seed, self.dtype.name))
 
@@ -87,35 +95,34 @@ class MLP:
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
         the update. Nothing is changed where an argument is refused with ValueError or TypeError.
         """
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
         rows = self._rows(x)
-        if len(rows) == 0:
+        n = len(rows)
+        if n == 0:
             raise ValueError("x: got 0 rows, expected at least 1")
-        targets = self._targets(t, len(rows))
-        state = optimizer.state(self, self._parameters)
-        state.step += 1
-        workers = self._workers(len(rows))
-        self._reserve(workers, len(rows) > _TILE_ROWS)
-        arguments = (
-            rows,
-            targets,
-            self._parameters,
-            state.moments,
-            self._gradients,
-            self._workspace,
-            self._transposed,
-            self._sizes,
-            *self._codes,
-            optimizer.code,
-            state.step,
-            optimizer.hyper,
-        )
+        targets = self._targets(t, n)
+        if optimizer is not self._optimizer:
+            self._take_up(optimizer)
+        workers = 1 if n < self._rows_to_share else self._workers(n)
+        if workers > 1 or n > _TILE_ROWS:
+            self._reserve(workers, gradient=True)
+        state = self._state
+        target_like = self._label_like if targets.ndim == 1 else self._like
+        step = state.step + 1
+        table, code = self._table_address, optimizer.code
         if workers == 1:
-            return train_step.train_step(*arguments, _TILE_ROWS)
-        share = -(-len(rows) // workers)
-        with _one_parallel_region:
-            return train_step.parallel_train_step(*arguments, min(_TILE_ROWS, -(-share // 8) * 8), workers)
+            loss, wrong = call_train_step(
+                id(rows), id(targets), n, self._like, target_like, table, code, step, _TILE_ROWS
+            )  # fmt: skip
+        else:
+            tile = min(_TILE_ROWS, -(-n // (8 * workers)) * 8)
+            with _one_parallel_region:
+                loss, wrong = call_parallel_train_step(
+                    id(rows), id(targets), n, self._like, target_like, table, code, step, tile, workers
+                )  # fmt: skip
+        if wrong >= 0:
+            checks.refuse_label("t", targets, wrong, self.sizes[-1])
+        state.step = step
+        return loss
 
     def forward(self, x: ArrayLike) -> NDArray:
         """The last layer's affine output (n, outputs), the logits; x : (n, inputs) in the net's dtype."""
@@ -168,6 +175,15 @@ class MLP:
             pack(checks.contiguous(arrays[2 * layer].astype(self.dtype)), w_part, self._lanes)
             b_part[...] = arrays[2 * layer + 1]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: what holds addresses, or belongs to an optimizer, stays behind."""
+        left = ("_table", "_table_address", "_optimizer", "_state")
+        return {name: value for name, value in vars(self).items() if name not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin_table()
+
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
 
@@ -181,19 +197,22 @@ class MLP:
             at = end + width
 
     def _rows(self, x: ArrayLike) -> NDArray:
+        if type(x) is np.ndarray and x.dtype is self.dtype and x.ndim == 2 and x.shape[1] == self.sizes[0]:
+            return checks.contiguous(x)
         rows = checks.float_array("x", x, self.dtype, ", the net's dtype")
         if rows.ndim != 2 or rows.shape[1] != self.sizes[0]:
             raise ValueError(f"x: got shape {rows.shape}, expected (n, {self.sizes[0]})")
         return checks.contiguous(rows)
 
     def _targets(self, t: Any, n: int) -> NDArray:
-        array = t if type(t) is np.ndarray else np.asarray(t)
+        if type(t) is np.ndarray and t.dtype is _LABEL and t.ndim == 1 and len(t) == n and self._takes_labels:
+            return checks.contiguous(t)
+        array = np.asarray(t)
         outputs = self.sizes[-1]
-        if self.loss == "softmax_cross_entropy" and array.ndim == 1:
+        if self._takes_labels and array.ndim == 1:
             labels = checks.label_array("t", array)
             if len(labels) != n:
                 raise ValueError(f"t: got {len(labels)} labels, expected {n}, one for each row of x")
-            checks.labels_in_range("t", labels, outputs)
             return labels
         targets = checks.float_array("t", array, self.dtype, ", the net's dtype")
         if outputs == 1 and targets.shape == (n,):
@@ -211,12 +230,48 @@ class MLP:
         """The smallest batch that is shared between so many threads."""
         return max(8 * count, -(-count * _FLOPS_OF_A_WORKER // (6 * self._parameters.size)))
 
+    def _begin_table(self) -> None:
+        """The table that a training step reads, and nobody trained by yet."""
+        self._table = np.zeros(step_call.TABLE_SIZE, np.int64)
+        self._table_address = self._table.ctypes.data
+        self._optimizer: Optimizer | None = None
+        self._tell()
+
+    def _take_up(self, optimizer: Optimizer) -> None:
+        """Train with this optimizer from now on."""
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
+        self._optimizer, self._state = optimizer, optimizer.state(self, self._parameters)
+        self._table[step_call.MOMENTS] = self._state.moments.ctypes.data
+        self._table[step_call.HYPER] = optimizer.hyper.ctypes.data
+
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
             self._workspace = _aligned_zeros((workers + 1, self._room + train_step.BLOCK), self.dtype)
-        if (gradient or workers > 1) and self._gradients.size < workers * self._parameters.size:
+            self._losses = np.zeros(workers)
+            self._tell()
+        if gradient and self._gradients.size < workers * self._parameters.size:
             self._gradients = _aligned_zeros((workers, self._parameters.size), self.dtype)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Write down for the training step where everything is, but for what belongs to the optimizer."""
+        table = self._table
+        for place, array in (
+            (step_call.PARAMETERS, self._parameters),
+            (step_call.GRADIENTS, self._gradients),
+            (step_call.WORKSPACE, self._workspace),
+            (step_call.TRANSPOSED, self._transposed),
+            (step_call.SIZES, self._sizes),
+            (step_call.LOSSES, self._losses),
+        ):
+            table[place] = array.ctypes.data
+        table[step_call.PARAMETERS_SIZE] = self._parameters.size
+        table[step_call.TRANSPOSED_SIZE] = self._transposed.size
+        table[step_call.WORKSPACE_ROWS], table[step_call.WORKSPACE_COLUMNS] = self._workspace.shape
+        table[step_call.LAYERS] = len(self.sizes) - 1
+        table[step_call.ACTIVATION], table[step_call.LOSS] = self._codes
 
 
 def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:

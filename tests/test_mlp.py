@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -178,6 +181,21 @@ def test_one_optimizer_trains_two_nets_apart(rng) -> None:
         two.train_step(x, t, shared)
         alone.train_step(x, t, own)
     np.testing.assert_array_equal(one.get_weights()[0], alone.get_weights()[0])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_train_on_their_own(copied, rng) -> None:
+    x, t = rng.standard_normal((80, 7)).astype(np.float32), rng.integers(0, 3, 80)
+    net, optimizer = fastnn.MLP((7, 6, 3)), fastnn.SGD(lr=0.1)
+    net.train_step(x, t, optimizer)
+    other, expected = copied(copied(net)), copy.deepcopy(net)
+    shared = copied is copy.copy
+    first = other.train_step(x, t, optimizer)
+    assert first == expected.train_step(x, t, fastnn.SGD(lr=0.1))
+    after = net.get_weights()
+    for mine, its, one in zip(after, other.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(its, one)
+        assert np.array_equal(mine, its) == shared
 
 
 def test_learning_rate_can_change_between_steps(rng) -> None:

@@ -11,7 +11,6 @@ optimizer moments have the same layout. Padding starts as zero, its gradient is 
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from fastnn.kernels.activations import activate, activate_backward
@@ -254,13 +253,15 @@ def train_step(
 @parallel_kernel
 def parallel_train_step(
     x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile,
-    workers
+    workers, losses
 ):  # fmt: skip
-    """The same, shared between so many workers: two parallel regions, the tiles and the update."""
+    """The same, shared between so many workers: two parallel regions, the tiles and the update.
+
+    `losses` (at least workers) float64 is room for their losses.
+    """
     divisor = mean_divisor(loss, x.shape[0], sizes[-1])
     if not few_rows(x.shape[0], lanes(x)):
         transpose_weights(parameters, sizes, transposed)
-    losses = np.empty(workers)
     for worker in prange(workers):
         losses[worker] = worker_step(
             worker, workers, tile, x, t, False, parameters, gradients, state, sizes, activation, loss, optimizer, step,
@@ -271,7 +272,10 @@ def parallel_train_step(
     for worker in prange(workers):
         first, last = vectors * worker // workers * count, vectors * (worker + 1) // workers * count
         reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper)
-    return losses.sum() / divisor
+    total = 0.0
+    for worker in range(workers):
+        total += losses[worker]
+    return total / divisor
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +58,12 @@ def labels_in_range(name: str, labels: NDArray[np.int64], classes: int) -> None:
     """Raises ValueError naming the first label outside [0, classes)."""
     wrong = first_out_of_range(labels, classes)
     if wrong >= 0:
-        raise ValueError(
-            f"{name}: got label {labels[wrong]} at position {wrong}, expected labels from 0 to {classes - 1}"
-        )
+        refuse_label(name, labels, wrong, classes)
+
+
+def refuse_label(name: str, labels: NDArray[np.int64], wrong: int, classes: int) -> NoReturn:
+    """Raises ValueError naming the label at position `wrong`."""
+    raise ValueError(f"{name}: got label {labels[wrong]} at position {wrong}, expected labels from 0 to {classes - 1}")
 
 
 def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:

@@ -1,7 +1,7 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
-from fastnn.kernels.simd.pointers import address, lanes, moved
+from fastnn.kernels.simd.pointers import address, data_address, lanes, moved, pointer
 from fastnn.kernels.simd.rows import scale_row, shift_row, sum_row
 from fastnn.kernels.simd.scalars import (
     SCALES_BY_POWERS_OF_TWO,
@@ -22,6 +22,7 @@ __all__ = [
     "VECTOR_BYTES",
     "address",
     "bits_to_float",
+    "data_address",
     "everywhere",
     "float_to_bits",
     "flush_subnormals",
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "load_part",
     "moved",
+    "pointer",
     "polynomial",
     "prefer_full_vectors",
     "restore_subnormals",
@@ -38,6 +40,6 @@ __all__ = [
     "store",
     "store_part",
     "sum_row",
-    "times_power_of_two",
     "tile_product",
+    "times_power_of_two",
 ]

@@ -1,4 +1,4 @@
-"""Addresses of elements."""
+"""Addresses: of elements as pointers, of arrays as numbers."""
 
 from __future__ import annotations
 
@@ -39,3 +39,28 @@ def moved(typing_context, pointer, offset):
         return builder.gep(arguments[0], [arguments[1]])
 
     return pointer(pointer, types.int64), generate
+
+
+@intrinsic
+def pointer(typing_context, address, like):
+    """An address, given as a number, of elements of the type of `like`."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like)(types.int64, like), generate
+
+
+@intrinsic
+def data_address(typing_context, identity):
+    """Where the elements of a NumPy array begin, from its `id`; the caller must hold the array meanwhile.
+
+    NumPy's public C struct of an array is the header of any Python object, and then this address. To take an array as
+    an argument costs Numba an allocation.
+    """
+
+    def generate(context, builder, signature, arguments):
+        place = builder.add(arguments[0], ir.IntType(64)(object.__basicsize__))
+        return builder.load(builder.inttoptr(place, ir.IntType(64).as_pointer()))
+
+    return types.int64(types.int64), generate

@@ -1,4 +1,4 @@
-"""Subnormal numbers as zeros: an operation on one, or one that gives one, takes a hundred times as long as any other."""
+"""Subnormal numbers taken for zeros: an operation on one takes a hundred times as long as any other."""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ class _TileProduct:
                 at, own = builder.add(first, index(u)), sums[u % self.sets]
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
                 for r in range(self.rows):
-                    element = splat(
-                        builder, builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])), self.lanes
-                    )
+                    element = splat(builder, builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])), self.lanes)
                     for v in range(self.vectors):
                         place = r * self.vectors + v
                         own[place] = builder.call(fused, [element, bs[v], own[place]])
