@@ -25,6 +25,13 @@ def _vector_bytes() -> int:
 # TILE_VECTORS accumulators, a vector of B for each column of vectors, and a broadcast element of A.
 VECTOR_BYTES = _vector_bytes()
 _REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
+# How inline assembly names a vector register; empty where it is not known.
+REGISTER_CONSTRAINT = (
+    ("v" if VECTOR_BYTES == 64 else "x")
+    if platform.machine() in ("x86_64", "AMD64")
+    else "w" * (platform.machine() in ("aarch64", "arm64"))
+)
+
 # Whether square roots are begun by AVX-512's table.
 LOOKS_UP_ROOTS = VECTOR_BYTES == 64 and "avx512dq" in _features()
 

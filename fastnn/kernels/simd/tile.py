@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd.host import LLVM, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, splat
+from fastnn.kernels.simd.host import LLVM, REGISTER_CONSTRAINT, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, splat
 
 
 def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable:
@@ -67,6 +67,8 @@ class _TileProduct:
                     for v in range(self.vectors):
                         place = r * self.vectors + v
                         own[place] = builder.call(fused, [element, bs[v], own[place]])
+                    row = slice(r * self.vectors, (r + 1) * self.vectors)
+                    own[row] = self._in_order(own[row])
             return sums
 
         whole = builder.sub(k, builder.srem(k, index(self.unrolled)))
@@ -114,6 +116,18 @@ class _TileProduct:
             row = builder.add(builder.mul(step, index(share)), index(self.rows + r))
             place = builder.gep(a, [builder.add(builder.mul(row, a_row), builder.and_(k, index(-line)))])
             builder.call(prefetch, [builder.bitcast(place, byte), flag(0), flag(2), flag(1)])
+
+    def _in_order(self, sums):
+        """The sums, by way of nothing that LLVM may look into or move a load across: else it loads elements of a long
+        before their use, runs out of registers, and takes twice the time."""
+        if not REGISTER_CONSTRAINT or self.rows * self.vectors < TILE_ROWS * TILE_VECTORS:
+            return sums
+        kinds = [self.vector] * len(sums)
+        returned = self.vector if len(sums) == 1 else ir.LiteralStructType(kinds)
+        outputs = [f"={REGISTER_CONSTRAINT}"] * len(sums)
+        constraint = ",".join([*outputs, *map(str, range(len(sums))), "~{memory}"])
+        found = self.builder.asm(ir.FunctionType(returned, kinds), "", constraint, sums, True)
+        return [found] if len(sums) == 1 else [self.builder.extract_value(found, v) for v in range(len(sums))]
 
     def _incoming(self, kept, sums, block):
         for phis, own in zip(kept, sums, strict=True):
