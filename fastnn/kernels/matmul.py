@@ -6,17 +6,24 @@ from fastnn.kernels.jit import kernel
 from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, address, moved, tile_product
 
-# One micro-kernel per number of rows and vectors; the largest also as one that fetches the rows behind it.
+# One micro-kernel per number of rows and vectors; the largest also as ones that fetch what comes next.
 _8x3, _4x3, _2x3, _1x3 = (tile_product(rows, 3) for rows in (8, 4, 2, 1))
 _8x2, _4x2, _2x2, _1x2 = (tile_product(rows, 2) for rows in (8, 4, 2, 1))
 _8x1, _4x1, _2x1, _1x1 = (tile_product(rows, 1) for rows in (8, 4, 2, 1))
 _8x3_ahead, _8x2_ahead, _8x1_ahead = (tile_product(8, vectors, fetch_ahead=True) for vectors in (3, 2, 1))
+_8x3_start, _8x2_start, _8x1_start = (tile_product(8, vectors, fetch_start=True) for vectors in (3, 2, 1))
+
+
+# What a product fetches before it is needed.
+NOTHING, ROWS_AHEAD, START = 0, 1, 2
 
 
 @kernel
-def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch_ahead):
-    if rows == 8 and fetch_ahead:
+def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
+    if rows == 8 and fetch == ROWS_AHEAD:
         _8x3_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 8 and fetch == START:
+        _8x3_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
     elif rows == 8:
         _8x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
     elif rows == 4:
@@ -28,9 +35,11 @@ def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, f
 
 
 @kernel
-def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch_ahead):
-    if rows == 8 and fetch_ahead:
+def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
+    if rows == 8 and fetch == ROWS_AHEAD:
         _8x2_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 8 and fetch == START:
+        _8x2_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
     elif rows == 8:
         _8x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
     elif rows == 4:
@@ -42,9 +51,11 @@ def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fet
 
 
 @kernel
-def _one_vector(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch_ahead):
-    if rows == 8 and fetch_ahead:
+def _one_vector(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
+    if rows == 8 and fetch == ROWS_AHEAD:
         _8x1_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    elif rows == 8 and fetch == START:
+        _8x1_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
     elif rows == 8:
         _8x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
     elif rows == 4:
@@ -56,11 +67,12 @@ def _one_vector(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetc
 
 
 @kernel
-def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch_ahead):
+def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
     """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of that many vectors.
 
     Arguments are addresses, and steps in elements from one row, or one k, to the next; a step of 0 gives every row
-    the same start. With `fetch_ahead`, for a step of 1 from k to k, rows of a are fetched before they are needed.
+    the same start. `fetch` says what is fetched before it is needed: ROWS_AHEAD of a, whose step from k to k must then
+    be 1; or the START of each tile, which is worth it where that lies far away.
     """
     r = 0
     rows = TILE_ROWS
@@ -69,11 +81,11 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
             rows //= 2
         x, y, z = moved(a, r * a_row), moved(start, r * start_row), moved(c, r * c_row)
         if vectors == 3:
-            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch_ahead)
+            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
         elif vectors == 2:
-            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch_ahead)
+            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
         else:
-            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch_ahead)
+            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
         r += rows
 
 
@@ -86,7 +98,7 @@ def times_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c
         column, width = first * lanes, (last - first) * lanes
         panel_product(
             m, last - first, a, a_row, 1, moved(panels, column * inner), width,
-            moved(start, column), start_row, moved(c, column), c_row, inner, p == 0,
+            moved(start, column), start_row, moved(c, column), c_row, inner, ROWS_AHEAD if p == 0 else NOTHING,
         )  # fmt: skip
 
 
@@ -98,7 +110,7 @@ def add_transposed_product(m, inner, vectors, lanes, a, a_row, dy, dy_row, panel
         first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
         column, width = first * lanes, (last - first) * lanes
         c = moved(panels, column * inner)
-        panel_product(inner, last - first, a, 1, a_row, moved(dy, column), dy_row, c, width, c, width, m, False)
+        panel_product(inner, last - first, a, 1, a_row, moved(dy, column), dy_row, c, width, c, width, m, START)
 
 
 @kernel
@@ -127,7 +139,19 @@ def times_transposed_panels(m, inner, columns, lanes, dy, panels, dx, dx_row, ze
                 w = moved(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (turned_dx, lanes)
                 panel_product(
-                    height, 1, w, width, 1, address(scratch, 0), lanes, begin, begin_row, turned_dx, lanes, used, False
+                    height,
+                    1,
+                    w,
+                    width,
+                    1,
+                    address(scratch, 0),
+                    lanes,
+                    begin,
+                    begin_row,
+                    turned_dx,
+                    lanes,
+                    used,
+                    NOTHING,
                 )
             for r in range(rows):
                 out = moved(dx, (first_row + r) * dx_row + first)

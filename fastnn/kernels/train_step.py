@@ -16,7 +16,7 @@ from numba import prange
 from fastnn.kernels.activations import activate, activate_backward
 from fastnn.kernels.jit import inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR, loss_sum
-from fastnn.kernels.matmul import add_transposed_product, panel_product, times_panels, times_transposed_panels
+from fastnn.kernels.matmul import NOTHING, add_transposed_product, panel_product, times_panels, times_transposed_panels
 from fastnn.kernels.optimizers import is_plain_descent, update
 from fastnn.kernels.panels import padded, panel_count, panel_start, transpose_panels
 from fastnn.kernels.simd import TILE_ROWS, address, flush_subnormals, lanes, moved, restore_subnormals
@@ -117,7 +117,7 @@ def use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, 
             height = min(rows, i - k)
             panel_product(
                 height, width // count, moved(a, k), 1, a_row, moved(dy, first), o,
-                address(zeros, 0), 0, address(scratch, 0), width, m, False,
+                address(zeros, 0), 0, address(scratch, 0), width, m, NOTHING,
             )  # fmt: skip
             block = at + first * i + k * width
             update_block(block, height * width, optimizer, parameters, scratch, state, step, hyper)

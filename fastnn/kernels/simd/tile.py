@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from fastnn.kernels.simd.host import LLVM, REGISTER_CONSTRAINT, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, splat
 
 
-def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable:
+def tile_product(rows: int, vectors: int, fetch_ahead: bool = False, fetch_start: bool = False) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
     tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k): c[r, :] = start[r, :] + sum over k of a[r, k] b[k, :].
@@ -21,6 +21,7 @@ def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable
 
     With `fetch_ahead`, for a whose rows are contiguous, the rows behind the tile are fetched into the second-level
     cache meanwhile. The hardware does not: each row begins on another page, where it must first learn to look ahead.
+    With `fetch_start` the tile of start is fetched into the first-level cache while the sums are made.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
@@ -29,16 +30,23 @@ def tile_product(rows: int, vectors: int, fetch_ahead: bool = False) -> Callable
     def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
         step = types.int64
         signature = types.none(a, step, step, a, step, a, step, a, step, step)
-        return signature, _TileProduct(rows, vectors, sets, fetch_ahead, a.dtype).generate
+        return signature, _TileProduct(rows, vectors, sets, fetch_ahead, fetch_start, a.dtype).generate
 
     return tile
+
+
+# The caches, as LLVM's prefetch counts them.
+FIRST_LEVEL, SECOND_LEVEL = 3, 2
 
 
 class _TileProduct:
     """Emits one micro-kernel."""
 
-    def __init__(self, rows: int, vectors: int, sets: int, fetch_ahead: bool, dtype: types.Float) -> None:
-        self.rows, self.vectors, self.sets, self.fetch_ahead = rows, vectors, sets, fetch_ahead
+    def __init__(
+        self, rows: int, vectors: int, sets: int, fetch_ahead: bool, fetch_start: bool, dtype: types.Float
+    ) -> None:
+        self.rows, self.vectors, self.sets = rows, vectors, sets
+        self.fetch_ahead, self.fetch_start = fetch_ahead, fetch_start
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -71,6 +79,9 @@ class _TileProduct:
                     own[row] = self._in_order(own[row])
             return sums
 
+        if self.fetch_start:
+            for r, v in places:
+                self._prefetch(self._place(start, start_row, index(r), v), FIRST_LEVEL)
         whole = builder.sub(k, builder.srem(k, index(self.unrolled)))
         sums = self._loop(index(0), whole, self.unrolled, sums, steps)
         sums = self._loop(whole, k, 1, sums, steps)
@@ -109,13 +120,16 @@ class _TileProduct:
         line = 64 // self.item
         share = -(-self.rows * self.unrolled // line)
         step = builder.sdiv(builder.and_(k, index(line - 1)), index(self.unrolled))
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         for r in range(share):
             row = builder.add(builder.mul(step, index(share)), index(self.rows + r))
             place = builder.gep(a, [builder.add(builder.mul(row, a_row), builder.and_(k, index(-line)))])
-            builder.call(prefetch, [builder.bitcast(place, byte), flag(0), flag(2), flag(1)])
+            self._prefetch(place, SECOND_LEVEL)
+
+    def _prefetch(self, place, level: int):
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0i8")
+        self.builder.call(prefetch, [self.builder.bitcast(place, byte), flag(0), flag(level), flag(1)])
 
     def _in_order(self, sums):
         """The sums, by way of nothing that LLVM may look into or move a load across: else it loads elements of a long
