@@ -21,10 +21,6 @@ from fastnn.kernels.step_call import call_parallel_train_step, call_train_step
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 
-# Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
-# rows and outputs stay in the second-level cache.
-_TILE_ROWS = 64
-
 _LABEL = np.dtype(np.int64)
 
 # What a worker must have to do: a parallel region costs 5 to 10 microseconds.
@@ -76,7 +72,7 @@ class MLP:
         padded = [-(-size // self._lanes) * self._lanes for size in self.sizes]
         layers = list(zip(self.sizes, padded[1:], strict=False))
         self._parameters = _aligned_zeros((sum((i + 1) * o for i, o in layers),), self.dtype)
-        self._room = 2 * _TILE_ROWS * sum(padded[1:])
+        self._room = 2 * train_step.TILE * sum(padded[1:])
         self._transposed = _aligned_zeros(
             (sum(o * i for i, o in zip(padded[1:], self.sizes[2:], strict=False)),), self.dtype
         )
@@ -103,7 +99,7 @@ class MLP:
         if optimizer is not self._optimizer:
             self._take_up(optimizer)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        if workers > 1 or n > _TILE_ROWS:
+        if workers > 1 or n > train_step.TILE:
             self._reserve(workers, gradient=True)
         state = self._state
         target_like = self._label_like if targets.ndim == 1 else self._like
@@ -111,10 +107,10 @@ class MLP:
         table, code = self._table_address, optimizer.code
         if workers == 1:
             loss, wrong = call_train_step(
-                id(rows), id(targets), n, self._like, target_like, table, code, step, _TILE_ROWS
+                id(rows), id(targets), n, self._like, target_like, table, code, step, train_step.TILE
             )  # fmt: skip
         else:
-            tile = min(_TILE_ROWS, -(-n // (8 * workers)) * 8)
+            tile = min(train_step.TILE, -(-n // (8 * workers)) * 8)
             with _one_parallel_region:
                 loss, wrong = call_parallel_train_step(
                     id(rows), id(targets), n, self._like, target_like, table, code, step, tile, workers
@@ -130,7 +126,7 @@ class MLP:
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # Its own room: several threads may ask one net.
         outputs = _aligned_zeros((self._room // 2,), self.dtype)
-        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, _TILE_ROWS, z)
+        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, train_step.TILE, z)
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
@@ -248,7 +244,7 @@ class MLP:
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
-            self._workspace = _aligned_zeros((workers + 1, self._room + train_step.BLOCK), self.dtype)
+            self._workspace = _aligned_zeros((workers + 1, self._room + train_step.SCRATCH), self.dtype)
             self._losses = np.zeros(workers)
             self._tell()
         if gradient and self._gradients.size < workers * self._parameters.size:

@@ -7,7 +7,7 @@ import numpy as np
 from fastnn.kernels.jit import inlined_sum, kernel
 from fastnn.kernels.matmul import add_transposed_product, times_panels
 from fastnn.kernels.panels import aligned_empty, copy_padded, pack, pack_transposed, padded, unpack
-from fastnn.kernels.simd import address, lanes, prefer_full_vectors
+from fastnn.kernels.simd import TILE_VECTORS, address, lanes, prefer_full_vectors
 
 # Rows worked on at once, as in a training step.
 _TILE = 96
@@ -58,13 +58,14 @@ def affine_backward(dy, x, w, dx, dw, db):
         _rows_times_panels(dy, panels, zeros, dx)
     width = padded(outputs, count)
     gradient, tile = aligned_empty(inputs * width, x), aligned_empty(min(n, _TILE) * width, x)
+    gathered = aligned_empty(min(n, _TILE) * TILE_VECTORS * count, x)
     gradient[:] = 0
     for first in range(0, n, _TILE):
         m = min(_TILE, n - first)
         copy_padded(dy[first : first + m], tile)
         add_transposed_product(
             m, inputs, width // count, count, address(x, first * inputs), inputs, address(tile, 0), width,
-            address(gradient, 0),
+            address(gradient, 0), address(gathered, 0),
         )  # fmt: skip
     unpack(gradient, dw, count)
     sum_rows(dy, db)

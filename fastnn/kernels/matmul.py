@@ -102,15 +102,38 @@ def times_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c
         )  # fmt: skip
 
 
+# From so many vectors in a row of dy on, its columns are gathered before the product.
+_GATHERS = 16
+
+
 @kernel
-def add_transposed_product(m, inner, vectors, lanes, a, a_row, dy, dy_row, panels):
-    """The panels of w ← w + aᵀ dy: a (m, inner), dy (m, columns) with rows padded to whole vectors."""
+def gather_columns(m, lanes, width, dy, dy_row, gathered):
+    """One panel's columns of dy (m, ...), and the step from row to row: in `gathered`, one row after the other, or
+    where they are if rows are short.
+
+    Long rows, of which the lengths tend to be powers of two, share a few places of the first-level cache.
+    """
+    if dy_row < _GATHERS * lanes:
+        return dy, dy_row
+    for r in range(m):
+        for c in range(width):
+            gathered[r * width + c] = dy[r * dy_row + c]
+    return gathered, width
+
+
+@kernel
+def add_transposed_product(m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, gathered):
+    """The panels of w ← w + aᵀ dy: a (m, inner), dy (m, columns) with rows padded to whole vectors.
+
+    `gathered` is room for m rows of a panel.
+    """
     count = panel_count(vectors)
     for p in range(count):
         first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
         column, width = first * lanes, (last - first) * lanes
+        b, b_row = gather_columns(m, lanes, width, moved(dy, column), dy_row, gathered)
         c = moved(panels, column * inner)
-        panel_product(inner, last - first, a, 1, a_row, moved(dy, column), dy_row, c, width, c, width, m, START)
+        panel_product(inner, last - first, a, 1, a_row, b, b_row, c, width, c, width, m, START)
 
 
 @kernel

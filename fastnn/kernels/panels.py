@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.kernels.jit import inlined, kernel
-from fastnn.kernels.simd import TILE_VECTORS, lanes
+from fastnn.kernels.simd import TILE_VECTORS, address, lanes, turn_square
 
 
 @inlined
@@ -118,10 +118,17 @@ def transpose_panels(panels, inner, columns, transposed, per_vector):
         for p in range(count):
             start, end = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
             width = end - start
-            for c in range(min(end, columns) - start):
-                out = first * columns + (start + c) * out_width
-                source = start * inner + first * width + c
-                for k in range(within):
-                    transposed[out + k] = panels[source + k * width]
-                for k in range(within, out_width):
-                    transposed[out + k] = zero
+            used = min(end, columns) - start
+            for c in range(0, used, per_vector):
+                for k in range(0, out_width, per_vector):
+                    out = first * columns + (start + c) * out_width + k
+                    source = start * inner + (first + k) * width + c
+                    if c + per_vector <= used and k + per_vector <= within:
+                        turn_square(address(panels, source), width, address(transposed, out), out_width)
+                        continue
+                    for row in range(min(per_vector, used - c)):
+                        for column in range(per_vector):
+                            inside = k + column < within
+                            transposed[out + row * out_width + column] = (
+                                panels[source + column * width + row] if inside else zero
+                            )

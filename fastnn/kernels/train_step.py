@@ -16,13 +16,36 @@ from numba import prange
 from fastnn.kernels.activations import activate, activate_backward
 from fastnn.kernels.jit import inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR, loss_sum
-from fastnn.kernels.matmul import NOTHING, add_transposed_product, panel_product, times_panels, times_transposed_panels
+from fastnn.kernels.matmul import (
+    NOTHING,
+    add_transposed_product,
+    gather_columns,
+    panel_product,
+    times_panels,
+    times_transposed_panels,
+)
 from fastnn.kernels.optimizers import is_plain_descent, update
 from fastnn.kernels.panels import padded, panel_count, panel_start, transpose_panels
-from fastnn.kernels.simd import TILE_ROWS, address, flush_subnormals, lanes, moved, restore_subnormals
+from fastnn.kernels.simd import (
+    TILE_ROWS,
+    TILE_VECTORS,
+    VECTOR_BYTES,
+    address,
+    flush_subnormals,
+    lanes,
+    moved,
+    restore_subnormals,
+)
+
+# Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
+# rows and outputs stay in the second-level cache.
+TILE = 64
 
 # Elements of a block of weights whose gradient is used while it is in the first-level cache.
 BLOCK = 8192
+
+# Elements of a worker's scratch: a block, and the columns of one panel of a tile.
+SCRATCH = BLOCK + TILE * TILE_VECTORS * VECTOR_BYTES // 4
 
 
 @inlined
@@ -112,25 +135,28 @@ def use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, 
     for p in range(panels):
         first, last = panel_start(p, panels, vectors) * count, panel_start(p + 1, panels, vectors) * count
         width = last - first
+        b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
         rows = BLOCK // width // TILE_ROWS * TILE_ROWS
         for k in range(0, i, rows):
             height = min(rows, i - k)
             panel_product(
-                height, width // count, moved(a, k), 1, a_row, moved(dy, first), o,
-                address(zeros, 0), 0, address(scratch, 0), width, m, NOTHING,
+                height, width // count, moved(a, k), 1, a_row, b, b_row, address(zeros, 0), 0, address(scratch, 0),
+                width, m, NOTHING,
             )  # fmt: skip
             block = at + first * i + k * width
             update_block(block, height * width, optimizer, parameters, scratch, state, step, hyper)
 
 
 @kernel
-def descend(m, i, o, a, a_row, dy, at, parameters, rate):
+def descend(m, i, o, a, a_row, dy, at, parameters, rate, scratch):
     """Plain gradient descent on one layer: w ← w + aᵀ (-rate dy), with no gradient in between. dy is used up."""
     count = lanes(parameters)
     for r in range(m):
         for c in range(o):
             dy[r, c] *= -rate
-    add_transposed_product(m, i, o // count, count, a, a_row, address(dy, 0), o, address(parameters, at))
+    add_transposed_product(
+        m, i, o // count, count, a, a_row, address(dy, 0), o, address(parameters, at), address(scratch, 0)
+    )
     add_rows(dy, parameters[at + i * o : at + (i + 1) * o])
 
 
@@ -165,10 +191,10 @@ def tile_step(
             activate_backward(activation, deltas[before:out], outputs[before:out])
         rows = deltas[out : out + m * o].reshape(m, o)
         if not one_tile:
-            add_transposed_product(m, i, o // count, count, a, a_row, dy, o, address(gradient, at))
+            add_transposed_product(m, i, o // count, count, a, a_row, dy, o, address(gradient, at), address(scratch, 0))
             add_rows(rows, gradient[at + i * o : at + (i + 1) * o])
         elif is_plain_descent(optimizer, hyper):
-            descend(m, i, o, a, a_row, rows, at, parameters, parameters.dtype.type(hyper[0]))
+            descend(m, i, o, a, a_row, rows, at, parameters, parameters.dtype.type(hyper[0]), scratch)
         else:
             use_gradient(m, i, o, a, a_row, dy, at, optimizer, parameters, state, step, hyper, zeros, scratch)
             bias = scratch[:o]
@@ -193,7 +219,7 @@ def worker_step(
     hyper, scale, transposed, workspace
 ):  # fmt: skip
     """The worker's gradient ← that of its share of the tiles; returns the sum of their losses."""
-    n, room = x.shape[0], (workspace.shape[1] - BLOCK) // 2
+    n, room = x.shape[0], (workspace.shape[1] - SCRATCH) // 2
     outputs, deltas = workspace[worker, :room], workspace[worker, room : 2 * room]
     scratch, zeros = workspace[worker, 2 * room :], workspace[-1]
     gradient = gradients[worker]

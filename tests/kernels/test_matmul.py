@@ -12,7 +12,7 @@ from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, address, 
 # Rows that need every smaller tile; columns of one lane, one vector, one panel, uneven panels.
 ROWS = (1, 2, 3, 7, 8, 12, 15, 33)
 INNER = (1, 2, 5, 17, 64)
-COLUMNS = (1, 3, 15, 16, 17, 31, 48, 50, 64, 100)
+COLUMNS = (1, 3, 15, 16, 17, 31, 48, 50, 64, 100, 300)
 GUARD = 64
 
 
@@ -63,7 +63,7 @@ def add_gradient(x, dy, flat):
     count = lanes(x)
     matmul.add_transposed_product(
         x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0), dy.shape[1],
-        address(flat, 0),
+        address(flat, 0), address(np.empty(x.shape[0] * TILE_VECTORS * count, x.dtype), 0),
     )  # fmt: skip
 
 

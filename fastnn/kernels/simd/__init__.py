@@ -13,6 +13,7 @@ from fastnn.kernels.simd.scalars import (
 )
 from fastnn.kernels.simd.subnormals import flush_subnormals, restore_subnormals
 from fastnn.kernels.simd.tile import tile_product
+from fastnn.kernels.simd.turn import turn_square
 from fastnn.kernels.simd.vector import everywhere, load, load_part, square_root, store, store_part
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "sum_row",
     "tile_product",
     "times_power_of_two",
+    "turn_square",
 ]
