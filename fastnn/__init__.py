@@ -25,7 +25,7 @@ from fastnn.ops import (
     tanh_backward,
 )
 from fastnn.optimizers import SGD, Adam
-from fastnn.threads import get_num_threads, set_num_threads
+from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ __all__ = [
     "cross_entropy",
     "datasets",
     "get_num_threads",
+    "is_thread_invariant",
     "log_softmax",
     "log_softmax_backward",
     "mean_squared_error",
@@ -48,6 +49,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "set_num_threads",
+    "set_thread_invariant",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -26,8 +25,8 @@ _LABEL = np.dtype(np.int64)
 # What a worker must have to do: a parallel region costs 5 to 10 microseconds.
 _FLOPS_OF_A_WORKER = 10_000_000
 
-# Numba's threads serve one region at a time; which of its threading layers would survive two is not ours to choose.
-_one_parallel_region = threading.Lock()
+# How many share a large step where results must not depend on the number of threads; each needs a gradient of its own.
+_INVARIANT_WORKERS = 8
 
 
 class MLP:
@@ -102,19 +101,16 @@ class MLP:
         if workers > 1 or n > train_step.TILE:
             self._reserve(workers, gradient=True)
         state = self._state
-        target_like = self._label_like if targets.ndim == 1 else self._like
         step = state.step + 1
-        table, code = self._table_address, optimizer.code
-        if workers == 1:
-            loss, wrong = call_train_step(
-                id(rows), id(targets), n, self._like, target_like, table, code, step, train_step.TILE
-            )  # fmt: skip
+        arguments = (
+            id(rows), id(targets), n, self._like, self._label_like if targets.ndim == 1 else self._like,
+            self._table_address, optimizer.code, step, min(train_step.TILE, -(-n // (8 * workers)) * 8), workers,
+        )  # fmt: skip
+        if workers == 1 or threads.get_num_threads() == 1:
+            loss, wrong = call_train_step(*arguments)
         else:
-            tile = min(train_step.TILE, -(-n // (8 * workers)) * 8)
-            with _one_parallel_region:
-                loss, wrong = call_parallel_train_step(
-                    id(rows), id(targets), n, self._like, target_like, table, code, step, tile, workers
-                )  # fmt: skip
+            with threads.parallel_region():
+                loss, wrong = call_parallel_train_step(*arguments)
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
         state.step = step
@@ -218,9 +214,12 @@ class MLP:
         return checks.contiguous(targets)
 
     def _workers(self, n: int) -> int:
-        """How many threads a step on n rows is worth: the share of each must outweigh what it takes to start it."""
-        worth = 6 * n * self._parameters.size // _FLOPS_OF_A_WORKER
-        return max(1, min(threads.get_num_threads(), worth, n // 8))
+        """Between how many a step on n rows is shared: the share of each must outweigh what it takes to start it."""
+        worth = min(6 * n * self._parameters.size // _FLOPS_OF_A_WORKER, n // 8)
+        most = threads.get_num_threads()
+        if threads.is_thread_invariant():
+            most, worth = _INVARIANT_WORKERS, worth // 4
+        return max(1, min(most, worth))
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""

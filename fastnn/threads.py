@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,12 @@ def _physical_cores() -> int:
     return len(cores)
 
 
+# Numba's threads serve one region at a time; which of its threading layers would survive two is not ours to choose.
+_one_region = threading.Lock()
+
 _most = min(_physical_cores(), numba.config.NUMBA_NUM_THREADS)
 _chosen = _most
+_invariant = False
 
 
 def get_num_threads() -> int:
@@ -48,6 +55,29 @@ def set_num_threads(count: int) -> None:
     if wanted > numba.config.NUMBA_NUM_THREADS:
         raise ValueError(f"count: got {wanted}, expected at most {numba.config.NUMBA_NUM_THREADS} (NUMBA_NUM_THREADS)")
     _chosen = wanted
+
+
+def set_thread_invariant(invariant: bool) -> None:
+    """Whether results are equal to the bit whatever the number of threads; at first not.
+
+    At a fixed number they always are, from run to run. For any number a large step is summed in up to eight shares,
+    whoever takes them: memory for eight gradients, and the time to add them up. Raises TypeError for no bool.
+    """
+    global _invariant
+    _invariant = checks.flag("invariant", invariant)
+
+
+def is_thread_invariant() -> bool:
+    """What `set_thread_invariant` was last told."""
+    return _invariant
+
+
+@contextmanager
+def parallel_region() -> Iterator[None]:
+    """Numba's threads for one kernel: as many as were chosen, and nobody else's meanwhile."""
+    with _one_region:
+        numba.set_num_threads(_chosen)
+        yield
 
 
 def _one_thread_after_fork() -> None:

@@ -22,6 +22,7 @@ def restored():
     before = fastnn.get_num_threads()
     yield
     fastnn.set_num_threads(before)
+    fastnn.set_thread_invariant(False)
 
 
 def trained(threads: int, n: int = 700, dtype: str = "float32", steps: int = 3) -> list[np.ndarray]:
@@ -47,6 +48,18 @@ def test_two_threads_train_as_one_does(dtype: str) -> None:
 def test_runs_are_equal_to_the_bit(threads: int) -> None:
     for one, two in zip(trained(threads), trained(threads), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@needs_two
+@pytest.mark.parametrize("n", [40, 700, 2100])
+def test_results_can_be_the_same_for_any_number_of_threads(n: int, dtype: str) -> None:
+    fastnn.set_thread_invariant(True)
+    assert fastnn.is_thread_invariant()
+    for one, two in zip(trained(1, n, dtype), trained(2, n, dtype), strict=True):
+        np.testing.assert_array_equal(one, two)
+    fastnn.set_thread_invariant(False)
+    apart = [np.array_equal(*pair) for pair in zip(trained(1, n, dtype), trained(2, n, dtype), strict=True)]
+    assert all(apart) == (n == 40), "else nothing was shared, and the test shows nothing"
 
 
 @needs_two
@@ -92,6 +105,8 @@ def test_bad_counts_are_refused() -> None:
         fastnn.set_num_threads(10_000)
     with pytest.raises(TypeError, match="^count: got 1.5"):
         fastnn.set_num_threads(1.5)
+    with pytest.raises(TypeError, match="^invariant: got 1, expected True or False"):
+        fastnn.set_thread_invariant(1)
 
 
 def test_memory_does_not_grow_with_the_batch() -> None:

@@ -90,7 +90,7 @@ def _arrays(x, t, n, like, target_like, table):
 
 
 @kernel
-def call_train_step(x, t, n, like, target_like, table, optimizer, step, tile):
+def call_train_step(x, t, n, like, target_like, table, optimizer, step, tile, workers):
     """`train_step` on n rows; x and t are given by `id`, `like` and `target_like` have the types of their elements.
 
     Returns the mean loss before the update and -1; or, with nothing changed, where the first label out of range is.
@@ -103,7 +103,7 @@ def call_train_step(x, t, n, like, target_like, table, optimizer, step, tile):
         return np.nan, wrong
     mean = train_step(
         x, t, parameters, moments, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper,
-        tile,
+        tile, workers,
     )  # fmt: skip
     return mean, wrong
 

@@ -260,19 +260,26 @@ def mean_divisor(loss, n, classes):
 
 @kernel
 def train_step(
-    x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile
+    x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile,
+    workers
 ):  # fmt: skip
-    """Forward, loss, backward, update on one thread; returns the mean loss before the update, in float64."""
+    """Forward, loss, backward, update on one thread; returns the mean loss before the update, in float64.
+
+    Sums are those of so many workers; with one the gradient of a batch of one tile is never stored.
+    """
     n = x.shape[0]
     divisor = mean_divisor(loss, n, sizes[-1])
     if not few_rows(n, lanes(x)):
         transpose_weights(parameters, sizes, transposed)
-    total = worker_step(
-        0, 1, tile, x, t, n <= tile, parameters, gradients, state, sizes, activation, loss, optimizer, step, hyper,
-        1.0 / divisor, transposed, workspace,
-    )  # fmt: skip
-    if n > tile:
-        reduce_and_update(0, parameters.size, 1, optimizer, parameters, gradients, state, step, hyper)
+    one_tile = workers == 1 and n <= tile
+    total = 0.0
+    for worker in range(workers):
+        total += worker_step(
+            worker, workers, tile, x, t, one_tile, parameters, gradients, state, sizes, activation, loss, optimizer,
+            step, hyper, 1.0 / divisor, transposed, workspace,
+        )  # fmt: skip
+    if not one_tile:
+        reduce_and_update(0, parameters.size, workers, optimizer, parameters, gradients, state, step, hyper)
     return total / divisor
 
 
@@ -281,7 +288,7 @@ def parallel_train_step(
     x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile,
     workers, losses
 ):  # fmt: skip
-    """The same, shared between so many workers: two parallel regions, the tiles and the update.
+    """The same, to the bit, with each worker on a thread: two parallel regions, the tiles and the update.
 
     `losses` (at least workers) float64 is room for their losses.
     """
