@@ -18,7 +18,7 @@ from benchmarks.peers.base import Formulation
 from benchmarks.progress import Progress
 from benchmarks.results import Cell
 from benchmarks.transport import Transport, WorkerLost
-from benchmarks.verify import STEPS, Expectation, Verdict
+from benchmarks.verify import Expectation, Verdict, steps_of
 
 StartWorker = Callable[[str, int], Transport]
 
@@ -35,8 +35,8 @@ class Plan:
     """How much is measured per case; times in seconds."""
 
     rounds: int = 30
-    min_rounds: int = 7
-    case_seconds: float = 6.0  # no further round, beyond the least number, once the rounds have taken this long
+    min_rounds: int = 6  # the fewest that give an interval of 95%
+    case_seconds: float = 2.0  # no further round, beyond the least number, once the rounds have taken this long
     burst_seconds: float = 0.01
     warm_one: float = 0.01  # with one thread: caches and branch predictors
     warm_many: float = 0.04  # with several: freshly woken threads start on one core
@@ -162,7 +162,7 @@ class Race:
 
     def _verified(self, case: Case, runner: Runner) -> Cell:
         """The cell so far: "ok" without samples, or "wrong"."""
-        reply = runner.request(PREPARE_TIMEOUT, "prepare", case=case, rows=self._rows, steps=STEPS)
+        reply = runner.request(PREPARE_TIMEOUT, "prepare", case=case, rows=self._rows, steps=steps_of(case))
         try:
             verdict = self._expect(case, runner.formulation).judge(reply["losses"], reply["weights"])
         except (KeyError, TypeError, ValueError) as error:
@@ -225,4 +225,5 @@ def _cell(case: Case, peer_id: str, status: str, reason: str) -> Cell:
         reason=reason,
         flops=float(case.flops),
         bytes_moved=float(case.bytes_moved),
+        data=case.model.data,
     )

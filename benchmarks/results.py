@@ -41,6 +41,7 @@ class Cell:
     bytes_moved: float = 0.0  # least memory traffic per step
     max_error: float | None = None  # largest error against the reference, as a share of the tolerance
     peak_memory: int | None = None  # bytes above what the worker held before the case
+    data: str = ""  # the data set of the rows
 
     @property
     def case(self) -> tuple[str, int, str, int]:

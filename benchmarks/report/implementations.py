@@ -45,7 +45,7 @@ SPARE_LOOKS = (
     ("#3f7f7f", "#7fc4c4", "d"),
 )
 
-STATUS_WORDS = {"wrong": "wrong", "missing": "not installed", "died": "died", "timeout": "timed out"}
+STATUS_WORDS = {"wrong": "wrong", "missing": "not available", "died": "died", "timeout": "timed out"}
 NOT_RUN = "not run"
 
 
@@ -69,5 +69,5 @@ def in_order(implementations: Iterable[str]) -> list[str]:
 
 
 def status_word(status: str) -> str:
-    """How a lost cell reads in a table: "wrong", "not installed", "died", "timed out"."""
+    """How a lost cell reads in a table: "wrong", "not available", "died", "timed out"."""
     return STATUS_WORDS.get(status, status)

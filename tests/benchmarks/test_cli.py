@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import __main__ as cli
 from benchmarks import ceilings, machine, run, startup
-from benchmarks.cases import MODELS
+from benchmarks.cases import MODELS, grid
 from benchmarks.peers import PEERS
 from benchmarks.progress import LineProgress, progress
 from benchmarks.results import Ceiling, Results, StartUp
@@ -70,8 +70,19 @@ def options(*arguments: str) -> run.Options:
 def test_the_default_is_everything_and_quick_is_less():
     whole, quick = options(), options("--quick")
     assert whole.peers == tuple(PEERS)
-    assert [model.name for model in whole.models] == ["64-50-10-sigmoid-sgd", "64-128-10-relu-adam"]
+    assert [model.name for model in whole.models] == [
+        "64-50-10-sigmoid-sgd",
+        "64-128-10-relu-adam",
+        "8-128-128-2-relu-adam",
+        "64-1024-1024-10-relu-adam",
+    ]
+    assert [model.data for model in whole.models] == ["digits", "digits", "pima", "digits"]
+    assert whole.startup_models == whole.models[:2]
     assert (whole.batch_sizes[0], whole.batch_sizes[-1]) == (1, 8192)
+    wide = grid(options("--full").models, (8192,), (1,), most_flops=options("--full").most_flops)
+    assert len(wide) == len(MODELS)
+    assert len(grid(whole.models, (8192,), (1,), most_flops=whole.most_flops)) == len(MODELS) - 1
+    assert options("--batch-sizes", "8192").most_flops == options("--full").most_flops
     assert whole.threads == tuple(range(1, min(2, machine.usable_cpus()) + 1))
     assert (len(quick.batch_sizes), quick.threads, len(quick.startup_models)) == (3, (1,), 1)
     assert quick.plan.case_seconds < whole.plan.case_seconds < options("--full").plan.case_seconds
@@ -111,7 +122,8 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
         assert len(cell.samples) == 3
         assert 1e-7 < min(cell.samples) < max(cell.samples) < 1
         assert 0 < cell.max_error < 1
-    assert results.conditions["data"] == "digits"
+    assert results.conditions["data"] == ["digits"]
+    assert {cell.data for cell in results.cells} == {"digits"}
     assert results.conditions["command"].startswith("python -m benchmarks --data digits")
     assert (len(results.ceilings), len(results.startups)) == (1, 2)
     assert (out / "report.html").exists()

@@ -114,7 +114,7 @@ def test_counts_agree_between_words_frame_and_tallies(results, frame):
         values = mine["ratio_to_fastnn"].dropna()
         assert tally.mean.value == pytest.approx(np.exp(np.log(values).mean()))
     assert len(summary.lost) == 22
-    assert "JAX not installed in 14" in " ".join(sentences(summary))
+    assert "JAX not available in 14" in " ".join(sentences(summary))
 
 
 def test_fastest_peer_is_the_one_with_the_lowest_median(results):

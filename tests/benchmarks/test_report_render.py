@@ -155,7 +155,7 @@ def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
     out, _ = rendered
     text = (out / "report.md").read_text()
     lost = sum(cell.status != "ok" for cell in hostile.cells)
-    assert len(re.findall(r"\*(?:died|not installed|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
+    assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
     linked = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert len(linked) == 5
     assert all((out / name).is_file() for name in linked)
@@ -251,7 +251,7 @@ def test_terminal_table_fits_and_shows_every_cell(results, width):
         "wrong",
         "died",
         "exit -9",
-        "installed",
+        "available",
     ):
         assert words in text
     assert text.index("fastnn is faster than the fastest peer") > text.rindex("8,192")
