@@ -141,6 +141,7 @@ def _show(results: Results, out: Path) -> None:
 
 def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     """Everything named is known, or UsageError; with the data (x, labels)."""
+    from benchmarks.calls import catalogue
     from benchmarks.race import Plan
     from benchmarks.run import Options
 
@@ -169,6 +170,8 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         peers=tuple(dict.fromkeys((OWN, *peers))),
         plan=plan,
         startup_models=models[:1] if chosen.quick else _one_of_each_kind(models),
+        calls=tuple(catalogue.calls(chosen.quick)),
+        call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
     )
     try:
         return options, read(models)

@@ -16,9 +16,12 @@ from typing import Any
 
 import fastnn
 from benchmarks import ceilings, kernel_errors, machine, rows, startup
+from benchmarks.calls import measure as calls
+from benchmarks.calls.catalogue import Call
+from benchmarks.calls.catalogue import Plan as CallPlan
 from benchmarks.cases import Case, Model, grid
 from benchmarks.peers.base import Formulation
-from benchmarks.progress import Progress, progress
+from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
 from benchmarks.results import Results
 from benchmarks.transport import Transport, start_worker
@@ -26,7 +29,7 @@ from benchmarks.verify import SLOW_FLOPS, SLOW_STEPS, STEPS, Expectation, expect
 
 STARTUP_BATCH_SIZE = 32
 # For the progress bar, in units of one case.
-CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS = 0.5, 0.8, 1.0
+CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS, CALL_UNITS = 0.5, 0.8, 1.0, 0.07
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Options:
     peers: tuple[str, ...]  # fastnn among them
     plan: Plan
     startup_models: tuple[Model, ...]
+    calls: tuple[Call, ...]
+    call_plan: CallPlan
 
 
 def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]:
@@ -60,6 +65,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
         + CEILING_UNITS * len(options.threads)
         + STARTUP_UNITS * len(options.peers) * len(options.startup_models)
         + KERNEL_ERRORS_UNITS
+        + CALL_UNITS * len(options.calls)
     )
     interrupted = False
     with (
@@ -79,6 +85,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
             results.cells = race.run(cases)
             interrupted = race.interrupted
             if not interrupted:
+                _calls(results, options, shown)
                 _kernel_errors(results, shown)
         except KeyboardInterrupt:
             interrupted = True
@@ -135,6 +142,12 @@ def _startups(results: Results, options: Options, path: str, folder: Path, shown
 
 def _caches(folder: Path, peer: str, model: Model) -> Path:
     return folder / "caches" / peer / model.name
+
+
+def _calls(results: Results, options: Options, shown: Progress) -> None:
+    part = Part(shown, CALL_UNITS * len(options.calls))
+    results.calls = calls.measure(options.calls, options.peers, options.call_plan, part)
+    shown.done(f"{len(options.calls)} single calls")
 
 
 def _kernel_errors(results: Results, shown: Progress) -> None:

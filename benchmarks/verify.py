@@ -25,7 +25,7 @@ from fastnn.reference.mlp import MLP
 from fastnn.reference.optimizers import SGD, Adam
 
 STEPS = 5  # enough that a wrong bias correction or moment shows
-SLOW_STEPS, SLOW_FLOPS = 2, 1e10  # the least that show them, where a step takes more operations than this
+SLOW_STEPS, SLOW_FLOPS = 2, 2e9  # the least that show them, where a step takes more operations than this
 ADAM_BETA2 = 0.999  # everyone's default
 CONFIDENCE = 8.0  # the lambda above: one failure by chance in 4e13
 

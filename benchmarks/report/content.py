@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
+from benchmarks.report.calls import call_sentences, calls_frame, calls_grid
 from benchmarks.report.figures import Drawing, draw_all
 from benchmarks.report.frame import to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
@@ -20,6 +21,14 @@ HOW_TO_READ = (
     f"Median time per training step; below it, for each peer, its time divided by fastnn's (median of the ratios "
     f"within each round): above 1{fmt.TIMES} fastnn is faster. Bold: lowest median of the row. {LEVEL_MARK} no clear "
     "difference to fastnn: the 95% interval of the ratio spans 1."
+)
+
+HOW_CALLS_ARE_READ = (
+    "One call from Python, on one thread, everything in one process: fastnn's public functions, which check their "
+    f"arguments and allocate what they return; NumPy and PyTorch writing into arrays that they are given. exp is the "
+    f"kernel inside softmax. Median time; below it, for each peer, its time divided by fastnn's: above 1{fmt.TIMES} "
+    f"fastnn is faster. {LEVEL_MARK} no clear difference. The rate is fastnn's: share of the FMA peak, or bytes of the "
+    "inputs and outputs per second."
 )
 
 
@@ -35,6 +44,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """The report's part on single calls."""
+
+    sentences: list[str]
+    note: str
+    grid: Grid
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Content:
     """A whole report, as text and drawings without markup."""
 
@@ -47,6 +66,7 @@ class Content:
     tables: list[Table]
     drawings: list[Drawing]
     frame: pd.DataFrame
+    calls: Calls | None  # None where the run measured none
 
 
 def prepare(results: Results) -> Content:
@@ -64,7 +84,13 @@ def prepare(results: Results) -> Content:
         tables=[table for table in [*tables, _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
         frame=frame,
+        calls=_calls(results) if results.calls else None,
     )
+
+
+def _calls(results: Results) -> Calls:
+    frame = calls_frame(results)
+    return Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(frame), frame)
 
 
 def _peers(summary: Summary) -> Table:

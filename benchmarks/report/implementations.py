@@ -29,7 +29,7 @@ class Look:
 LOOKS = {
     "fastnn": Look("fastnn", "#d1400f", "#ff7a45", "o"),
     "numpy-notes": Look("NumPy notes (float64)", "#737373", "#a3a3a3", "v"),
-    "numpy": Look("NumPy (float32)", "#00508f", "#6aa5ff", "s"),
+    "numpy": Look("Tuned NumPy", "#00508f", "#6aa5ff", "s"),
     "numba": Look("Hand-written Numba", "#00875f", "#2fc797", "D"),
     "pytorch": Look("PyTorch", "#b04f8c", "#e58cc0", "^"),
     "pytorch-compiled": Look("PyTorch compiled", "#7a1f5c", "#c05d9f", "<", "--"),

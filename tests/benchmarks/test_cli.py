@@ -85,6 +85,7 @@ def test_the_default_is_everything_and_quick_is_less():
     assert options("--batch-sizes", "8192").most_flops == options("--full").most_flops
     assert whole.threads == tuple(range(1, min(2, machine.usable_cpus()) + 1))
     assert (len(quick.batch_sizes), quick.threads, len(quick.startup_models)) == (3, (1,), 1)
+    assert set(quick.calls) < set(whole.calls)
     assert quick.plan.case_seconds < whole.plan.case_seconds < options("--full").plan.case_seconds
 
 
@@ -108,6 +109,7 @@ def _short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ceilings, "measure", lambda threads, dtype: Ceiling(threads, dtype, 1e11, 1e10))
     monkeypatch.setattr(startup, "measure", lambda peer, case, *_: StartUp(peer, case.model.name, "ok", "", 0.1, 2, 1))
     monkeypatch.setattr(run, "_kernel_errors", lambda results, shown: None)
+    monkeypatch.setattr(run, "_calls", lambda results, options, shown: None)
 
 
 @pytest.mark.usefixtures("_short")

@@ -80,7 +80,7 @@ def test_render_writes_every_file_and_nothing_else(rendered):
     out, paths = rendered
     names = {str(path.relative_to(out)) for path in paths}
     drawn = {f"figures/{name}.png" for name in ("throughput", "ratios", "share_of_peak", "startup", "memory")}
-    assert names == {"report.html", "report.md", "results.csv"} | drawn
+    assert names == {"report.html", "report.md", "results.csv", "calls.csv"} | drawn
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == names
     assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in drawn)
 
@@ -89,7 +89,7 @@ def test_rendering_again_gives_the_same_bytes(hostile, rendered, tmp_path):
     out, paths = rendered
     for path in render(hostile, tmp_path):
         assert path.read_bytes() == (out / path.relative_to(tmp_path)).read_bytes(), path.name
-    assert len(paths) == 8
+    assert len(paths) == 9
 
 
 def test_page_stands_alone(rendered, page):
@@ -97,7 +97,7 @@ def test_page_stands_alone(rendered, page):
     assert page.all("script") == page.all("link") == page.all("img") == []
     assert not re.search(r"url\((?!#)|@import|src=", text.replace("&lt;img src=x", ""))
     outside = [a["href"] for a in page.all("a") if not a["href"].startswith("#")]
-    assert outside == ["results.json", "results.csv"]
+    assert outside == ["results.json", "results.csv", "calls.csv"]
 
 
 def test_page_escapes_what_came_from_the_run(rendered, page):
@@ -154,7 +154,7 @@ def test_markdown_tables_are_whole(rendered):
 def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
     out, _ = rendered
     text = (out / "report.md").read_text()
-    lost = sum(cell.status != "ok" for cell in hostile.cells)
+    lost = sum(cell.status != "ok" for cell in [*hostile.cells, *hostile.calls])
     assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
     linked = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert len(linked) == 5
@@ -163,7 +163,7 @@ def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
 
 def test_nothing_written_names_the_host_or_a_path(rendered):
     out, _ = rendered
-    for name in ("report.html", "report.md", "results.csv"):
+    for name in ("report.html", "report.md", "results.csv", "calls.csv"):
         text = (out / name).read_text()
         assert "secret-host" not in text
         assert str(out) not in text
@@ -181,7 +181,7 @@ def test_nothing_written_names_the_host_or_a_path(rendered):
 )
 def test_odd_runs_render(made_up, tmp_path, change):
     results = made_up(**({"batch_sizes": (32,), "threads": (1,)} | change))
-    results.ceilings, results.startups, results.kernel_errors = [], [], []
+    results.ceilings, results.startups, results.kernel_errors, results.calls = [], [], [], []
     for cell in results.cells:
         cell.peak_memory = None
     paths = render(results, tmp_path)

@@ -18,6 +18,8 @@ def test_round_trip_keeps_everything(results, tmp_path):
     for name in ("datetime", "fastnn_version", "machine", "commit", "conditions", "ceilings", "startups"):
         assert getattr(loaded, name) == getattr(results, name), name
     assert loaded.kernel_errors == results.kernel_errors
+    assert loaded.calls == results.calls
+    assert len(loaded.calls) > 2
     assert loaded.to_json() == Results.load(path).to_json()
     assert [entry.name for entry in path.parent.iterdir()] == ["results.json"]
 
@@ -63,6 +65,14 @@ def test_a_later_format_is_refused(results, tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(ResultsError, match="format 99"):
         Results.load(path)
+
+
+def test_a_file_from_before_single_calls_were_measured_still_loads(results, tmp_path):
+    document = results.to_json()
+    del document["fastnn"]["calls"]
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(document))
+    assert Results.load(path).calls == []
 
 
 def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):

@@ -128,7 +128,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("batch_size", "slow_flops"), [(32, 1e10), (512, 1e10), (32, 0)])
+@pytest.mark.parametrize(("batch_size", "slow_flops"), [(32, 2e9), (512, 2e9), (32, 0)])
 @pytest.mark.parametrize(("optimizer", "mistake"), MISTAKES)
 def test_a_mistake_is_caught(
     optimizer: str,
