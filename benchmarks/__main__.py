@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -141,6 +142,7 @@ def _show(results: Results, out: Path) -> None:
 
 def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     """Everything named is known, or UsageError; with the data (x, labels)."""
+    from benchmarks import scaling
     from benchmarks.calls import catalogue
     from benchmarks.race import Plan
     from benchmarks.run import Options
@@ -157,9 +159,10 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         plan = replace(plan, min_rounds=7, case_seconds=6.0)
     if chosen.rounds:
         plan = replace(plan, rounds=chosen.rounds, min_rounds=chosen.rounds)
+    on = partial(on_images, data=images(chosen.data))
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
-    models = tuple(dict.fromkeys(on_images(known[name], images(chosen.data)) for name in wanted))
+    models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
     options = Options(
         command=" ".join(["python -m benchmarks", *_without_out(typed)]),
         models=models,
@@ -172,9 +175,11 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         startup_models=models[:1] if chosen.quick else _one_of_each_kind(models),
         calls=tuple(catalogue.calls(chosen.quick)),
         call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
+        sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
     )
+    swept = [case.model for cases in options.sweeps.values() for case in cases]
     try:
-        return options, read(models)
+        return options, read([*models, *swept])
     except DatasetError as error:
         raise UsageError(str(error)) from error
 

@@ -117,7 +117,7 @@ class Race:
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._peers, self._plan, self._rows, self._expect = list(peers), plan, rows, expect
+        self.peers, self._plan, self._rows, self._expect = list(peers), plan, rows, expect
         self._start_worker, self._progress, self._clock, self._sleep = start_worker, progress, clock, sleep
         self.interrupted = False
 
@@ -129,7 +129,7 @@ class Race:
         done: dict[Case, list[Cell]] = {}
         try:
             for threads in sorted({case.threads for case in cases}):
-                runners = [Runner(peer, threads, self._start_worker) for peer in self._peers]
+                runners = [Runner(peer, threads, self._start_worker) for peer in self.peers]
                 try:
                     for case in cases:
                         if case.threads == threads:
@@ -139,7 +139,7 @@ class Race:
                         runner.close()
         except KeyboardInterrupt:
             self.interrupted = True
-        return [cell for case in cases for cell in done.get(case) or unreached([case], self._peers)]
+        return [cell for case in cases for cell in done.get(case) or unreached([case], self.peers)]
 
     def _run_case(self, case: Case, runners: list[Runner]) -> list[Cell]:
         cells: dict[str, Cell] = {}

@@ -2,7 +2,7 @@
 
 The file follows pytest-benchmark's schema, so that its own `compare` reads it too: each measured cell is one entry
 of `benchmarks`, its raw samples in `stats.data`. What that schema has no place for (lost cells, single calls,
-ceilings, start-up times, kernel errors, conditions) travels under the key `fastnn`.
+sweeps, ceilings, start-up times, kernel errors, conditions) travels under the key `fastnn`.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ class Results:
     startups: list[StartUp] = field(default_factory=list)
     kernel_errors: list[KernelError] = field(default_factory=list)
     calls: list[CallCell] = field(default_factory=list)
+    scaling: dict[str, list[Cell]] = field(default_factory=dict)  # of each sweep of `benchmarks.scaling`
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all (written beside, then renamed)."""
@@ -167,6 +168,7 @@ class Results:
                 "startups": [asdict(s) for s in self.startups],
                 "kernel_errors": [asdict(e) for e in self.kernel_errors],
                 "calls": [asdict(c) for c in self.calls],
+                "scaling": {sweep: [asdict(cell) for cell in cells] for sweep, cells in self.scaling.items()},
             },
         }
 
@@ -200,6 +202,9 @@ class Results:
                 startups=[StartUp(**entry) for entry in own["startups"]],
                 kernel_errors=[KernelError(**entry) for entry in own["kernel_errors"]],
                 calls=[CallCell(**entry) for entry in own.get("calls", [])],
+                scaling={
+                    sweep: [Cell(**entry) for entry in entries] for sweep, entries in own.get("scaling", {}).items()
+                },
             )
         except (KeyError, TypeError) as error:
             raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import fastnn
-from benchmarks import ceilings, kernel_errors, machine, rows, startup
+from benchmarks import ceilings, kernel_errors, machine, rows, scaling, startup
 from benchmarks.calls import measure as calls
 from benchmarks.calls.catalogue import Call
 from benchmarks.calls.catalogue import Plan as CallPlan
@@ -29,7 +29,7 @@ from benchmarks.verify import SLOW_FLOPS, SLOW_STEPS, STEPS, Expectation, expect
 
 STARTUP_BATCH_SIZE = 32
 # For the progress bar, in units of one case.
-CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS, CALL_UNITS = 0.5, 0.8, 1.0, 0.07
+CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS, CALL_UNITS, SCALING_UNITS = 0.5, 0.8, 1.0, 0.07, 0.5
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Options:
     startup_models: tuple[Model, ...]
     calls: tuple[Call, ...]
     call_plan: CallPlan
+    sweeps: Mapping[str, list[Case]]
 
 
 def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]:
@@ -66,6 +67,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
         + STARTUP_UNITS * len(options.peers) * len(options.startup_models)
         + KERNEL_ERRORS_UNITS
         + CALL_UNITS * len(options.calls)
+        + SCALING_UNITS * sum(map(len, options.sweeps.values()))
     )
     interrupted = False
     with (
@@ -86,6 +88,10 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
             interrupted = race.interrupted
             if not interrupted:
                 _calls(results, options, shown)
+                peers = [peer for peer in scaling.PEERS if peer in options.peers]
+                small = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
+                interrupted = _scaling(results, options, small)
+            if not interrupted:
                 _kernel_errors(results, shown)
         except KeyboardInterrupt:
             interrupted = True
@@ -148,6 +154,14 @@ def _calls(results: Results, options: Options, shown: Progress) -> None:
     part = Part(shown, CALL_UNITS * len(options.calls))
     results.calls = calls.measure(options.calls, options.peers, options.call_plan, part)
     shown.done(f"{len(options.calls)} single calls")
+
+
+def _scaling(results: Results, options: Options, race: Race) -> bool:
+    """Whether Ctrl-C ended it early."""
+    cells = iter(race.run([case for cases in options.sweeps.values() for case in cases]))
+    for sweep, cases in options.sweeps.items():
+        results.scaling[sweep] = [next(cells) for _ in range(len(cases) * len(race.peers))]
+    return race.interrupted
 
 
 def _kernel_errors(results: Results, shown: Progress) -> None:

@@ -10,7 +10,7 @@ __all__ = ["render"]
 
 
 def render(results: Results, out: Path) -> list[Path]:
-    """Write results.csv, calls.csv, report.md, report.html and figures/*.png into `out`; their paths, the page first.
+    """Write report.html, report.md, the tables as CSV and figures/*.png into `out`; their paths, the page first.
 
     Each file is written whole or not at all. `results.json` is the caller's: `results.save(out / "results.json")`.
     """
@@ -27,7 +27,7 @@ def render(results: Results, out: Path) -> list[Path]:
     figures = [out / FIGURES / f"{drawing.name}.png" for drawing in content.drawings]
     for path, drawing in zip(figures, content.drawings, strict=True):
         write_atomically(path, drawing.png)
-    tables = {out / "results.csv": content.frame} | ({out / "calls.csv": content.calls.frame} if content.calls else {})
+    tables = {out / f"{name}.csv": frame for name, frame in content.frames.items()}
     for path, frame in tables.items():
         write_csv(frame, path)
     write_atomically(text, to_markdown(content))

@@ -13,6 +13,7 @@ from benchmarks.report.figures import Drawing, draw_all
 from benchmarks.report.frame import to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
 from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.scaling import scaling_frame
 from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
 from benchmarks.report.summary import Summary, Tally, finding, sentences, summarize, warnings
 from benchmarks.results import Results, StartUp
@@ -50,7 +51,6 @@ class Calls:
     sentences: list[str]
     note: str
     grid: Grid
-    frame: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,15 @@ class Content:
     grid: Grid
     tables: list[Table]
     drawings: list[Drawing]
-    frame: pd.DataFrame
     calls: Calls | None  # None where the run measured none
+    frames: dict[str, pd.DataFrame]  # tidy tables by the name of their CSV file
 
 
 def prepare(results: Results) -> Content:
     """Compute, draw and phrase everything that the reports show."""
     frame, summary = to_frame(results), summarize(results)
-    headline = finding(summary)
+    headline, calls = finding(summary), calls_frame(results)
+    frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
@@ -83,14 +84,9 @@ def prepare(results: Results) -> Content:
         grid=build_grid(frame),
         tables=[table for table in [*tables, _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
-        frame=frame,
-        calls=_calls(results) if results.calls else None,
+        calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
+        frames={name: table for name, table in frames.items() if not table.empty or name == "results"},
     )
-
-
-def _calls(results: Results) -> Calls:
-    frame = calls_frame(results)
-    return Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(frame), frame)
 
 
 def _peers(summary: Summary) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import scaling
 from benchmarks.cases import BATCH_SIZES, MODELS, Case, grid
 from benchmarks.results import CallCell, Ceiling, Cell, KernelError, Results, StartUp
 
@@ -85,6 +86,7 @@ def make_results(
     for case in grid(models, batch_sizes, threads):
         drift = machine_factor * rng.lognormal(0.0, 0.12, rounds)
         cells += [make_cell(case, name, rng, drift, (slower or {}).get(name, 1.0)) for name in implementations]
+    sweeps = scaling.sweeps(lambda model: model, threads, "float32")
     return Results(
         datetime="2026-05-09T07:35:25+00:00",
         fastnn_version="0.1.0",
@@ -114,6 +116,15 @@ def make_results(
             KernelError("softmax", "float32", 0.31, 1.9, 240),
         ],
         calls=make_calls(),
+        scaling={
+            sweep: [
+                make_cell(case, name, rng, np.ones(rounds))
+                for case in cases
+                for name in implementations
+                if name in scaling.PEERS
+            ]
+            for sweep, cases in sweeps.items()
+        },
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as cli
-from benchmarks import ceilings, machine, run, startup
-from benchmarks.cases import MODELS, grid
+from benchmarks import ceilings, machine, run, scaling, startup
+from benchmarks.cases import MODELS, Case, grid
 from benchmarks.peers import PEERS
 from benchmarks.progress import LineProgress, progress
 from benchmarks.results import Ceiling, Results, StartUp
@@ -86,6 +86,9 @@ def test_the_default_is_everything_and_quick_is_less():
     assert whole.threads == tuple(range(1, min(2, machine.usable_cpus()) + 1))
     assert (len(quick.batch_sizes), quick.threads, len(quick.startup_models)) == (3, (1,), 1)
     assert set(quick.calls) < set(whole.calls)
+    assert not quick.sweeps
+    assert [case.threads for case in whole.sweeps["threads"]] == list(whole.threads)
+    assert all(case.model.sizes[0] == 64 for case in whole.sweeps["width"])
     assert quick.plan.case_seconds < whole.plan.case_seconds < options("--full").plan.case_seconds
 
 
@@ -110,6 +113,7 @@ def _short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(startup, "measure", lambda peer, case, *_: StartUp(peer, case.model.name, "ok", "", 0.1, 2, 1))
     monkeypatch.setattr(run, "_kernel_errors", lambda results, shown: None)
     monkeypatch.setattr(run, "_calls", lambda results, options, shown: None)
+    monkeypatch.setattr(scaling, "sweeps", lambda on, threads, dtype: {"batch": [Case(on(MODELS[0]), 4, dtype)]})
 
 
 @pytest.mark.usefixtures("_short")
@@ -128,6 +132,9 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
     assert {cell.data for cell in results.cells} == {"digits"}
     assert results.conditions["command"].startswith("python -m benchmarks --data digits")
     assert (len(results.ceilings), len(results.startups)) == (1, 2)
+    assert [(cell.implementation, cell.status, cell.model) for cell in results.scaling["batch"]] == [
+        (peer, "ok", "64-50-10-sigmoid-sgd") for peer in ("fastnn", "numpy")
+    ]
     assert (out / "report.html").exists()
     assert (out / "results.csv").exists()
     text = (out / "results.json").read_text()
