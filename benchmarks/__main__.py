@@ -7,10 +7,12 @@ files; 130 interrupted by Ctrl-C (what was measured is written).
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -19,9 +21,13 @@ from benchmarks import machine
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
 from benchmarks.peers import PEERS
 from benchmarks.results import Results, ResultsError
+from benchmarks.rows import IMAGES, images, on_images, read
+from fastnn.datasets import DatasetError
 
 OWN = "fastnn"
-DATA = ("auto", "mnist", "digits")
+DATA = ("auto", *IMAGES)
+# Steps of the widest model on the largest batch take half a second: 6 minutes of a race are for the others.
+DEFAULT_FLOPS = 3e10
 DEFAULT_OUT = Path("reports/latest")
 RESULTS_FILE = "results.json"
 INTERRUPTED = 130
@@ -50,15 +56,25 @@ def parser() -> argparse.ArgumentParser:
         description="Race fastnn's training step against its peers and write a report.",
     )
     size = whole.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="3 batch sizes, 1 thread, few rounds: within a minute")
-    size.add_argument("--full", action="store_true", help="more rounds, for figures to be published")
+    size.add_argument("--quick", action="store_true", help="3 batch sizes, 1 thread, few rounds: a minute")
+    size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
     whole.add_argument("--models", type=_names, metavar="NAME,...", help=f"of {_listed(m.name for m in MODELS)}")
-    whole.add_argument("--batch-sizes", type=_counts, metavar="N,...", help=f"default {_listed(BATCH_SIZES)}")
+    whole.add_argument(
+        "--batch-sizes",
+        type=_counts,
+        metavar="N,...",
+        help=f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
+    )
     whole.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
     whole.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
     whole.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
     whole.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    whole.add_argument("--data", choices=DATA, default="auto", help="auto: mnist where it is at hand, digits elsewhere")
+    whole.add_argument(
+        "--data",
+        choices=DATA,
+        default="auto",
+        help="for the models of images; auto: mnist where it is at hand, digits elsewhere",
+    )
     whole.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser("report", help="render a results file again")
@@ -126,6 +142,8 @@ def _show(results: Results, out: Path) -> None:
 
 def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     """Everything named is known, or UsageError; with the data (x, labels)."""
+    from benchmarks import scaling
+    from benchmarks.calls import catalogue
     from benchmarks.race import Plan
     from benchmarks.run import Options
 
@@ -136,46 +154,47 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     peers = _known("--peers", chosen.peers or tuple(PEERS), PEERS)
     plan = Plan()
     if chosen.quick:
-        plan = replace(plan, rounds=10, case_seconds=1.0)
+        plan = replace(plan, rounds=10, case_seconds=0.6)
     elif chosen.full:
-        plan = replace(plan, rounds=100, min_rounds=20, case_seconds=60.0)
+        plan = replace(plan, min_rounds=7, case_seconds=6.0)
     if chosen.rounds:
         plan = replace(plan, rounds=chosen.rounds, min_rounds=chosen.rounds)
-    # Named wrongly? Said before the data are read.
-    wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), _models_by_name())
-    name, data = _data(chosen.data)
+    on = partial(on_images, data=images(chosen.data))
     known = _models_by_name()
-    models = tuple(dict.fromkeys(known[model].with_inputs(data[0].shape[1]) for model in wanted))
+    wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
+    models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
     options = Options(
         command=" ".join(["python -m benchmarks", *_without_out(typed)]),
-        data=name,
         models=models,
         batch_sizes=chosen.batch_sizes or (QUICK_BATCH_SIZES if chosen.quick else BATCH_SIZES),
+        most_flops=math.inf if chosen.full or chosen.batch_sizes else DEFAULT_FLOPS,
         threads=threads,
         dtype=chosen.dtype,
         peers=tuple(dict.fromkeys((OWN, *peers))),
         plan=plan,
-        startup_models=models[:1] if chosen.quick else models,
+        startup_models=models[:1] if chosen.quick else _one_of_each_kind(models),
+        calls=tuple(catalogue.calls(chosen.quick)),
+        call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
+        sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
     )
-    return options, data
+    swept = [case.model for cases in options.sweeps.values() for case in cases]
+    try:
+        return options, read([*models, *swept])
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
 
 
 def _models_by_name() -> dict[str, Model]:
-    """Each model under its own name and under the one that it has on the digits' 64 inputs."""
-    return {model.with_inputs(width).name: model for width in (784, 64) for model in MODELS}
+    """Each model under the name that it has on each of the image sets."""
+    return {on_images(model, data).name: model for data in IMAGES for model in MODELS}
 
 
-def _data(wanted: str) -> tuple:
-    """(name, (x, labels)) of the training rows."""
-    from fastnn import datasets
-
-    name = wanted
-    if wanted == "auto":
-        name = "mnist" if datasets.available("mnist") else "digits"
-    try:
-        return name, datasets.load(name)[0]
-    except datasets.DatasetError as error:
-        raise UsageError(str(error)) from error
+def _one_of_each_kind(models: Iterable[Model]) -> tuple[Model, ...]:
+    """What is compiled differs with the kind of network, and hardly with its widths."""
+    kinds: dict[tuple[str, str], Model] = {}
+    for model in models:
+        kinds.setdefault((model.activation, model.optimizer), model)
+    return tuple(kinds.values())
 
 
 def _known(option: str, names: tuple[str, ...], known: Iterable[str]) -> tuple[str, ...]:

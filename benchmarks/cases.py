@@ -6,8 +6,9 @@ from the same weights, with the same hyper-parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,13 @@ POOL_BATCHES = 16
 
 @dataclass(frozen=True)
 class Model:
-    """A multi-layer perceptron and how it is trained; `sizes[0]` follows the data where MNIST is missing."""
+    """A multi-layer perceptron, how it is trained and on which of `fastnn.datasets`."""
 
     sizes: tuple[int, ...]
     activation: str
     optimizer: str
     lr: float
+    data: str = "mnist"
 
     @property
     def name(self) -> str:
@@ -43,9 +45,9 @@ class Model:
         optimizer = {"sgd": "SGD", "adam": "Adam"}[self.optimizer]
         return f"{'-'.join(map(str, self.sizes))} {activation} {optimizer}"
 
-    def with_inputs(self, width: int) -> Model:
-        """The same model on rows of `width` features."""
-        return Model((width, *self.sizes[1:]), self.activation, self.optimizer, self.lr)
+    def on(self, data: str, width: int) -> Model:
+        """The same model on another data set, whose rows have `width` features."""
+        return replace(self, sizes=(width, *self.sizes[1:]), data=data)
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -64,6 +66,8 @@ class Model:
 MODELS = (
     Model((784, 50, 10), "sigmoid", "sgd", lr=0.1),
     Model((784, 128, 10), "relu", "adam", lr=1e-3),
+    Model((8, 128, 128, 2), "relu", "adam", lr=1e-3, data="pima"),
+    Model((784, 1024, 1024, 10), "relu", "adam", lr=1e-3),
 )
 
 # Floating-point operations of one parameter's update: w -= lr * g; Adam's two moments, bias corrections and quotient.
@@ -111,7 +115,13 @@ class Case:
 
 
 def grid(
-    models: Iterable[Model], batch_sizes: Iterable[int], threads: Iterable[int], dtype: str = "float32"
+    models: Iterable[Model],
+    batch_sizes: Iterable[int],
+    threads: Iterable[int],
+    dtype: str = "float32",
+    most_flops: float = math.inf,
 ) -> list[Case]:
-    """Every combination, models outermost, so that a report fills in reading order."""
-    return [Case(m, n, dtype, k) for m in models for k in threads for n in batch_sizes]
+    """Every combination whose step takes no more than `most_flops` operations, models outermost, so that a report
+    fills in reading order."""
+    cases = [Case(m, n, dtype, k) for m in models for k in threads for n in batch_sizes]
+    return [case for case in cases if case.flops <= most_flops]

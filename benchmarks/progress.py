@@ -85,6 +85,17 @@ class LineProgress:
         print(f"[{share:4.0%}{until}] {what}", file=self._stream, flush=True)
 
 
+class Part:
+    """A part of the work, which counts its own units up to 1, seen from the whole, of which it is `units`."""
+
+    def __init__(self, whole: Progress, units: float) -> None:
+        self._whole, self._units = whole, units
+        self.doing, self.done = whole.doing, whole.done
+
+    def advance(self, units: float) -> None:
+        self._whole.advance(units * self._units)
+
+
 def progress(total: float, stream: TextIO) -> BarProgress | LineProgress:
     """What suits the stream; `total` in units."""
     console = Console(file=stream)

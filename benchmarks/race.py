@@ -18,7 +18,7 @@ from benchmarks.peers.base import Formulation
 from benchmarks.progress import Progress
 from benchmarks.results import Cell
 from benchmarks.transport import Transport, WorkerLost
-from benchmarks.verify import STEPS, Expectation, Verdict
+from benchmarks.verify import Expectation, Verdict, steps_of
 
 StartWorker = Callable[[str, int], Transport]
 
@@ -35,8 +35,8 @@ class Plan:
     """How much is measured per case; times in seconds."""
 
     rounds: int = 30
-    min_rounds: int = 7
-    case_seconds: float = 6.0  # no further round, beyond the least number, once the rounds have taken this long
+    min_rounds: int = 6  # the fewest that give an interval of 95%
+    case_seconds: float = 2.0  # no further round, beyond the least number, once the rounds have taken this long
     burst_seconds: float = 0.01
     warm_one: float = 0.01  # with one thread: caches and branch predictors
     warm_many: float = 0.04  # with several: freshly woken threads start on one core
@@ -117,7 +117,7 @@ class Race:
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._peers, self._plan, self._rows, self._expect = list(peers), plan, rows, expect
+        self.peers, self._plan, self._rows, self._expect = list(peers), plan, rows, expect
         self._start_worker, self._progress, self._clock, self._sleep = start_worker, progress, clock, sleep
         self.interrupted = False
 
@@ -129,7 +129,7 @@ class Race:
         done: dict[Case, list[Cell]] = {}
         try:
             for threads in sorted({case.threads for case in cases}):
-                runners = [Runner(peer, threads, self._start_worker) for peer in self._peers]
+                runners = [Runner(peer, threads, self._start_worker) for peer in self.peers]
                 try:
                     for case in cases:
                         if case.threads == threads:
@@ -139,7 +139,7 @@ class Race:
                         runner.close()
         except KeyboardInterrupt:
             self.interrupted = True
-        return [cell for case in cases for cell in done.get(case) or unreached([case], self._peers)]
+        return [cell for case in cases for cell in done.get(case) or unreached([case], self.peers)]
 
     def _run_case(self, case: Case, runners: list[Runner]) -> list[Cell]:
         cells: dict[str, Cell] = {}
@@ -162,7 +162,7 @@ class Race:
 
     def _verified(self, case: Case, runner: Runner) -> Cell:
         """The cell so far: "ok" without samples, or "wrong"."""
-        reply = runner.request(PREPARE_TIMEOUT, "prepare", case=case, rows=self._rows, steps=STEPS)
+        reply = runner.request(PREPARE_TIMEOUT, "prepare", case=case, rows=self._rows, steps=steps_of(case))
         try:
             verdict = self._expect(case, runner.formulation).judge(reply["losses"], reply["weights"])
         except (KeyError, TypeError, ValueError) as error:
@@ -225,4 +225,5 @@ def _cell(case: Case, peer_id: str, status: str, reason: str) -> Cell:
         reason=reason,
         flops=float(case.flops),
         bytes_moved=float(case.bytes_moved),
+        data=case.model.data,
     )

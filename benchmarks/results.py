@@ -1,8 +1,8 @@
 """The one results file: what a race writes and every report, table and comparison reads.
 
 The file follows pytest-benchmark's schema, so that its own `compare` reads it too: each measured cell is one entry
-of `benchmarks`, its raw samples in `stats.data`. What that schema has no place for (lost cells, ceilings,
-start-up times, kernel errors, conditions) travels under the key `fastnn`.
+of `benchmarks`, its raw samples in `stats.data`. What that schema has no place for (lost cells, single calls,
+sweeps, ceilings, start-up times, kernel errors, conditions) travels under the key `fastnn`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,17 @@ class Cell:
     bytes_moved: float = 0.0  # least memory traffic per step
     max_error: float | None = None  # largest error against the reference, as a share of the tolerance
     peak_memory: int | None = None  # bytes above what the worker held before the case
+    data: str = ""  # the data set of the rows
 
     @property
     def case(self) -> tuple[str, int, str, int]:
         """What the rivals of this cell share."""
         return self.model, self.batch_size, self.dtype, self.threads
+
+    @property
+    def where(self) -> str:
+        """The case in words: "784-50-10 sigmoid SGD, batch 32, 1 thread"."""
+        return f"{self.model_label}, batch {self.batch_size:,}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     @property
     def median(self) -> float:
@@ -56,6 +62,38 @@ class Cell:
     def samples_per_second(self) -> float:
         """Rows trained per second, from the median."""
         return self.batch_size / self.median
+
+
+@dataclass
+class CallCell:
+    """One implementation on one call of a single function, on one thread."""
+
+    family: str  # of `benchmarks.calls.catalogue.FAMILIES`
+    function: str
+    size: str  # of its arrays, for people
+    dtype: str
+    implementation: str
+    status: str  # one of STATUSES
+    reason: str = ""
+    samples: list[float] = field(default_factory=list)  # seconds per call; sample k of every rival is of round k
+    flops: float = 0.0  # floating-point operations per call
+    bytes_moved: float = 0.0  # every input read and every output written once
+    max_error: float | None = None  # largest error against the reference, as a share of the tolerance
+
+    @property
+    def case(self) -> tuple[str, str, str]:
+        """What the rivals of this cell share."""
+        return self.function, self.size, self.dtype
+
+    @property
+    def where(self) -> str:
+        """The case in words."""
+        return f"{self.function} {self.size} {self.dtype}"
+
+    @property
+    def median(self) -> float:
+        """Median seconds per call."""
+        return statistics.median(self.samples)
 
 
 @dataclass
@@ -105,6 +143,8 @@ class Results:
     ceilings: list[Ceiling] = field(default_factory=list)
     startups: list[StartUp] = field(default_factory=list)
     kernel_errors: list[KernelError] = field(default_factory=list)
+    calls: list[CallCell] = field(default_factory=list)
+    scaling: dict[str, list[Cell]] = field(default_factory=dict)  # of each sweep of `benchmarks.scaling`
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all (written beside, then renamed)."""
@@ -127,6 +167,8 @@ class Results:
                 "ceilings": [asdict(c) for c in self.ceilings],
                 "startups": [asdict(s) for s in self.startups],
                 "kernel_errors": [asdict(e) for e in self.kernel_errors],
+                "calls": [asdict(c) for c in self.calls],
+                "scaling": {sweep: [asdict(cell) for cell in cells] for sweep, cells in self.scaling.items()},
             },
         }
 
@@ -159,6 +201,10 @@ class Results:
                 ceilings=[Ceiling(**entry) for entry in own["ceilings"]],
                 startups=[StartUp(**entry) for entry in own["startups"]],
                 kernel_errors=[KernelError(**entry) for entry in own["kernel_errors"]],
+                calls=[CallCell(**entry) for entry in own.get("calls", [])],
+                scaling={
+                    sweep: [Cell(**entry) for entry in entries] for sweep, entries in own.get("scaling", {}).items()
+                },
             )
         except (KeyError, TypeError) as error:
             raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error

@@ -1,24 +1,63 @@
-"""The rows that a race trains on: real MNIST where it is at hand, the 8x8 digits that ship with fastnn where not."""
+"""The rows that a race trains on, of each model's own data set, shared between the workers through files.
+
+784-input models train on real MNIST where it is at hand, and on the 8x8 digits that ship with fastnn where not; the
+8-input model always trains on Pima's table, which ships too: a column of blood pressure means nothing to the others.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cases import POOL_ROWS
+from benchmarks.cases import POOL_ROWS, Model
+from fastnn import datasets
 
-X_FILE, T_FILE = "x.npy", "t.npy"
+# Data sets that can stand in for each other, with the features of a row: images of ten digits.
+IMAGES = {"mnist": 784, "digits": 64}
+
+Rows = tuple[NDArray, NDArray]  # x (n, i) float32, labels (n,) int64
 
 
-def save(folder: Path, x: NDArray, t: NDArray) -> str:
-    """Write as many rows as a case's batches are cut from; the path for `load`."""
-    np.save(folder / X_FILE, np.ascontiguousarray(x[:POOL_ROWS]))
-    np.save(folder / T_FILE, np.ascontiguousarray(t[:POOL_ROWS]))
+def images(wanted: str) -> str:
+    """The image set that `--data` means: "auto" is mnist where it is at hand, digits elsewhere."""
+    if wanted != "auto":
+        return wanted
+    return "mnist" if datasets.available("mnist") else "digits"
+
+
+def on_images(model: Model, data: str) -> Model:
+    """The model on that image set, if it is made for images; unchanged if not."""
+    return model.on(data, IMAGES[data]) if model.data in IMAGES else model
+
+
+def read(models: Iterable[Model]) -> dict[str, Rows]:
+    """The training rows of every model's data set by its name; raises `fastnn.datasets.DatasetError`."""
+    return {name: scaled(*datasets.load(name)[0]) for name in dict.fromkeys(model.data for model in models)}
+
+
+def scaled(x: NDArray, t: NDArray) -> Rows:
+    """Pixels as they are, in [0, 1]; columns in units of their own, as a table has them, to mean 0 and deviation 1."""
+    if x.min() < 0 or x.max() > 1:
+        x = (x - x.mean(axis=0)) / x.std(axis=0)
+    return x, t
+
+
+def save(folder: Path, data: Mapping[str, Rows]) -> str:
+    """Write as many rows of each data set as a case's batches are cut from; the path for `load`."""
+    for name, (x, t) in data.items():
+        np.save(_file(folder, name, "x"), np.ascontiguousarray(x[:POOL_ROWS]))
+        np.save(_file(folder, name, "t"), np.ascontiguousarray(t[:POOL_ROWS]))
     return str(folder)
 
 
-def load(folder: str) -> tuple[NDArray, NDArray]:
-    """x (n, i) float32 and labels (n,) int64, mapped from disk: the workers share one copy."""
-    return np.load(Path(folder) / X_FILE, mmap_mode="r"), np.load(Path(folder) / T_FILE, mmap_mode="r")
+def load(folder: str, name: str) -> Rows:
+    """Of one data set, mapped from disk: the workers share one copy."""
+    x, t = (np.load(_file(Path(folder), name, part), mmap_mode="r") for part in "xt")
+    return x, t
+
+
+def _file(folder: Path, name: str, part: str) -> Path:
+    return folder / f"{name}-{part}.npy"

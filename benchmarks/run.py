@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 import fastnn
-from benchmarks import ceilings, kernel_errors, machine, rows, startup
+from benchmarks import ceilings, kernel_errors, machine, rows, scaling, startup
+from benchmarks.calls import measure as calls
+from benchmarks.calls.catalogue import Call
+from benchmarks.calls.catalogue import Plan as CallPlan
 from benchmarks.cases import Case, Model, grid
 from benchmarks.peers.base import Formulation
-from benchmarks.progress import Progress, progress
+from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
 from benchmarks.results import Results
 from benchmarks.transport import Transport, start_worker
-from benchmarks.verify import STEPS, Expectation, expect
+from benchmarks.verify import SLOW_FLOPS, SLOW_STEPS, STEPS, Expectation, expect
 
 STARTUP_BATCH_SIZE = 32
 # For the progress bar, in units of one case.
-CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS = 0.5, 0.8, 1.0
+CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS, CALL_UNITS, SCALING_UNITS = 0.5, 0.8, 1.0, 0.07, 0.5
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,22 @@ class Options:
     """What to run, all names checked."""
 
     command: str  # as typed, for the record
-    data: str
-    models: tuple[Model, ...]  # with the data's number of inputs
+    models: tuple[Model, ...]
     batch_sizes: tuple[int, ...]
+    most_flops: float  # of a case's step; cases beyond are left out
     threads: tuple[int, ...]
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
     plan: Plan
     startup_models: tuple[Model, ...]
+    calls: tuple[Call, ...]
+    call_plan: CallPlan
+    sweeps: Mapping[str, list[Case]]
 
 
-def run(options: Options, data: tuple[NDArray, NDArray]) -> tuple[Results, bool]:
-    """Measure everything; the results, and whether Ctrl-C ended it early. `data`: x (n, i) and labels (n,)."""
-    cases = grid(options.models, options.batch_sizes, options.threads, options.dtype)
+def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]:
+    """Measure everything; the results, and whether Ctrl-C ended it early. `data`: the rows of every data set."""
+    cases = grid(options.models, options.batch_sizes, options.threads, options.dtype, options.most_flops)
     results = Results(
         datetime=datetime.now(UTC).isoformat(timespec="seconds"),
         fastnn_version=fastnn.__version__,
@@ -62,13 +66,15 @@ def run(options: Options, data: tuple[NDArray, NDArray]) -> tuple[Results, bool]
         + CEILING_UNITS * len(options.threads)
         + STARTUP_UNITS * len(options.peers) * len(options.startup_models)
         + KERNEL_ERRORS_UNITS
+        + CALL_UNITS * len(options.calls)
+        + SCALING_UNITS * sum(map(len, options.sweeps.values()))
     )
     interrupted = False
     with (
         tempfile.TemporaryDirectory(prefix="fastnn-", ignore_cleanup_errors=True) as folder,
         progress(total, sys.stderr) as shown,
     ):
-        path = rows.save(Path(folder), *data)
+        path = rows.save(Path(folder), data)
         try:
             _ceilings(results, options, shown)
             _startups(results, options, path, Path(folder), shown)
@@ -77,9 +83,14 @@ def run(options: Options, data: tuple[NDArray, NDArray]) -> tuple[Results, bool]
             def start(peer: str, threads: int) -> Transport:
                 return start_worker(peer, threads, startup.cache_environment(caches[peer]))
 
-            race = Race(options.peers, options.plan, path, expectations(*data), start, shown)
+            race = Race(options.peers, options.plan, path, expectations(data), start, shown)
             results.cells = race.run(cases)
             interrupted = race.interrupted
+            if not interrupted:
+                _calls(results, options, shown)
+                peers = [peer for peer in scaling.PEERS if peer in options.peers]
+                small = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
+                interrupted = _scaling(results, options, small)
             if not interrupted:
                 _kernel_errors(results, shown)
         except KeyboardInterrupt:
@@ -88,14 +99,15 @@ def run(options: Options, data: tuple[NDArray, NDArray]) -> tuple[Results, bool]
     return results, interrupted
 
 
-def expectations(x: NDArray, t: NDArray) -> Callable[[Case, Formulation], Expectation]:
-    """`verify.expect` on these rows, computed once per trajectory: thread counts and most peers share theirs."""
+def expectations(data: Mapping[str, rows.Rows]) -> Callable[[Case, Formulation], Expectation]:
+    """`verify.expect` on each data set's rows, once per trajectory: thread counts and most peers share theirs."""
     known: dict[Any, Expectation] = {}
 
     def expected(case: Case, formulation: Formulation) -> Expectation:
         key = (case.model, case.batch_size, case.dtype, formulation)
         if key not in known:
-            known[key] = expect(case, case.model.initial_weights(case.dtype), case.batches(x, t), formulation)
+            batches = case.batches(*data[case.model.data])
+            known[key] = expect(case, case.model.initial_weights(case.dtype), batches, formulation)
         return known[key]
 
     return expected
@@ -104,9 +116,9 @@ def expectations(x: NDArray, t: NDArray) -> Callable[[Case, Formulation], Expect
 def _conditions(options: Options) -> dict[str, Any]:
     return {
         "command": options.command,
-        "data": options.data,
+        "data": list(dict.fromkeys(model.data for model in options.models)),
         "plan": asdict(options.plan),
-        "verified_steps": STEPS,
+        "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations",
         "bandwidth_array_bytes": ceilings.array_bytes(),
         "versions": machine.versions(options.peers),
         "blas": machine.blas(),
@@ -136,6 +148,20 @@ def _startups(results: Results, options: Options, path: str, folder: Path, shown
 
 def _caches(folder: Path, peer: str, model: Model) -> Path:
     return folder / "caches" / peer / model.name
+
+
+def _calls(results: Results, options: Options, shown: Progress) -> None:
+    part = Part(shown, CALL_UNITS * len(options.calls))
+    results.calls = calls.measure(options.calls, options.peers, options.call_plan, part)
+    shown.done(f"{len(options.calls)} single calls")
+
+
+def _scaling(results: Results, options: Options, race: Race) -> bool:
+    """Whether Ctrl-C ended it early."""
+    cells = iter(race.run([case for cases in options.sweeps.values() for case in cases]))
+    for sweep, cases in options.sweeps.items():
+        results.scaling[sweep] = [next(cells) for _ in range(len(cases) * len(race.peers))]
+    return race.interrupted
 
 
 def _kernel_errors(results: Results, shown: Progress) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.cases import BATCH_SIZES, MODELS, Case, Model
 from benchmarks.peers import PEERS, Unavailable
-from benchmarks.verify import STEPS, expect
+from benchmarks.verify import expect, steps_of
 
 # Compiling takes a minute a case: left to `python -m benchmarks`.
 IMPLEMENTATIONS = [name for name in PEERS if name != "pytorch-compiled"]
@@ -38,7 +38,7 @@ def test_train_step(model: Model, batch_size: int, implementation: str, benchmar
         peer = peer_class(case, weights, peer_class.prepare(case, batches))
     except Unavailable as reason:
         pytest.skip(str(reason))
-    losses = [peer.loss(peer.step(k)) for k in range(STEPS)]
+    losses = [peer.loss(peer.step(k)) for k in range(steps_of(case))]
     verdict = expect(case, weights, batches, peer.formulation).judge(losses, peer.weights())
     assert not verdict.reason, verdict.reason
     peer.restart()

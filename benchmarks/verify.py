@@ -25,6 +25,7 @@ from fastnn.reference.mlp import MLP
 from fastnn.reference.optimizers import SGD, Adam
 
 STEPS = 5  # enough that a wrong bias correction or moment shows
+SLOW_STEPS, SLOW_FLOPS = 2, 2e9  # the least that show them, where a step takes more operations than this
 ADAM_BETA2 = 0.999  # everyone's default
 CONFIDENCE = 8.0  # the lambda above: one failure by chance in 4e13
 
@@ -42,7 +43,7 @@ class Expectation:
     """What a right implementation returns for one case, and how far rounding may move it."""
 
     initial: list[NDArray]
-    losses: NDArray  # (STEPS,), nats
+    losses: NDArray  # (steps,), nats
     loss_tolerances: NDArray
     updates: list[NDArray]  # final weights less initial ones
     norm_tolerances: list[float]
@@ -76,8 +77,13 @@ def parameter_name(k: int) -> str:
     return f"{'wb'[k % 2]}{k // 2 + 1}"
 
 
+def steps_of(case: Case) -> int:
+    """How many steps of a case are verified."""
+    return STEPS if case.flops <= SLOW_FLOPS else SLOW_STEPS
+
+
 def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation) -> Expectation:
-    """Run the reference twice, exactly and nudged, over STEPS steps from `weights` in the case's dtype."""
+    """Run the reference twice, exactly and nudged, from `weights` in the case's dtype over `steps_of(case)` steps."""
     unit = float(np.finfo(case.dtype).eps) / 2
     longest = max(*case.model.sizes, case.batch_size)
     nudge = CONFIDENCE * np.sqrt(longest) * unit
@@ -88,7 +94,7 @@ def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation
         return values * (1 + nudge * noise.astype(np.float64))
 
     initial = [w.astype(np.float64) for w in weights]
-    exact = [(x.astype(np.float64), t) for x, t in batches[:STEPS]]
+    exact = [(x.astype(np.float64), t) for x, t in batches[: steps_of(case)]]
     losses, final = _train(case, initial, exact, formulation)
     start = [nudged(w) for w in initial]
     moved_losses, moved = _train(case, start, [(nudged(x), t) for x, t in exact], formulation)
@@ -98,7 +104,7 @@ def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation
     # Besides: all of an update's errors may point the same way; 1 - beta2 may be computed from a rounded beta2; every
     # weight is rounded as it is stored, once a step.
     aligned = nudge + (unit / (1 - ADAM_BETA2) if case.model.optimizer == "adam" else 0.0)
-    stored, tiny = STEPS * unit, float(np.finfo(case.dtype).tiny)
+    stored, tiny = steps_of(case) * unit, float(np.finfo(case.dtype).tiny)
     return Expectation(
         initial=initial,
         losses=losses,
@@ -127,13 +133,13 @@ def _median_change(error: NDArray, update: NDArray) -> float:
 def _train(
     case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation
 ) -> tuple[NDArray, list[NDArray]]:
-    """Losses (nats) of STEPS steps round the batches (float64), and the weights after them."""
+    """Losses (nats) of `steps_of(case)` steps round the batches (float64), and the weights after them."""
     model = case.model
     net = MLP(model.sizes, activation=model.activation, dtype="float64")
     net.set_weights(weights)
     optimizer = SGD(model.lr) if model.optimizer == "sgd" else Adam(model.lr, eps=formulation.adam_epsilon)
     losses = []
-    for step in range(1, STEPS + 1):
+    for step in range(1, steps_of(case) + 1):
         x, t = batches[(step - 1) % len(batches)]
         if isinstance(optimizer, Adam) and not formulation.epsilon_after_correction:
             # sqrt(v) + eps = sqrt(1 - beta2**step) * (sqrt(v_hat) + eps / sqrt(1 - beta2**step))

@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.cases import Case
-from benchmarks.peers import Unavailable
 from benchmarks.peers.base import Formulation, Peer
 
 _ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
 
 class _Started(MLPClassifier):
-    """Starts from given weights: the public API sets them only after a first step, with Adam's moments filled."""
+    """Starts from given weights: the public API sets them only after a first step, with Adam's moments filled.
+
+    Two classes have two outputs with a softmax, like any other number: the public API gives them one output, which is
+    another network.
+    """
 
     def start_from(self, weights: list[NDArray]) -> None:
         self._layers = list(zip(weights[::2], weights[1::2], strict=True))
@@ -25,6 +28,11 @@ class _Started(MLPClassifier):
         w, b = self._layers[len(self.coefs_)]
         return w.astype(dtype), b.astype(dtype)
 
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[NDArray, NDArray]:
+        X, y = super()._validate_input(X, y, incremental, reset)
+        self._label_binarizer.y_type_ = "multiclass"
+        return X, y if y.shape[1] > 1 else np.hstack([~y, y])
+
 
 class SklearnMLP(Peer):
     """Any depth. Plain steps: no penalty, no shuffling, no momentum, the whole of a call's rows as one batch."""
@@ -32,8 +40,6 @@ class SklearnMLP(Peer):
     formulation = Formulation(epsilon_after_correction=False)
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
-        if case.model.sizes[-1] < 3:
-            raise Unavailable("MLPClassifier has no softmax for two classes")
         self._inputs, self._initial, self._case = inputs, weights, case
         self._classes = np.arange(case.model.sizes[-1])
         self.restart()

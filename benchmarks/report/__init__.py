@@ -10,7 +10,7 @@ __all__ = ["render"]
 
 
 def render(results: Results, out: Path) -> list[Path]:
-    """Write results.csv, report.md, report.html and figures/*.png into `out`; return their paths, the page first.
+    """Write report.html, report.md, the tables as CSV and figures/*.png into `out`; their paths, the page first.
 
     Each file is written whole or not at all. `results.json` is the caller's: `results.save(out / "results.json")`.
     """
@@ -23,11 +23,13 @@ def render(results: Results, out: Path) -> list[Path]:
 
     out = Path(out)
     content = prepare(results)
-    page, text, table = out / "report.html", out / "report.md", out / "results.csv"
+    page, text = out / "report.html", out / "report.md"
     figures = [out / FIGURES / f"{drawing.name}.png" for drawing in content.drawings]
     for path, drawing in zip(figures, content.drawings, strict=True):
         write_atomically(path, drawing.png)
-    write_csv(content.frame, table)
+    tables = {out / f"{name}.csv": frame for name, frame in content.frames.items()}
+    for path, frame in tables.items():
+        write_csv(frame, path)
     write_atomically(text, to_markdown(content))
     write_atomically(page, to_html(content))
-    return [page, text, table, *figures]
+    return [page, text, *tables, *figures]

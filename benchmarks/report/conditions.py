@@ -32,12 +32,9 @@ def date(results: Results) -> str:
 
 
 def data_set(results: Results) -> str:
-    """Name of the data, "" where the run did not record it."""
-    for key in ("data", "data_set", "dataset"):
-        found = results.conditions.get(key)
-        if found:
-            return str(found.get("name", "")) if isinstance(found, dict) else str(found)
-    return ""
+    """Names of the data, "" where the run did not record them."""
+    found = results.conditions.get("data", "")
+    return fmt.listed(found) if isinstance(found, list) else str(found)
 
 
 def short(results: Results) -> str:

@@ -8,10 +8,12 @@ import pandas as pd
 
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
+from benchmarks.report.calls import call_sentences, calls_frame, calls_grid
 from benchmarks.report.figures import Drawing, draw_all
 from benchmarks.report.frame import to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
 from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.scaling import scaling_frame
 from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
 from benchmarks.report.summary import Summary, Tally, finding, sentences, summarize, warnings
 from benchmarks.results import Results, StartUp
@@ -20,6 +22,14 @@ HOW_TO_READ = (
     f"Median time per training step; below it, for each peer, its time divided by fastnn's (median of the ratios "
     f"within each round): above 1{fmt.TIMES} fastnn is faster. Bold: lowest median of the row. {LEVEL_MARK} no clear "
     "difference to fastnn: the 95% interval of the ratio spans 1."
+)
+
+HOW_CALLS_ARE_READ = (
+    "One call from Python, on one thread, everything in one process: fastnn's public functions, which check their "
+    f"arguments and allocate what they return; NumPy and PyTorch writing into arrays that they are given. exp is the "
+    f"kernel inside softmax. Median time; below it, for each peer, its time divided by fastnn's: above 1{fmt.TIMES} "
+    f"fastnn is faster. {LEVEL_MARK} no clear difference. The rate is fastnn's: share of the FMA peak, or bytes of the "
+    "inputs and outputs per second."
 )
 
 
@@ -35,6 +45,15 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """The report's part on single calls."""
+
+    sentences: list[str]
+    note: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
 class Content:
     """A whole report, as text and drawings without markup."""
 
@@ -46,13 +65,15 @@ class Content:
     grid: Grid
     tables: list[Table]
     drawings: list[Drawing]
-    frame: pd.DataFrame
+    calls: Calls | None  # None where the run measured none
+    frames: dict[str, pd.DataFrame]  # tidy tables by the name of their CSV file
 
 
 def prepare(results: Results) -> Content:
     """Compute, draw and phrase everything that the reports show."""
     frame, summary = to_frame(results), summarize(results)
-    headline = finding(summary)
+    headline, calls = finding(summary), calls_frame(results)
+    frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
@@ -63,7 +84,8 @@ def prepare(results: Results) -> Content:
         grid=build_grid(frame),
         tables=[table for table in [*tables, _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
-        frame=frame,
+        calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
+        frames={name: table for name, table in frames.items() if not table.empty or name == "results"},
     )
 
 

@@ -9,81 +9,35 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
+from benchmarks.report import scaling
 from benchmarks.report.canvas import (
     INK,
     MUTED,
-    NARROW,
     PAPER,
     RULE,
     SHADE,
-    STYLE,
-    WIDE,
     Captions,
     batch_axis,
     layout,
-    line_style,
     log_y,
     marker_size,
     plain,
-    png,
     round_values,
-    svg,
     ticks,
 )
+from benchmarks.report.drawing import Drawing, Source, finish, line, paneled, series
 from benchmarks.report.implementations import NOT_RUN, OWN, in_order, label, look, status_word
 from benchmarks.report.statistics import UNCLEAR
 from benchmarks.report.summary import Summary, finding
 from benchmarks.results import Results, StartUp
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure of the report."""
-
-    name: str  # file name without suffix, unique in the report
-    title: str  # the finding
-    note: str  # what is shown and how to read it
-    wide: str  # SVG element without title and footnote
-    narrow: str  # the same for a phone
-    png: bytes  # wide, with title and footnote
-
-
-@dataclass(frozen=True)
-class Source:
-    """What every figure draws from."""
-
-    results: Results
-    frame: pd.DataFrame
-    summary: Summary
-
-    @property
-    def panels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Title and rows of each model at each number of threads."""
-        dtypes = self.frame["dtype"].nunique()
-        return [
-            (
-                f"{rows['model_label'].iloc[0]}{f', {dtype}' if dtypes > 1 else ''}, {fmt.count(threads, 'thread')}",
-                rows,
-            )
-            for (_, dtype, threads), rows in self.frame.groupby(["model", "dtype", "threads"], sort=False)
-        ]
-
-    @property
-    def timed(self) -> list[str]:
-        """Implementations that have a time somewhere."""
-        return in_order(self.frame.loc[self.frame["median_seconds"].notna(), "implementation"])
 
 
 def draw_all(results: Results, frame: pd.DataFrame, summary: Summary) -> list[Drawing]:
@@ -100,7 +54,7 @@ def draw_all(results: Results, frame: pd.DataFrame, summary: Summary) -> list[Dr
         drawings.append(_startup(source))
     if (frame["peak_memory"] > 0).any():
         drawings.append(_memory(source))
-    return drawings
+    return drawings + scaling.draw(source)
 
 
 # --- the figures -----------------------------------------------------------------------------------------------------
@@ -110,8 +64,8 @@ def _throughput(source: Source) -> Drawing:
     columns = ["samples_per_second", "samples_per_second_low", "samples_per_second_high"]
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
-        for name, part in _series(rows):
-            _line(axes, name, part, "samples_per_second")
+        for name, part in series(rows):
+            line(axes, name, part, "samples_per_second")
             bounds = (part[column].to_numpy() for column in columns[1:])
             axes.fill_between(part["batch_size"], *bounds, color=look(name).light, alpha=0.2, linewidth=0, zorder=2)
         log_y(axes, source.frame[columns], plain)
@@ -122,7 +76,7 @@ def _throughput(source: Source) -> Drawing:
         "Rows trained per second against batch size, both on log scales; higher is better. "
         "Bands: 95% interval of the median. A gap is a cell without a time."
     )
-    return _paneled(source, "throughput", title, note, "rows per second", draw, source.timed)
+    return paneled(source, "throughput", title, note, "rows per second", draw, source.timed, source.panels)
 
 
 def _ratios(source: Source) -> Drawing:
@@ -159,7 +113,7 @@ def _ratios(source: Source) -> Drawing:
         "Each peer's time divided by fastnn's, median over rounds, log scale: above the line at 1 fastnn is faster. "
         "Whiskers: 95% interval; hollow: no clear difference; cross at the bottom: no time."
     )
-    return _paneled(source, "ratios", title, note, "time / fastnn's time", draw, peers)
+    return paneled(source, "ratios", title, note, "time / fastnn's time", draw, peers, source.panels)
 
 
 def _share_of_peak(source: Source) -> Drawing:
@@ -169,8 +123,8 @@ def _share_of_peak(source: Source) -> Drawing:
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
         roof = rows.drop_duplicates("batch_size")
         axes.plot(roof["batch_size"], roof["memory_roof"], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-        for name, part in _series(rows):
-            _line(axes, name, part, "share_of_peak")
+        for name, part in series(rows):
+            line(axes, name, part, "share_of_peak")
         axes.set_ylim(0, 1.12 * shares.max())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
         batch_axis(axes, source.frame)
@@ -185,15 +139,15 @@ def _share_of_peak(source: Source) -> Drawing:
         f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured in the same run "
         f"({fmt.listed(peaks)}). Dotted: what the memory bandwidth would allow if nothing stayed in cache."
     )
-    return _paneled(source, "share_of_peak", title, note, "share of FMA peak", draw, source.timed)
+    return paneled(source, "share_of_peak", title, note, "share of FMA peak", draw, source.timed, source.panels)
 
 
 def _memory(source: Source) -> Drawing:
     gained = source.frame["peak_memory"].where(source.frame["peak_memory"] > 0)
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
-        for name, part in _series(rows):
-            _line(axes, name, part.assign(gained=gained), "gained")
+        for name, part in series(rows):
+            line(axes, name, part.assign(gained=gained), "gained")
         log_y(axes, gained.to_frame(), lambda value: re.sub(r"\.0+\b", "", fmt.bytes_(value)))
         batch_axis(axes, source.frame)
 
@@ -208,7 +162,7 @@ def _memory(source: Source) -> Drawing:
         "Memory that the worker gained while it ran the case against batch size, both on log scales; lower is better. "
         "A case that gained nothing has no point."
     )
-    return _paneled(source, "memory", title, note, "peak memory", draw, source.timed)
+    return paneled(source, "memory", title, note, "peak memory", draw, source.timed, source.panels)
 
 
 def _startup(source: Source) -> Drawing:
@@ -246,7 +200,7 @@ def _startup(source: Source) -> Drawing:
             draw(place, model)
         return figure
 
-    return _finish(source, "startup", title, note, render)
+    return finish(source, "startup", title, note, render)
 
 
 def _moments(start: StartUp) -> list[float]:
@@ -269,20 +223,6 @@ def _start_bars(axes: Axes, place: int, start: StartUp | None, longest: float) -
     axes.text(end + 0.015 * longest, place, f"{words} s", va="center", color=INK, fontsize=8)
 
 
-# --- parts of a figure -----------------------------------------------------------------------------------------------
-
-
-def _series(rows: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
-    """Rows of each implementation, fastnn last so that it is drawn on top."""
-    for name in reversed(in_order(rows["implementation"])):
-        yield name, rows[rows["implementation"] == name]
-
-
-def _line(axes: Axes, name: str, rows: pd.DataFrame, column: str) -> None:
-    """Points joined by a line that breaks at lost cells."""
-    axes.plot(rows["batch_size"], rows[column], **line_style(name))
-
-
 def _whisker(axes: Axes, x: float, cell: dict[str, Any]) -> None:
     shown = look(cell["implementation"])
     bounds = cell["ratio_low"], cell["ratio_high"]
@@ -299,44 +239,3 @@ def _whisker(axes: Axes, x: float, cell: dict[str, Any]) -> None:
         markersize=marker_size(shown.marker, 5),
         zorder=3,
     )
-
-
-def _paneled(
-    source: Source,
-    name: str,
-    title: str,
-    note: str,
-    unit: str,
-    draw: Callable[[Axes, pd.DataFrame], None],
-    legend: list[str],
-) -> Drawing:
-    """A figure with one panel per model and number of threads."""
-    panels = source.panels
-
-    def render(width: float, captions: Captions | None) -> Figure:
-        height = 2.5 if width == WIDE else 2.4
-        figure, axes = layout(width, [title for title, _ in panels], height, captions, legend, left=0.78)
-        for place, (_, rows) in zip(axes, panels, strict=True):
-            draw(place, rows)
-            place.grid(axis="y", color=RULE, linewidth=0.6, zorder=0)
-            place.set_axisbelow(True)
-            place.set_ylabel(unit)
-            place.yaxis.set_label_coords(-0.58 / (width * place.get_position().width), 0.5)
-        return figure
-
-    return _finish(source, name, title, note, render)
-
-
-def _finish(
-    source: Source, name: str, title: str, note: str, render: Callable[[float, Captions | None], Figure]
-) -> Drawing:
-    with matplotlib.rc_context(STYLE):
-        captions = Captions(title, note, conditions.short(source.results))
-        return Drawing(
-            name=name,
-            title=title,
-            note=note,
-            wide=svg(render(WIDE, None), f"{name}-w"),
-            narrow=svg(render(NARROW, None), f"{name}-n"),
-            png=png(render(WIDE, captions)),
-        )

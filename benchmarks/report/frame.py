@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.report.implementations import OWN, in_order, label
 from benchmarks.report.statistics import UNKNOWN, Estimate, log_ratios, median_estimate, verdict
-from benchmarks.results import Ceiling, Cell, Results, write_atomically
+from benchmarks.results import CallCell, Ceiling, Cell, Results, write_atomically
 
 CASE = ["model", "batch_size", "dtype", "threads"]
 
@@ -19,6 +19,7 @@ COLUMNS = {
     "model": "stable name of the model",
     "model_label": "the same for people",
     "batch_size": "rows per step",
+    "data": "data set of the rows",
     "dtype": "the case's dtype",
     "threads": "threads that the implementation may use",
     "implementation": "stable name",
@@ -46,7 +47,7 @@ COLUMNS = {
 }
 
 
-def measured(cell: Cell) -> bool:
+def measured(cell: Cell | CallCell) -> bool:
     """Whether the cell has a time: not lost, and with at least one sample."""
     return cell.status == "ok" and bool(cell.samples)
 
@@ -70,11 +71,12 @@ def to_frame(results: Results) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Whole or not at all; full precision, empty where unknown."""
+    """Any tidy table, whole or not at all; full precision, empty where unknown."""
     write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
-def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, object]:
+def measurement(cell: Cell | CallCell, own: Cell | CallCell | None, ceiling: Ceiling | None) -> dict[str, object]:
+    """What training steps and single calls have in common, from the implementation on; `own` is fastnn's cell."""
     time, ratio = UNKNOWN, UNKNOWN
     if measured(cell):
         time = median_estimate(cell.samples)
@@ -82,16 +84,9 @@ def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, obj
             ratio = Estimate(1.0)
         elif own is not None:
             ratio = median_estimate(log_ratios(cell.samples, own.samples)).exp()
-    flops_per_second = _quotient(cell.flops, time.value)
-    peak = ceiling.flops_per_second if ceiling else math.nan
-    bandwidth = ceiling.bytes_per_second if ceiling else math.nan
+    flops_per_second = quotient(cell.flops, time.value)
     compared = cell.implementation != OWN and not math.isnan(ratio.value)
     return {
-        "model": cell.model,
-        "model_label": cell.model_label,
-        "batch_size": cell.batch_size,
-        "dtype": cell.dtype,
-        "threads": cell.threads,
         "implementation": cell.implementation,
         "label": label(cell.implementation),
         "status": cell.status,
@@ -100,22 +95,36 @@ def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, obj
         "median_seconds": time.value,
         "median_seconds_low": time.low,
         "median_seconds_high": time.high,
-        "samples_per_second": _quotient(cell.batch_size, time.value),
-        "samples_per_second_low": _quotient(cell.batch_size, time.high),
-        "samples_per_second_high": _quotient(cell.batch_size, time.low),
         "gflops": flops_per_second / 1e9,
-        "gbytes_per_second": _quotient(cell.bytes_moved, time.value) / 1e9,
-        "share_of_peak": _quotient(flops_per_second, peak),
-        "memory_roof": float(np.minimum(1.0, _quotient(_quotient(cell.flops, cell.bytes_moved) * bandwidth, peak))),
+        "gbytes_per_second": quotient(cell.bytes_moved, time.value) / 1e9,
+        "share_of_peak": quotient(flops_per_second, ceiling.flops_per_second if ceiling else math.nan),
         "ratio_to_fastnn": ratio.value,
         "ratio_low": ratio.low,
         "ratio_high": ratio.high,
         "fastnn_verdict": verdict(ratio) if compared else "",
-        "peak_memory": math.nan if cell.peak_memory is None else cell.peak_memory,
         "max_error": math.nan if cell.max_error is None else cell.max_error,
     }
 
 
-def _quotient(numerator: float, denominator: float) -> float:
+def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, object]:
+    shared = measurement(cell, own, ceiling)
+    peak = ceiling.flops_per_second if ceiling else math.nan
+    bandwidth = ceiling.bytes_per_second if ceiling else math.nan
+    return shared | {
+        "model": cell.model,
+        "model_label": cell.model_label,
+        "batch_size": cell.batch_size,
+        "data": cell.data,
+        "dtype": cell.dtype,
+        "threads": cell.threads,
+        "samples_per_second": quotient(cell.batch_size, shared["median_seconds"]),
+        "samples_per_second_low": quotient(cell.batch_size, shared["median_seconds_high"]),
+        "samples_per_second_high": quotient(cell.batch_size, shared["median_seconds_low"]),
+        "memory_roof": float(np.minimum(1.0, quotient(quotient(cell.flops, cell.bytes_moved) * bandwidth, peak))),
+        "peak_memory": math.nan if cell.peak_memory is None else cell.peak_memory,
+    }
+
+
+def quotient(numerator: float, denominator: float) -> float:
     """NaN where the denominator is 0 or unknown."""
     return numerator / denominator if denominator > 0 else math.nan

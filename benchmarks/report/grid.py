@@ -1,4 +1,4 @@
-"""The headline table, before it is Markdown, HTML or text: every cell of the run, lost ones too."""
+"""The tables of times, before they are Markdown, HTML or text: every cell of the run, lost ones too."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    batch_size: int
+    head: str
     entries: list[Entry]
+    rate: str = ""  # how close fastnn comes to what the machine can do
 
 
 @dataclass(frozen=True)
 class Block:
-    """One model at one number of threads."""
+    """One model at one number of threads, or one family of calls."""
 
     title: str
     rows: list[Row]
@@ -48,9 +49,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Grid:
+    head: str  # of the column that heads the rows
     implementations: list[str]
     blocks: list[Block]
     notes: list[str]  # why cells were lost; note n is notes[n - 1]
+    name: str = "note"  # unique in a page: of the notes
+    rate: str = ""  # head of the rows' rates, "" where they have none
 
     @property
     def labels(self) -> list[str]:
@@ -65,11 +69,16 @@ def build_grid(frame: pd.DataFrame) -> Grid:
     for (_, dtype, threads), part in frame.groupby(["model", "dtype", "threads"], sort=False):
         rows = []
         for batch_size, cells in part.groupby("batch_size", sort=True):
-            found = {cell["implementation"]: cell for cell in cells.to_dict("records")}
-            rows.append(Row(int(batch_size), [_entry(name, found.get(name), notes) for name in implementations]))
+            rows.append(Row(f"{batch_size:,}", entries(cells, implementations, notes)))
         title = f"{part['model_label'].iloc[0]}, {dtype}, {fmt.count(int(threads), 'thread')}"
         blocks.append(Block(title, rows))
-    return Grid(implementations, blocks, list(notes))
+    return Grid("Batch", implementations, blocks, list(notes))
+
+
+def entries(cells: pd.DataFrame, implementations: list[str], notes: dict[str, int]) -> list[Entry]:
+    """One per implementation; reasons of lost cells are added to `notes`, numbered from 1."""
+    found = {cell["implementation"]: cell for cell in cells.to_dict("records")}
+    return [_entry(name, found.get(name), notes) for name in implementations]
 
 
 def _entry(name: str, cell: dict | None, notes: dict[str, int]) -> Entry:

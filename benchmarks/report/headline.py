@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
+from benchmarks.report.calls import call_sentences
 from benchmarks.report.frame import to_frame
 from benchmarks.report.grid import LEVEL_MARK, Entry, build_grid
 from benchmarks.report.markdown import escape, row, rule
@@ -33,13 +34,16 @@ def headline(results: Results) -> str:
     parts = [" ".join(escape(said) for said in sentences(summary) + warnings(summary, results))]
     for block in grid.blocks:
         lines = [row(["Batch", *map(escape, grid.labels)]), rule(len(grid.labels) + 1)]
-        lines += [row([f"{line.batch_size:,}", *map(_entry, line.entries)]) for line in block.rows]
+        lines += [row([line.head, *map(_entry, line.entries)]) for line in block.rows]
         parts += [f"**{escape(block.title)}**", "\n".join(lines)]
     parts.append(
         f"fastnn: median time per training step. Peers: their time divided by fastnn's (above 1{fmt.TIMES} fastnn is "
         f"faster). Bold: lowest median. {LEVEL_MARK} no clear difference. {escape(conditions.short(results))}."
     )
     parts += ["\n".join(f"{place}. {escape(note)}" for place, note in enumerate(grid.notes, 1))] if grid.notes else []
+    if results.calls:
+        said = " ".join(map(escape, call_sentences(results)[:2]))
+        parts.append(f"Single calls of the kernels from Python, on one thread: {said}")
     return "\n\n".join(parts)
 
 

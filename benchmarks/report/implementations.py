@@ -29,7 +29,7 @@ class Look:
 LOOKS = {
     "fastnn": Look("fastnn", "#d1400f", "#ff7a45", "o"),
     "numpy-notes": Look("NumPy notes (float64)", "#737373", "#a3a3a3", "v"),
-    "numpy": Look("NumPy (float32)", "#00508f", "#6aa5ff", "s"),
+    "numpy": Look("Tuned NumPy", "#00508f", "#6aa5ff", "s"),
     "numba": Look("Hand-written Numba", "#00875f", "#2fc797", "D"),
     "pytorch": Look("PyTorch", "#b04f8c", "#e58cc0", "^"),
     "pytorch-compiled": Look("PyTorch compiled", "#7a1f5c", "#c05d9f", "<", "--"),
@@ -45,7 +45,7 @@ SPARE_LOOKS = (
     ("#3f7f7f", "#7fc4c4", "d"),
 )
 
-STATUS_WORDS = {"wrong": "wrong", "missing": "not installed", "died": "died", "timeout": "timed out"}
+STATUS_WORDS = {"wrong": "wrong", "missing": "not available", "died": "died", "timeout": "timed out"}
 NOT_RUN = "not run"
 
 
@@ -69,5 +69,5 @@ def in_order(implementations: Iterable[str]) -> list[str]:
 
 
 def status_word(status: str) -> str:
-    """How a lost cell reads in a table: "wrong", "not installed", "died", "timed out"."""
+    """How a lost cell reads in a table: "wrong", "not available", "died", "timed out"."""
     return STATUS_WORDS.get(status, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,15 +25,17 @@ from benchmarks.report.statistics import (
     median_estimate,
     verdict,
 )
-from benchmarks.results import Cell, Results
+from benchmarks.results import CallCell, Cell, Results
+
+Measured = Cell | CallCell
 
 
 @dataclass(frozen=True)
 class Contest:
     """fastnn against one peer on one case. `ratio` is peer time / fastnn time: above 1 where fastnn is faster."""
 
-    own: Cell
-    peer: Cell
+    own: Measured
+    peer: Measured
     logs: NDArray[np.float64]  # log(peer time / fastnn time) per round
 
     @property
@@ -45,8 +48,8 @@ class Contest:
 
     @property
     def where(self) -> str:
-        """The case in words: "784-50-10 sigmoid SGD, batch 32, 1 thread"."""
-        return f"{self.own.model_label}, batch {self.own.batch_size:,}, {fmt.count(self.own.threads, 'thread')}"
+        """The case in words."""
+        return self.own.where
 
 
 @dataclass(frozen=True)
@@ -82,20 +85,26 @@ class Summary:
 
     fastest: Tally
     peers: list[Tally]
-    own_lost: list[Cell]
-    lost: list[Cell]
+    own_lost: list[Measured]
+    lost: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
+    noun: str = "case"  # what is won or lost
 
 
 def summarize(results: Results) -> Summary:
+    """Of the training steps."""
+    return summarize_cells(results.cells)
+
+
+def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
     """Pair fastnn's cells with those of every peer, and with the fastest peer (lowest median) of each case."""
-    timed = [cell for cell in results.cells if measured(cell)]
+    timed = [cell for cell in cells if measured(cell)]
     own = {cell.case: cell for cell in timed if cell.implementation == OWN}
-    cases = len({cell.case for cell in results.cells})
-    peers = in_order(cell.implementation for cell in results.cells if cell.implementation != OWN)
+    cases = len({cell.case for cell in cells})
+    peers = in_order(cell.implementation for cell in cells if cell.implementation != OWN)
 
     contests: dict[str, list[Contest]] = {peer: [] for peer in peers}
-    fastest: dict[tuple[str, int, str, int], Contest] = {}
+    fastest: dict[tuple, Contest] = {}
     for cell in timed:
         if cell.implementation == OWN or cell.case not in own:
             continue
@@ -109,9 +118,10 @@ def summarize(results: Results) -> Summary:
     return Summary(
         fastest=Tally("", list(fastest.values()), cases),
         peers=[Tally(peer, found, cases) for peer, found in contests.items()],
-        own_lost=[cell for cell in results.cells if cell.implementation == OWN and not measured(cell)],
-        lost=[cell for cell in results.cells if not measured(cell)],
+        own_lost=[cell for cell in cells if cell.implementation == OWN and not measured(cell)],
+        lost=[cell for cell in cells if not measured(cell)],
         fewest_rounds=min((len(cell.samples) for cell in timed), default=0),
+        noun=noun,
     )
 
 
@@ -120,20 +130,20 @@ def finding(summary: Summary) -> str:
     tally = summary.fastest
     if not tally.contests:
         return "nothing to compare fastnn with"
-    return f"fastnn is fastest in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, 'case')}"
+    return f"fastnn is fastest in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
 
 
 def sentences(summary: Summary) -> list[str]:
     """The verdict in plain words, most important first. No markup."""
     tally = summary.fastest
     if not tally.contests:
-        said = ["There is no case in which both fastnn and a peer have a time, so nothing can be compared."]
+        said = [f"There is no {summary.noun} in which both fastnn and a peer have a time, so nothing can be compared."]
     else:
         faster, unclear, slower = (tally.with_verdict(kind) for kind in (FASTER, UNCLEAR, SLOWER))
         said = [
-            f"fastnn is faster than the fastest peer in {len(faster)} of {fmt.count(tally.cases, 'case')}, "
+            f"fastnn is faster than the fastest peer in {len(faster)} of {fmt.count(tally.cases, summary.noun)}, "
             f"slower in {len(slower)}, with no clear difference in {len(unclear)}.",
-            _mean_sentence(tally),
+            _mean_sentence(tally, summary.noun),
         ]
         if slower:
             said.append(f"It loses in: {_places(slower)}.")
@@ -141,9 +151,9 @@ def sentences(summary: Summary) -> list[str]:
             said.append(f"No clear difference in: {_places(unclear)}.")
         unopposed = tally.cases - len(tally.contests) - len(summary.own_lost)
         if unopposed > 0:
-            said.append(f"In {fmt.count(unopposed, 'case')} fastnn or every peer has no time.")
+            said.append(f"In {fmt.count(unopposed, summary.noun)} fastnn or every peer has no time.")
     if summary.own_lost:
-        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), 'case')}.")
+        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), summary.noun)}.")
     if summary.lost:
         said.append(_lost_sentence(summary.lost))
     return said
@@ -167,11 +177,11 @@ def warnings(summary: Summary, results: Results) -> list[str]:
     return said
 
 
-def _mean_sentence(tally: Tally) -> str:
+def _mean_sentence(tally: Tally, noun: str) -> str:
     mean, (worst, best) = tally.mean, tally.extremes
     bounds = f", 95% interval {fmt.interval(mean.low, mean.high)}" if mean.has_interval else ""
     return (
-        f"Over {fmt.count(len(tally.contests), 'case')} the fastest peer takes {fmt.ratio(mean.value)} fastnn's time "
+        f"Over {fmt.count(len(tally.contests), noun)} the fastest peer takes {fmt.ratio(mean.value)} fastnn's time "
         f"(geometric mean{bounds}; from {fmt.ratio(worst)} to {fmt.ratio(best)})."
     )
 
@@ -184,7 +194,7 @@ def _places(contests: list[Contest], most: int = 6) -> str:
     return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
 
 
-def _lost_sentence(lost: list[Cell]) -> str:
+def _lost_sentence(lost: list[Measured]) -> str:
     kinds = Counter((cell.implementation, cell.status) for cell in lost)
     named = [
         f"{label(name)} {status_word(status)} in {kinds[name, status]}"

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
+from benchmarks.report.calls import call_sentences
 from benchmarks.report.frame import to_frame
 from benchmarks.report.grid import LEVEL_MARK, Block, Entry, Grid, build_grid
 from benchmarks.report.implementations import OWN, label
@@ -39,6 +40,8 @@ def print_table(results: Results, console: Console) -> None:
     console.print(Text(conditions.short(results), style="dim"))
     console.print()
     console.print(Group(*[Text(sentence, style="bold") for sentence in sentences(summary)]))
+    if results.calls:
+        console.print(Text(f"Single calls: {' '.join(call_sentences(results)[:2])}"))
     for warning in warnings(summary, results):
         console.print(Text(warning, style="yellow"))
 
@@ -59,7 +62,7 @@ def _table(block: Block, shown: list[str], one_line: bool, roomy: bool) -> Table
         table.add_column(textwrap.fill(label(name), HEAD_WIDTH), justify="right", style="cyan" if name == OWN else "")
     for row in block.rows:
         cells = [_entry(cell, one_line) for cell in row.entries if cell.implementation in shown]
-        table.add_row(f"{row.batch_size:,}", *cells)
+        table.add_row(row.head, *cells)
     return table
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as cli
-from benchmarks import ceilings, machine, run, startup
-from benchmarks.cases import MODELS
+from benchmarks import ceilings, machine, run, scaling, startup
+from benchmarks.cases import MODELS, Case, grid
 from benchmarks.peers import PEERS
 from benchmarks.progress import LineProgress, progress
 from benchmarks.results import Ceiling, Results, StartUp
@@ -70,10 +70,25 @@ def options(*arguments: str) -> run.Options:
 def test_the_default_is_everything_and_quick_is_less():
     whole, quick = options(), options("--quick")
     assert whole.peers == tuple(PEERS)
-    assert [model.name for model in whole.models] == ["64-50-10-sigmoid-sgd", "64-128-10-relu-adam"]
+    assert [model.name for model in whole.models] == [
+        "64-50-10-sigmoid-sgd",
+        "64-128-10-relu-adam",
+        "8-128-128-2-relu-adam",
+        "64-1024-1024-10-relu-adam",
+    ]
+    assert [model.data for model in whole.models] == ["digits", "digits", "pima", "digits"]
+    assert whole.startup_models == whole.models[:2]
     assert (whole.batch_sizes[0], whole.batch_sizes[-1]) == (1, 8192)
+    wide = grid(options("--full").models, (8192,), (1,), most_flops=options("--full").most_flops)
+    assert len(wide) == len(MODELS)
+    assert len(grid(whole.models, (8192,), (1,), most_flops=whole.most_flops)) == len(MODELS) - 1
+    assert options("--batch-sizes", "8192").most_flops == options("--full").most_flops
     assert whole.threads == tuple(range(1, min(2, machine.usable_cpus()) + 1))
     assert (len(quick.batch_sizes), quick.threads, len(quick.startup_models)) == (3, (1,), 1)
+    assert set(quick.calls) < set(whole.calls)
+    assert not quick.sweeps
+    assert [case.threads for case in whole.sweeps["threads"]] == list(whole.threads)
+    assert all(case.model.sizes[0] == 64 for case in whole.sweeps["width"])
     assert quick.plan.case_seconds < whole.plan.case_seconds < options("--full").plan.case_seconds
 
 
@@ -97,6 +112,8 @@ def _short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ceilings, "measure", lambda threads, dtype: Ceiling(threads, dtype, 1e11, 1e10))
     monkeypatch.setattr(startup, "measure", lambda peer, case, *_: StartUp(peer, case.model.name, "ok", "", 0.1, 2, 1))
     monkeypatch.setattr(run, "_kernel_errors", lambda results, shown: None)
+    monkeypatch.setattr(run, "_calls", lambda results, options, shown: None)
+    monkeypatch.setattr(scaling, "sweeps", lambda on, threads, dtype: {"batch": [Case(on(MODELS[0]), 4, dtype)]})
 
 
 @pytest.mark.usefixtures("_short")
@@ -111,9 +128,13 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
         assert len(cell.samples) == 3
         assert 1e-7 < min(cell.samples) < max(cell.samples) < 1
         assert 0 < cell.max_error < 1
-    assert results.conditions["data"] == "digits"
+    assert results.conditions["data"] == ["digits"]
+    assert {cell.data for cell in results.cells} == {"digits"}
     assert results.conditions["command"].startswith("python -m benchmarks --data digits")
     assert (len(results.ceilings), len(results.startups)) == (1, 2)
+    assert [(cell.implementation, cell.status, cell.model) for cell in results.scaling["batch"]] == [
+        (peer, "ok", "64-50-10-sigmoid-sgd") for peer in ("fastnn", "numpy")
+    ]
     assert (out / "report.html").exists()
     assert (out / "results.csv").exists()
     text = (out / "results.json").read_text()

@@ -20,7 +20,7 @@ MODEL = Model((6, 5, 3), "sigmoid", "sgd", lr=0.1)
 CASES = [Case(MODEL, n) for n in (2, 4)]
 RNG = np.random.default_rng(0)
 X, T = RNG.random((40, 6), np.float32), RNG.integers(0, 3, 40)
-EXPECT = expectations(X, T)
+EXPECT = expectations({"mnist": (X, T)})
 STEPS_PER_BURST = 10
 
 

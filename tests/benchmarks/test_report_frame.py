@@ -114,7 +114,7 @@ def test_counts_agree_between_words_frame_and_tallies(results, frame):
         values = mine["ratio_to_fastnn"].dropna()
         assert tally.mean.value == pytest.approx(np.exp(np.log(values).mean()))
     assert len(summary.lost) == 22
-    assert "JAX not installed in 14" in " ".join(sentences(summary))
+    assert "JAX not available in 14" in " ".join(sentences(summary))
 
 
 def test_fastest_peer_is_the_one_with_the_lowest_median(results):
@@ -147,7 +147,7 @@ def test_grid_has_every_cell_and_numbers_its_notes(frame):
     assert sum(cell.lost for cell in entries) == 22
     assert {cell.note for cell in entries if cell.lost} == set(range(1, len(grid.notes) + 1))
     assert any("exit -9" in note for note in grid.notes)
-    assert [row.batch_size for row in grid.blocks[0].rows] == [1, 8, 32, 128, 512, 2048, 8192]
+    assert [row.head for row in grid.blocks[0].rows] == ["1", "8", "32", "128", "512", "2,048", "8,192"]
 
 
 def test_grid_marks_cells_that_nobody_ran(results):

@@ -17,6 +17,8 @@ from benchmarks.report.summary import finding, summarize
 from benchmarks.report.table import print_table
 from benchmarks.results import Results
 
+FIGURES = ("throughput", "ratios", "share_of_peak", "startup", "memory", "scaling", "memory_by_batch")
+TABLES = ("results.csv", "calls.csv", "scaling.csv")
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 HOSTILE = "<script>alert(1)</script> | `x` **y**\nsecond line"
 
@@ -79,8 +81,8 @@ def page(rendered) -> Page:
 def test_render_writes_every_file_and_nothing_else(rendered):
     out, paths = rendered
     names = {str(path.relative_to(out)) for path in paths}
-    drawn = {f"figures/{name}.png" for name in ("throughput", "ratios", "share_of_peak", "startup", "memory")}
-    assert names == {"report.html", "report.md", "results.csv"} | drawn
+    drawn = {f"figures/{name}.png" for name in FIGURES}
+    assert names == {"report.html", "report.md", *TABLES} | drawn
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == names
     assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in drawn)
 
@@ -89,7 +91,7 @@ def test_rendering_again_gives_the_same_bytes(hostile, rendered, tmp_path):
     out, paths = rendered
     for path in render(hostile, tmp_path):
         assert path.read_bytes() == (out / path.relative_to(tmp_path)).read_bytes(), path.name
-    assert len(paths) == 8
+    assert len(paths) == 2 + len(TABLES) + len(FIGURES)
 
 
 def test_page_stands_alone(rendered, page):
@@ -97,7 +99,7 @@ def test_page_stands_alone(rendered, page):
     assert page.all("script") == page.all("link") == page.all("img") == []
     assert not re.search(r"url\((?!#)|@import|src=", text.replace("&lt;img src=x", ""))
     outside = [a["href"] for a in page.all("a") if not a["href"].startswith("#")]
-    assert outside == ["results.json", "results.csv"]
+    assert outside == ["results.json", *TABLES]
 
 
 def test_page_escapes_what_came_from_the_run(rendered, page):
@@ -114,7 +116,7 @@ def test_page_is_accessible(page):
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
     drawings = [attrs for attrs in page.all("div") if "drawing" in attrs.get("class", "")]
-    assert len(drawings) == 2 * 5
+    assert len(drawings) == 2 * len(FIGURES)
     assert all(attrs["role"] == "img" and len(attrs["aria-label"]) > 40 for attrs in drawings)
     scrolled = [attrs for attrs in page.all("div") if attrs.get("class") == "scroll"]
     assert len(scrolled) == len(page.all("table"))
@@ -154,16 +156,16 @@ def test_markdown_tables_are_whole(rendered):
 def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
     out, _ = rendered
     text = (out / "report.md").read_text()
-    lost = sum(cell.status != "ok" for cell in hostile.cells)
-    assert len(re.findall(r"\*(?:died|not installed|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
+    lost = sum(cell.status != "ok" for cell in [*hostile.cells, *hostile.calls])
+    assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
     linked = re.findall(r"\]\((figures/[^)]+)\)", text)
-    assert len(linked) == 5
+    assert len(linked) == len(FIGURES)
     assert all((out / name).is_file() for name in linked)
 
 
 def test_nothing_written_names_the_host_or_a_path(rendered):
     out, _ = rendered
-    for name in ("report.html", "report.md", "results.csv"):
+    for name in ("report.html", "report.md", *TABLES):
         text = (out / name).read_text()
         assert "secret-host" not in text
         assert str(out) not in text
@@ -182,6 +184,7 @@ def test_nothing_written_names_the_host_or_a_path(rendered):
 def test_odd_runs_render(made_up, tmp_path, change):
     results = made_up(**({"batch_sizes": (32,), "threads": (1,)} | change))
     results.ceilings, results.startups, results.kernel_errors = [], [], []
+    results.calls, results.scaling = [], {}
     for cell in results.cells:
         cell.peak_memory = None
     paths = render(results, tmp_path)
@@ -251,7 +254,7 @@ def test_terminal_table_fits_and_shows_every_cell(results, width):
         "wrong",
         "died",
         "exit -9",
-        "installed",
+        "available",
     ):
         assert words in text
     assert text.index("fastnn is faster than the fastest peer") > text.rindex("8,192")

@@ -18,6 +18,10 @@ def test_round_trip_keeps_everything(results, tmp_path):
     for name in ("datetime", "fastnn_version", "machine", "commit", "conditions", "ceilings", "startups"):
         assert getattr(loaded, name) == getattr(results, name), name
     assert loaded.kernel_errors == results.kernel_errors
+    assert loaded.calls == results.calls
+    assert len(loaded.calls) > 2
+    assert loaded.scaling == results.scaling
+    assert len(loaded.scaling["batch"]) > 2
     assert loaded.to_json() == Results.load(path).to_json()
     assert [entry.name for entry in path.parent.iterdir()] == ["results.json"]
 
@@ -63,6 +67,14 @@ def test_a_later_format_is_refused(results, tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(ResultsError, match="format 99"):
         Results.load(path)
+
+
+def test_a_file_from_before_calls_and_sweeps_were_measured_still_loads(results, tmp_path):
+    document = results.to_json()
+    del document["fastnn"]["calls"], document["fastnn"]["scaling"]
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(document))
+    assert (Results.load(path).calls, Results.load(path).scaling) == ([], {})
 
 
 def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):

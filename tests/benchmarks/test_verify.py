@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks import verify
 from benchmarks.cases import Case, Model
 from benchmarks.peers.base import Formulation
 from benchmarks.peers.notes import Notes
 from benchmarks.peers.tuned_numpy import TunedNumPy
-from benchmarks.verify import STEPS, Expectation, Verdict, expect
+from benchmarks.verify import Expectation, Verdict, expect, steps_of
 
 MODELS = {
     "sgd": Model((64, 50, 10), "sigmoid", "sgd", lr=0.1),
@@ -29,7 +30,7 @@ def expectation(case: Case, formulation: Formulation = TunedNumPy.formulation) -
 
 def trained(case: Case, peer: type = TunedNumPy) -> tuple[list[float], list[NDArray]]:
     model = peer(case, case.model.initial_weights(case.dtype), peer.prepare(case, case.batches(X, T)))
-    return [model.loss(model.step(k)) for k in range(STEPS)], model.weights()
+    return [model.loss(model.step(k)) for k in range(steps_of(case))], model.weights()
 
 
 def verdict(case: Case, peer: type = TunedNumPy) -> Verdict:
@@ -127,9 +128,17 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize("batch_size", [32, 512])
+@pytest.mark.parametrize(("batch_size", "slow_flops"), [(32, 2e9), (512, 2e9), (32, 0)])
 @pytest.mark.parametrize(("optimizer", "mistake"), MISTAKES)
-def test_a_mistake_is_caught(optimizer: str, mistake: Callable[[TunedNumPy], None], batch_size: int):
+def test_a_mistake_is_caught(
+    optimizer: str,
+    mistake: Callable[[TunedNumPy], None],
+    batch_size: int,
+    slow_flops: float,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(verify, "SLOW_FLOPS", slow_flops)
+
     class Mistaken(TunedNumPy):
         def __init__(self, *arguments) -> None:
             super().__init__(*arguments)

@@ -1,0 +1,108 @@
+"""What the figures have in common: what they draw from, panels side by side, and the way into PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.report import conditions
+from benchmarks.report import formatting as fmt
+from benchmarks.report.canvas import NARROW, RULE, STYLE, WIDE, Captions, layout, line_style, png, svg
+from benchmarks.report.implementations import in_order
+from benchmarks.report.summary import Summary
+from benchmarks.results import Results
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of the report."""
+
+    name: str  # file name without suffix, unique in the report
+    title: str  # the finding
+    note: str  # what is shown and how to read it
+    wide: str  # SVG element without title and footnote
+    narrow: str  # the same for a phone
+    png: bytes  # wide, with title and footnote
+
+
+@dataclass(frozen=True)
+class Source:
+    """What every figure draws from."""
+
+    results: Results
+    frame: pd.DataFrame
+    summary: Summary
+
+    @property
+    def panels(self) -> list[tuple[str, pd.DataFrame]]:
+        """Title and rows of each model at each number of threads."""
+        dtypes = self.frame["dtype"].nunique()
+        return [
+            (
+                f"{rows['model_label'].iloc[0]}{f', {dtype}' if dtypes > 1 else ''}, {fmt.count(threads, 'thread')}",
+                rows,
+            )
+            for (_, dtype, threads), rows in self.frame.groupby(["model", "dtype", "threads"], sort=False)
+        ]
+
+    @property
+    def timed(self) -> list[str]:
+        """Implementations that have a time somewhere."""
+        return in_order(self.frame.loc[self.frame["median_seconds"].notna(), "implementation"])
+
+
+def series(rows: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    """Rows of each implementation, fastnn last so that it is drawn on top."""
+    for name in reversed(in_order(rows["implementation"])):
+        yield name, rows[rows["implementation"] == name]
+
+
+def line(axes: Axes, name: str, rows: pd.DataFrame, column: str, x: str = "batch_size") -> None:
+    """Points joined by a line that breaks at lost cells."""
+    axes.plot(rows[x], rows[column], **line_style(name))
+
+
+def paneled(
+    source: Source,
+    name: str,
+    title: str,
+    note: str,
+    unit: str,
+    draw: Callable[[Axes, pd.DataFrame], None],
+    legend: list[str],
+    panels: Sequence[tuple[str, pd.DataFrame]],
+) -> Drawing:
+    """A figure with one panel for each title and its rows."""
+
+    def render(width: float, captions: Captions | None) -> Figure:
+        height = 2.5 if width == WIDE else 2.4
+        figure, axes = layout(width, [title for title, _ in panels], height, captions, legend, left=0.78)
+        for place, (_, rows) in zip(axes, panels, strict=True):
+            draw(place, rows)
+            place.grid(axis="y", color=RULE, linewidth=0.6, zorder=0)
+            place.set_axisbelow(True)
+            place.set_ylabel(unit)
+            place.yaxis.set_label_coords(-0.58 / (width * place.get_position().width), 0.5)
+        return figure
+
+    return finish(source, name, title, note, render)
+
+
+def finish(
+    source: Source, name: str, title: str, note: str, render: Callable[[float, Captions | None], Figure]
+) -> Drawing:
+    with matplotlib.rc_context(STYLE):
+        captions = Captions(title, note, conditions.short(source.results))
+        return Drawing(
+            name=name,
+            title=title,
+            note=note,
+            wide=svg(render(WIDE, None), f"{name}-w"),
+            narrow=svg(render(NARROW, None), f"{name}-n"),
+            png=png(render(WIDE, captions)),
+        )

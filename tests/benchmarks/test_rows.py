@@ -1,0 +1,48 @@
+"""Each model's rows: of its own data set, scaled, and the same in every worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import rows
+from benchmarks.cases import MODELS
+
+PIMA = next(model for model in MODELS if model.data == "pima")
+
+
+def test_models_of_images_go_where_the_images_are_and_others_stay():
+    on_digits = [rows.on_images(model, "digits") for model in MODELS]
+    assert {model.sizes[0] for model in on_digits if model.data == "digits"} == {64}
+    assert rows.on_images(PIMA, "digits") == PIMA
+    assert [rows.on_images(model, "mnist") for model in on_digits] == list(MODELS)
+
+
+def test_auto_is_mnist_where_it_is_at_hand(monkeypatch: pytest.MonkeyPatch):
+    for at_hand, expected in ((True, "mnist"), (False, "digits")):
+        monkeypatch.setattr(rows.datasets, "available", lambda name, found=at_hand: found)
+        assert rows.images("auto") == expected
+        assert rows.images("mnist") == "mnist"
+
+
+def test_every_data_set_fits_its_models_and_is_scaled():
+    models = [rows.on_images(model, "digits") for model in MODELS]
+    data = rows.read(models)
+    assert set(data) == {"digits", "pima"}
+    for model in models:
+        x, t = data[model.data]
+        assert (x.shape[1], int(t.max()) + 1) == (model.sizes[0], model.sizes[-1])
+        assert x.dtype == np.float32
+    np.testing.assert_allclose(data["pima"][0].mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(data["pima"][0].std(axis=0), 1, atol=1e-5)
+    assert (data["digits"][0].min(), data["digits"][0].max()) == (0, 1)
+
+
+def test_data_sets_lie_side_by_side(tmp_path: Path):
+    data = {name: (np.full((3, 2), k, np.float32), np.full(3, k)) for k, name in enumerate(("one", "other"))}
+    folder = rows.save(tmp_path, data)
+    for name, (x, t) in data.items():
+        np.testing.assert_array_equal(rows.load(folder, name)[0], x)
+        np.testing.assert_array_equal(rows.load(folder, name)[1], t)
