@@ -50,6 +50,11 @@ class Declaration:
         return " or ".join(map(str, self.signatures))
 
     @property
+    def elementwise(self) -> bool:
+        """Whether the kernel takes arrays of any shape, flattened."""
+        return self.looped and not any(self.signatures[0].inputs)
+
+    @property
     def size_numbers(self) -> tuple[str, ...]:
         """The numbers that are the size of an output's dimension, and so no argument of the kernel."""
         outputs = {d for s in self.signatures for core in s.outputs for d in core}

@@ -243,3 +243,33 @@ def test_every_parameter_of_a_stub_is_used() -> None:
     for name, function in DECLARED.items():
         own, reference = (set(inspect.signature(f).parameters) for f in (function, function.reference))
         assert own == reference, name
+
+
+def test_every_call_is_checked_not_the_first_of_its_form_only() -> None:
+    z, t, w, g = np.ones((3, 4), F32), np.array([0, 3, 1]), np.ones(5, F32), np.ones(5, F32)
+    for _ in range(2):
+        fastnn.softmax_cross_entropy(z, t)
+        with pytest.raises(ValueError, match=r"^t: got label 4 at position 1"):
+            fastnn.softmax_cross_entropy(z, np.array([0, 4, -1]))
+        fastnn.sgd_update(w, g, lr=0.1)
+        with pytest.raises(ValueError, match=r"^w: is updated in place and shares memory with g"):
+            fastnn.sgd_update(w, w, lr=0.1)
+        with pytest.raises(ValueError, match=r"^lr: got nan"):
+            fastnn.sgd_update(w, g, lr=np.nan)
+        with pytest.raises(ValueError, match=r"^weight_decay: got -1"):
+            fastnn.sgd_update(w, g, lr=0.1, weight_decay=-1)
+        with pytest.raises(ValueError, match=r"^t: got label 3"):
+            fastnn.one_hot(t, classes=3)
+        assert [fastnn.one_hot(t, classes=k, dtype=d).dtype for k, d in ((4, "f4"), (4, "f8"))] == ["f4", "f8"]
+        assert fastnn.one_hot(t, classes=5).shape == (3, 5)
+
+
+def test_forms_are_kept_but_not_without_end() -> None:
+    forms = fastnn.relu.__globals__["forms"]
+    x = np.linspace(-1, 1, 600, dtype=F32)
+    for n in range(600):
+        np.testing.assert_array_equal(fastnn.relu(x[:n]), np.maximum(x[:n], 0))
+    assert 0 < len(forms) <= 256
+    before = list(forms.values())
+    fastnn.relu(x[:599])
+    assert list(forms.values()) == before
