@@ -1,19 +1,24 @@
-"""The affine map of a fully connected layer, on the matrix product of `matmul`."""
+"""The affine map of a fully connected layer: products on arrays as they lie, packed only where a panel is used often.
+
+Columns are taken in panels of whole vectors. Where they do not come out even, the last panel begins earlier and
+computes some columns twice, so that nothing is read or written out of bounds and nothing needs padding; only an array
+narrower than one vector is padded.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastnn.kernels.jit import inlined_sum, kernel
-from fastnn.kernels.matmul import add_transposed_product, times_panels
-from fastnn.kernels.panels import aligned_empty, copy_padded, pack, pack_transposed, padded, unpack
-from fastnn.kernels.simd import address, lanes, prefer_full_vectors
+from fastnn.kernels.jit import inlined, inlined_sum, kernel
+from fastnn.kernels.matmul import panel_product
+from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
+from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 
-# Rows worked on at once, as in a training step.
-_TILE = 96
+# Rows of a batch that are added to a gradient at once.
+_BLOCK = 96
 
-# Below so many rows, packing the weights would cost more than the product.
-_FEW_ROWS = 4
+# Below so many rows each element of dy wᵀ is a sum of its own.
+_FEW_ROWS = 2
 
 
 @kernel
@@ -29,74 +34,235 @@ def sum_rows(dy, db):
 def affine_forward(x, w, b, y):
     """y ← x w + b."""
     n, inputs = x.shape
-    if n < _FEW_ROWS:
-        for r in range(n):
-            y[r] = b
-            _add_row_times_matrix(x[r], w, y[r])
-        return
     outputs, count = b.size, lanes(x)
-    width = padded(outputs, count)
-    panels, bias = aligned_empty(inputs * width, x), aligned_empty(width, x)
-    pack(w, panels, count)
-    copy_padded(b.reshape(1, outputs), bias)
-    _rows_times_panels(x, panels, bias, y)
+    if n == 1:
+        y[0] = b
+        _add_row_times_matrix(x[0], w, y[0])
+    elif outputs < count:
+        bias = np.zeros(count, x.dtype)
+        bias[:outputs] = b
+        _times_narrow(x, w, bias, y)
+    elif n <= TILE_ROWS:
+        _times(
+            n, inputs, outputs, count, address(x, 0), inputs, 1, address(w, 0), outputs, address(b, 0), address(y, 0)
+        )  # fmt: skip
+    else:
+        _times_packed(x, w, False, b, y)
 
 
 @kernel
 def affine_backward(dy, x, w, dx, dw, db):
     """dx ← dy wᵀ, dw ← xᵀ dy, db ← the sum of dy over its rows."""
-    inputs, outputs = w.shape
-    n, count = x.shape[0], lanes(x)
-    if n < _FEW_ROWS:
-        for r in range(n):
-            for k in range(inputs):
-                dx[r, k] = _dot(dy[r], w[k])
-    else:
-        width = padded(inputs, count)
-        panels, zeros = aligned_empty(outputs * width, x), np.zeros(width, x.dtype)
-        pack_transposed(w, panels, count)
-        _rows_times_panels(dy, panels, zeros, dx)
-    width = padded(outputs, count)
-    gradient, tile = aligned_empty(inputs * width, x), aligned_empty(min(n, _TILE) * width, x)
-    gradient[:] = 0
-    for first in range(0, n, _TILE):
-        m = min(_TILE, n - first)
-        copy_padded(dy[first : first + m], tile)
-        add_transposed_product(
-            m, inputs, width // count, count, address(x, first * inputs), inputs, address(tile, 0), width,
-            address(gradient, 0),
-        )  # fmt: skip
-    unpack(gradient, dw, count)
+    input_gradient(dy, w, dx)
+    weight_gradient(dy, x, dw)
     sum_rows(dy, db)
 
 
+@inlined
+def _panels(columns, count):
+    """How many panels; at least two where columns do not come out even, so that the last can begin earlier."""
+    vectors = padded(columns, count) // count
+    return max(panel_count(vectors), 1 if columns % count == 0 else 2)
+
+
+@inlined
+def _column(panel, panels, vectors, columns, count):
+    """The first column of a panel: the last panel ends with the last column."""
+    width = (panel_start(panel + 1, panels, vectors) - panel_start(panel, panels, vectors)) * count
+    return columns - width if panel == panels - 1 else panel_start(panel, panels, vectors) * count
+
+
+@inlined
+def _width(panel, panels, vectors):
+    """Its vectors."""
+    return panel_start(panel + 1, panels, vectors) - panel_start(panel, panels, vectors)
+
+
 @kernel
-def _rows_times_panels(x, panels, start, y):
-    """y ← start + x w, where w lies in panels and start is padded."""
-    n, inputs = x.shape
-    outputs, width, count = y.shape[1], start.size, lanes(x)
-    tile = aligned_empty(min(n, _TILE) * width, x)
-    for first in range(0, n, _TILE):
-        m = min(_TILE, n - first)
-        out = address(y, first * outputs) if width == outputs else address(tile, 0)
-        times_panels(
-            m, inputs, width // count, count, address(x, first * inputs), inputs, address(panels, 0),
-            address(start, 0), 0, out, width,
+def _times(m, inner, columns, count, a, a_row, a_k, b, b_k, start, c):
+    """c ← start + a b, for m rows of a and of c; b and c have at least one vector of columns; start is one row."""
+    vectors = padded(columns, count) // count
+    panels = _panels(columns, count)
+    for p in range(panels):
+        at = _column(p, panels, vectors, columns, count)
+        panel_product(
+            m, _width(p, panels, vectors), a, a_row, a_k, moved(b, at), b_k, moved(start, at), 0, moved(c, at), columns,
+            inner, False,
         )  # fmt: skip
-        if width != outputs:
-            for r in range(m):
-                for c in range(outputs):
-                    y[first + r, c] = tile[r * width + c]
+
+
+@kernel
+def _times_packed(x, w, turned, start, y):
+    """y ← start + x w, or start + x wᵀ where it is `turned`, with each panel of columns copied together."""
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    vectors = padded(columns, count) // count
+    panels = _panels(columns, count)
+    # All panels are kept where several blocks of rows need them.
+    size = inner * TILE_VECTORS * count
+    packed = aligned_empty(size * (panels if n > _BLOCK else 1), x)
+    for first in range(0, n, _BLOCK):
+        for p in range(panels):
+            at, width = _column(p, panels, vectors, columns, count), _width(p, panels, vectors) * count
+            panel = address(packed, p * size if n > _BLOCK else 0)
+            if first == 0 and turned:
+                _copy_turned(w, at, width, panel)
+            elif first == 0:
+                copy_vectors(inner, width // count, address(w, at), columns, panel, width)
+            panel_product(
+                min(_BLOCK, n - first), width // count, address(x, first * inner), inner, 1, panel, width,
+                address(start, at), 0, address(y, first * columns + at), columns, inner, p == 0,
+            )  # fmt: skip
+
+
+@kernel
+def _times_narrow(x, w, start, y):
+    """y ← start + x w for a w narrower than a vector. `start` is padded to one vector.
+
+    Of a row of w a whole vector is read, the beginning of the next rows with it: what lies in the lanes beyond its
+    columns is never used. Only the last rows are copied, so that nothing is read behind them.
+    """
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    ending = min(inner, (count - 1) // columns + 1)
+    before = inner - ending
+    last = np.zeros(ending * count, x.dtype)
+    for k in range(ending):
+        for c in range(columns):
+            last[k * count + c] = w[before + k, c]
+    tile = aligned_empty(min(n, _BLOCK) * count, x)
+    out = address(tile, 0)
+    for first in range(0, n, _BLOCK):
+        m = min(_BLOCK, n - first)
+        rows = address(x, first * inner)
+        panel_product(m, 1, rows, inner, 1, address(w, 0), columns, address(start, 0), 0, out, count, before, True)
+        panel_product(
+            m, 1, moved(rows, before), inner, 1, address(last, 0), count, out, count, out, count, ending, False
+        )
+        for r in range(m):
+            for c in range(columns):
+                y[first + r, c] = tile[r * count + c]
+
+
+@kernel
+def copy_vectors(rows, vectors, source, source_row, target, target_row):
+    """target ← so many vectors of each row of source: a product of no terms."""
+    panel_product(rows, vectors, source, 0, 0, source, 0, source, source_row, target, target_row, 0, False)
+
+
+@kernel
+def _copy_turned(w, at, width, panel):
+    """panel ← the transpose of so many rows of w from `at` on."""
+    prefer_full_vectors()
+    for k in range(w.shape[1]):
+        for c in range(width):
+            panel[k * width + c] = w[at + c, k]
+
+
+@kernel
+def input_gradient(dy, w, dx):
+    """dx ← dy wᵀ."""
+    n, inputs, count = dy.shape[0], w.shape[0], lanes(dy)
+    if n <= _FEW_ROWS:
+        for r in range(n):
+            for k in range(inputs):
+                dx[r, k] = _dot(dy[r], w[k])
+        return
+    if n <= TILE_VECTORS * count:
+        _few_rows_times_turned(dy, w, dx)
+        return
+    zeros = np.zeros(max(inputs, count), dy.dtype)
+    if inputs < count:
+        _times_narrow(dy, np.ascontiguousarray(w.T), zeros[:count], dx)
+    else:
+        _times_packed(dy, w, True, zeros, dx)
+
+
+@kernel
+def _few_rows_times_turned(dy, w, dx):
+    """dx ← dy wᵀ without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane."""
+    n, outputs = dy.shape
+    inputs, width = w.shape[0], padded(n, lanes(dy))
+    count = lanes(dy)
+    turned, zeros = np.zeros(outputs * width, dy.dtype), np.zeros(width, dy.dtype)
+    for r in range(n):
+        for c in range(outputs):
+            turned[c * width + r] = dy[r, c]
+    out = aligned_empty(_BLOCK * width, dy)
+    for first in range(0, inputs, _BLOCK):
+        m = min(_BLOCK, inputs - first)
+        panel_product(
+            m, width // count, address(w, first * outputs), outputs, 1, address(turned, 0), width, address(zeros, 0), 0,
+            address(out, 0), width, outputs, False,
+        )  # fmt: skip
+        for r in range(n):
+            for k in range(m):
+                dx[r, first + k] = out[k * width + r]
+
+
+@kernel
+def weight_gradient(dy, x, dw):
+    """dw ← xᵀ dy."""
+    n, inputs = x.shape
+    outputs, count = dy.shape[1], lanes(x)
+    if n == 0:
+        dw[:] = 0
+    elif outputs >= count:
+        _transposed_times(x, dy, dw)
+    elif inputs >= count:
+        turned = np.empty((outputs, inputs), x.dtype)
+        _transposed_times(dy, x, turned)
+        for k in range(inputs):
+            for c in range(outputs):
+                dw[k, c] = turned[c, k]
+    else:
+        wide = np.zeros((n, count), x.dtype)
+        wide[:, :outputs] = dy
+        gradient = np.empty((inputs, count), x.dtype)
+        _transposed_times(x, wide, gradient)
+        dw[:] = gradient[:, :outputs]
+
+
+@kernel
+def _transposed_times(a, b, c):
+    """c ← aᵀ b, where b has at least one vector of columns; summed over blocks of rows."""
+    n, height = a.shape
+    columns, count = b.shape[1], lanes(a)
+    vectors = padded(columns, count) // count
+    panels = _panels(columns, count)
+    zeros = np.zeros(TILE_VECTORS * count, a.dtype)
+    # The last panel shares columns with the one before; what is added to must be its own.
+    width = _width(panels - 1, panels, vectors) * count
+    own = panels > 1 and columns % count != 0 and n > _BLOCK
+    last = aligned_empty(height * width if own else 0, a)
+    for first in range(0, n, _BLOCK):
+        m = min(_BLOCK, n - first)
+        for p in range(panels):
+            at = _column(p, panels, vectors, columns, count)
+            out, step = address(c, at), columns
+            if own and p == panels - 1:
+                out, step = address(last, 0), width
+            start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
+            panel_product(
+                height, _width(p, panels, vectors), address(a, first * height), 1, height,
+                address(b, first * columns + at), columns, start, start_row, out, step, m, False,
+            )  # fmt: skip
+    if own:
+        for r in range(height):
+            for k in range(width):
+                c[r, columns - width + k] = last[r * width + k]
 
 
 @kernel
 def _add_row_times_matrix(x, w, y):
-    """y ← y + x w for one row: four rows of w at once, so that y is read and written a quarter as often."""
+    """y ← y + x w for one row: eight rows of w at once, so that y is read and written an eighth as often."""
     prefer_full_vectors()
-    whole = x.size // 4 * 4
-    for k in range(0, whole, 4):
+    whole = x.size // 8 * 8
+    for k in range(0, whole, 8):
         for c in range(y.size):
-            y[c] += (x[k] * w[k, c] + x[k + 1] * w[k + 1, c]) + (x[k + 2] * w[k + 2, c] + x[k + 3] * w[k + 3, c])
+            y[c] += ((x[k] * w[k, c] + x[k + 1] * w[k + 1, c]) + (x[k + 2] * w[k + 2, c] + x[k + 3] * w[k + 3, c])) + (
+                (x[k + 4] * w[k + 4, c] + x[k + 5] * w[k + 5, c]) + (x[k + 6] * w[k + 6, c] + x[k + 7] * w[k + 7, c])
+            )
     for k in range(whole, x.size):
         for c in range(y.size):
             y[c] += x[k] * w[k, c]
