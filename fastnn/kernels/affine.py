@@ -13,9 +13,13 @@ from fastnn.kernels.jit import inlined, inlined_sum, kernel
 from fastnn.kernels.matmul import panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
+from fastnn.kernels.transpose import transpose
 
 # Rows of a batch that are added to a gradient at once.
 _BLOCK = 96
+
+# Rows of a gradient that each panel serves while it is in the first-level cache.
+_ROWS = 32
 
 # Below so many rows each element of dy wᵀ is a sum of its own.
 _FEW_ROWS = 2
@@ -106,7 +110,7 @@ def _times_packed(x, w, turned, start, y):
             at, width = _column(p, panels, vectors, columns, count), _width(p, panels, vectors) * count
             panel = address(packed, p * size if n > _BLOCK else 0)
             if first == 0 and turned:
-                _copy_turned(w, at, width, panel)
+                transpose(width, inner, address(w, at * inner), inner, panel, width, x)
             elif first == 0:
                 copy_vectors(inner, width // count, address(w, at), columns, panel, width)
             panel_product(
@@ -151,15 +155,6 @@ def copy_vectors(rows, vectors, source, source_row, target, target_row):
 
 
 @kernel
-def _copy_turned(w, at, width, panel):
-    """panel ← the transpose of so many rows of w from `at` on."""
-    prefer_full_vectors()
-    for k in range(w.shape[1]):
-        for c in range(width):
-            panel[k * width + c] = w[at + c, k]
-
-
-@kernel
 def input_gradient(dy, w, dx):
     """dx ← dy wᵀ."""
     n, inputs, count = dy.shape[0], w.shape[0], lanes(dy)
@@ -183,21 +178,20 @@ def _few_rows_times_turned(dy, w, dx):
     """dx ← dy wᵀ without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane."""
     n, outputs = dy.shape
     inputs, width = w.shape[0], padded(n, lanes(dy))
-    count = lanes(dy)
+    vectors = width // lanes(dy)
     turned, zeros = np.zeros(outputs * width, dy.dtype), np.zeros(width, dy.dtype)
-    for r in range(n):
-        for c in range(outputs):
-            turned[c * width + r] = dy[r, c]
-    out = aligned_empty(_BLOCK * width, dy)
+    transpose(n, outputs, address(dy, 0), outputs, address(turned, 0), width, dy)
+    block, rows = aligned_empty(_BLOCK * width, dy), aligned_empty(width * _BLOCK, dy)
     for first in range(0, inputs, _BLOCK):
         m = min(_BLOCK, inputs - first)
         panel_product(
-            m, width // count, address(w, first * outputs), outputs, 1, address(turned, 0), width, address(zeros, 0), 0,
-            address(out, 0), width, outputs, False,
+            m, vectors, address(w, first * outputs), outputs, 1, address(turned, 0), width, address(zeros, 0), 0,
+            address(block, 0), width, outputs, False,
         )  # fmt: skip
+        transpose(_BLOCK, width, address(block, 0), width, address(rows, 0), _BLOCK, dy)
         for r in range(n):
             for k in range(m):
-                dx[r, first + k] = out[k * width + r]
+                dx[r, first + k] = rows[r * _BLOCK + k]
 
 
 @kernel
@@ -231,22 +225,31 @@ def _transposed_times(a, b, c):
     vectors = padded(columns, count) // count
     panels = _panels(columns, count)
     zeros = np.zeros(TILE_VECTORS * count, a.dtype)
+    size = min(n, _BLOCK) * TILE_VECTORS * count
+    packed = aligned_empty(panels * size, a)
     # The last panel shares columns with the one before; what is added to must be its own.
     width = _width(panels - 1, panels, vectors) * count
-    own = panels > 1 and columns % count != 0 and n > _BLOCK
+    own = columns % count != 0 and n > _BLOCK
     last = aligned_empty(height * width if own else 0, a)
     for first in range(0, n, _BLOCK):
         m = min(_BLOCK, n - first)
         for p in range(panels):
-            at = _column(p, panels, vectors, columns, count)
-            out, step = address(c, at), columns
-            if own and p == panels - 1:
-                out, step = address(last, 0), width
-            start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
-            panel_product(
-                height, _width(p, panels, vectors), address(a, first * height), 1, height,
-                address(b, first * columns + at), columns, start, start_row, out, step, m, False,
+            at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
+            copy_vectors(
+                m, wide, address(b, first * columns + at), columns, address(packed, p * size), wide * count
             )  # fmt: skip
+        for top in range(0, height, _ROWS):
+            rows = min(_ROWS, height - top)
+            for p in range(panels):
+                at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
+                out, step = address(c, top * columns + at), columns
+                if own and p == panels - 1:
+                    out, step = address(last, top * width), width
+                start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
+                panel_product(
+                    rows, wide, address(a, first * height + top), 1, height, address(packed, p * size), wide * count,
+                    start, start_row, out, step, m, False,
+                )  # fmt: skip
     if own:
         for r in range(height):
             for k in range(width):
