@@ -1,14 +1,19 @@
-"""How many threads a training step may use."""
+"""How many threads one call may use."""
 
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import numba
 
-from fastnn.ops import checks
+# Numba's threads serve one region at a time; which of its threading layers would survive two is not ours to choose.
+one_parallel_region = threading.Lock()
+
+# What a worker must have to do: a parallel region costs 5 to 10 microseconds.
+FLOPS_OF_A_WORKER = 10_000_000
 
 
 def _allowed_cpus() -> set[int]:
@@ -39,10 +44,12 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Use at most so many threads from now on, in every net. Small steps stay on one thread all the same.
+    """Use at most so many threads from now on. Small steps and products stay on one thread all the same.
 
     Raises TypeError for no integer; ValueError below 1, or above what Numba was started with (NUMBA_NUM_THREADS).
     """
+    from fastnn.ops import checks  # here, for the public functions of `ops` ask this module
+
     global _chosen
     wanted = checks.count("count", count)
     if wanted > numba.config.NUMBA_NUM_THREADS:

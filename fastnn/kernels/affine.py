@@ -8,15 +8,16 @@ narrower than one vector is padded.
 from __future__ import annotations
 
 import numpy as np
+from numba import prange
 
-from fastnn.kernels.jit import inlined, inlined_sum, kernel
+from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
 from fastnn.kernels.matmul import panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 from fastnn.kernels.transpose import transpose
 
 # Rows of a batch that are added to a gradient at once.
-_BLOCK = 96
+_BLOCK = 128
 
 # Rows of a gradient that each panel serves while it is in the first-level cache.
 _ROWS = 32
@@ -42,6 +43,11 @@ def affine_forward(x, w, b, y):
     if n == 1:
         y[0] = b
         _add_row_times_matrix(x[0], w, y[0])
+    elif 8 * outputs <= count:
+        turned = np.ascontiguousarray(w.T)
+        for r in range(n):
+            for c in range(outputs):
+                y[r, c] = b[c] + _dot(x[r], turned[c])
     elif outputs < count:
         bias = np.zeros(count, x.dtype)
         bias[:outputs] = b
@@ -54,12 +60,39 @@ def affine_forward(x, w, b, y):
         _times_packed(x, w, False, b, y)
 
 
+@parallel_kernel
+def parallel_affine_forward(x, w, b, y, workers):
+    """`affine_forward`, rows shared between so many workers. The same bits, however many."""
+    for worker in prange(workers):
+        first, last = _share(x.shape[0], worker, workers), _share(x.shape[0], worker + 1, workers)
+        if last > first:
+            affine_forward(x[first:last], w, b, y[first:last])
+
+
 @kernel
 def affine_backward(dy, x, w, dx, dw, db):
     """dx ← dy wᵀ, dw ← xᵀ dy, db ← the sum of dy over its rows."""
     input_gradient(dy, w, dx)
-    weight_gradient(dy, x, dw)
+    weight_gradient(dy, x, dw, 0, 1)
     sum_rows(dy, db)
+
+
+@parallel_kernel
+def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
+    """`affine_backward`, rows of dx and of dw shared between so many workers. The same bits, however many."""
+    for worker in prange(workers):
+        first, last = _share(dy.shape[0], worker, workers), _share(dy.shape[0], worker + 1, workers)
+        if last > first:
+            input_gradient(dy[first:last], w, dx[first:last])
+        weight_gradient(dy, x, dw, worker, workers)
+        if worker == 0:
+            sum_rows(dy, db)
+
+
+@inlined
+def _share(rows, worker, workers):
+    """Where the worker's rows begin: whole tiles, so that every sum is formed as it is by one worker alone."""
+    return rows if worker == workers else rows // TILE_ROWS * worker // workers * TILE_ROWS
 
 
 @inlined
@@ -163,9 +196,6 @@ def input_gradient(dy, w, dx):
             for k in range(inputs):
                 dx[r, k] = _dot(dy[r], w[k])
         return
-    if n <= TILE_VECTORS * count:
-        _few_rows_times_turned(dy, w, dx)
-        return
     zeros = np.zeros(max(inputs, count), dy.dtype)
     if inputs < count:
         _times_narrow(dy, np.ascontiguousarray(w.T), zeros[:count], dx)
@@ -174,86 +204,79 @@ def input_gradient(dy, w, dx):
 
 
 @kernel
-def _few_rows_times_turned(dy, w, dx):
-    """dx ← dy wᵀ without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane."""
-    n, outputs = dy.shape
-    inputs, width = w.shape[0], padded(n, lanes(dy))
-    vectors = width // lanes(dy)
-    turned, zeros = np.zeros(outputs * width, dy.dtype), np.zeros(width, dy.dtype)
-    transpose(n, outputs, address(dy, 0), outputs, address(turned, 0), width, dy)
-    block, rows = aligned_empty(_BLOCK * width, dy), aligned_empty(width * _BLOCK, dy)
-    for first in range(0, inputs, _BLOCK):
-        m = min(_BLOCK, inputs - first)
-        panel_product(
-            m, vectors, address(w, first * outputs), outputs, 1, address(turned, 0), width, address(zeros, 0), 0,
-            address(block, 0), width, outputs, False,
-        )  # fmt: skip
-        transpose(_BLOCK, width, address(block, 0), width, address(rows, 0), _BLOCK, dy)
-        for r in range(n):
-            for k in range(m):
-                dx[r, first + k] = rows[r * _BLOCK + k]
-
-
-@kernel
-def weight_gradient(dy, x, dw):
-    """dw ← xᵀ dy."""
+def weight_gradient(dy, x, dw, worker, workers):
+    """The worker's share of dw ← xᵀ dy: rows of dw, or columns where outputs would leave many lanes empty."""
     n, inputs = x.shape
     outputs, count = dy.shape[1], lanes(x)
+    if not _inputs_in_lanes(inputs, outputs, count):
+        top, bottom = _share(inputs, worker, workers), _share(inputs, worker + 1, workers)
+        if n == 0:
+            dw[top:bottom] = 0
+        elif outputs >= count:
+            _transposed_times(x, dy, dw, top, bottom)
+        else:
+            wide = np.zeros((n, count), x.dtype)
+            wide[:, :outputs] = dy
+            gradient = np.empty((inputs, count), x.dtype)
+            _transposed_times(x, wide, gradient, top, bottom)
+            dw[top:bottom] = gradient[top:bottom, :outputs]
+        return
+    top, bottom = _share(outputs, worker, workers), _share(outputs, worker + 1, workers)
     if n == 0:
-        dw[:] = 0
-    elif outputs >= count:
-        _transposed_times(x, dy, dw)
-    elif inputs >= count:
+        dw[:, top:bottom] = 0
+    elif bottom > top:
         turned = np.empty((outputs, inputs), x.dtype)
-        _transposed_times(dy, x, turned)
-        for k in range(inputs):
-            for c in range(outputs):
-                dw[k, c] = turned[c, k]
-    else:
-        wide = np.zeros((n, count), x.dtype)
-        wide[:, :outputs] = dy
-        gradient = np.empty((inputs, count), x.dtype)
-        _transposed_times(x, wide, gradient)
-        dw[:] = gradient[:, :outputs]
+        _transposed_times(dy, x, turned, top, bottom)
+        transpose(bottom - top, inputs, address(turned, top * inputs), inputs, address(dw, top), outputs, x)
 
 
 @kernel
-def _transposed_times(a, b, c):
-    """c ← aᵀ b, where b has at least one vector of columns; summed over blocks of rows."""
+def _inputs_in_lanes(inputs, outputs, count):
+    """Whether dwᵀ = dyᵀ x leaves fewer lanes empty than dw = xᵀ dy."""
+    return inputs >= count and 11 * outputs * padded(inputs, count) < 10 * inputs * padded(outputs, count)
+
+
+@kernel
+def _transposed_times(a, b, c, top, bottom):
+    """The rows of c from `top` to `bottom` ← aᵀ b, where b has at least one vector of columns."""
     n, height = a.shape
     columns, count = b.shape[1], lanes(a)
     vectors = padded(columns, count) // count
     panels = _panels(columns, count)
     zeros = np.zeros(TILE_VECTORS * count, a.dtype)
     size = min(n, _BLOCK) * TILE_VECTORS * count
-    packed = aligned_empty(panels * size, a)
+    pack = bottom - top > _ROWS
+    packed = aligned_empty(panels * size if pack else 0, a)
     # The last panel shares columns with the one before; what is added to must be its own.
     width = _width(panels - 1, panels, vectors) * count
     own = columns % count != 0 and n > _BLOCK
-    last = aligned_empty(height * width if own else 0, a)
+    last = aligned_empty((bottom - top) * width if own else 0, a)
     for first in range(0, n, _BLOCK):
         m = min(_BLOCK, n - first)
-        for p in range(panels):
+        for p in range(panels if pack else 0):
             at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
             copy_vectors(
                 m, wide, address(b, first * columns + at), columns, address(packed, p * size), wide * count
             )  # fmt: skip
-        for top in range(0, height, _ROWS):
-            rows = min(_ROWS, height - top)
+        for row in range(top, bottom, _ROWS):
+            rows = min(_ROWS, bottom - row)
             for p in range(panels):
                 at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
-                out, step = address(c, top * columns + at), columns
+                panel, panel_row = address(b, first * columns + at), columns
+                if pack:
+                    panel, panel_row = address(packed, p * size), wide * count
+                out, step = address(c, row * columns + at), columns
                 if own and p == panels - 1:
-                    out, step = address(last, top * width), width
+                    out, step = address(last, (row - top) * width), width
                 start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
                 panel_product(
-                    rows, wide, address(a, first * height + top), 1, height, address(packed, p * size), wide * count,
-                    start, start_row, out, step, m, False,
+                    rows, wide, address(a, first * height + row), 1, height, panel, panel_row, start, start_row,
+                    out, step, m, False,
                 )  # fmt: skip
     if own:
-        for r in range(height):
+        for r in range(top, bottom):
             for k in range(width):
-                c[r, columns - width + k] = last[r * width + k]
+                c[r, columns - width + k] = last[(r - top) * width + k]
 
 
 @kernel

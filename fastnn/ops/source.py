@@ -45,6 +45,11 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     for k, output in enumerate(outputs):
         yield f"    {output} = empty(form.outputs[{k}], form.dtype)"
     results = ", ".join(outputs)
+    if declaration.parallel_kernel is not None:
+        yield "    if form.workers > 1 and get_num_threads() > 1:"
+        yield "        with one_parallel_region:"
+        yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, get_num_threads()))"
+        yield f"        return {results}"
     if not declaration.looped:
         call = _kernel_call(arrays, declaration, outputs)
         if len(outputs) == len(cores):
