@@ -13,7 +13,7 @@ from numba import prange
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
 from fastnn.kernels.matmul import panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
-from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
+from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved
 from fastnn.kernels.transpose import transpose
 
 # Rows of a batch that are added to a gradient at once.
@@ -22,8 +22,11 @@ _BLOCK = 128
 # Rows of a gradient that each panel serves while it is in the first-level cache.
 _ROWS = 32
 
-# Below so many rows each element of dy wᵀ is a sum of its own.
-_FEW_ROWS = 2
+# Up to so many rows, copying the weights together costs more than it saves.
+_FEW_ROWS = 64
+
+# From so many columns on, the rows of a matrix are far apart in memory.
+_WIDE = 512
 
 
 @kernel
@@ -38,12 +41,14 @@ def sum_rows(dy, db):
 @kernel
 def affine_forward(x, w, b, y):
     """y ← x w + b."""
-    n, inputs = x.shape
-    outputs, count = b.size, lanes(x)
-    if n == 1:
-        y[0] = b
-        _add_row_times_matrix(x[0], w, y[0])
-    elif 8 * outputs <= count:
+    _forward_share(x, w, b, y, x.shape[0])
+
+
+@kernel
+def _forward_share(x, w, b, y, total):
+    """y ← x w + b for some of a batch of `total` rows, which alone decides how, and so the order of every sum."""
+    n, outputs, count = x.shape[0], b.size, lanes(x)
+    if 8 * outputs <= count:
         turned = np.ascontiguousarray(w.T)
         for r in range(n):
             for c in range(outputs):
@@ -52,10 +57,8 @@ def affine_forward(x, w, b, y):
         bias = np.zeros(count, x.dtype)
         bias[:outputs] = b
         _times_narrow(x, w, bias, y)
-    elif n <= TILE_ROWS:
-        _times(
-            n, inputs, outputs, count, address(x, 0), inputs, 1, address(w, 0), outputs, address(b, 0), address(y, 0)
-        )  # fmt: skip
+    elif total <= _FEW_ROWS:
+        _times(x, w, b, y, 32 if total <= 2 * TILE_ROWS else 64)
     else:
         _times_packed(x, w, False, b, y)
 
@@ -66,7 +69,7 @@ def parallel_affine_forward(x, w, b, y, workers):
     for worker in prange(workers):
         first, last = _share(x.shape[0], worker, workers), _share(x.shape[0], worker + 1, workers)
         if last > first:
-            affine_forward(x[first:last], w, b, y[first:last])
+            _forward_share(x[first:last], w, b, y[first:last], x.shape[0])
 
 
 @kernel
@@ -116,15 +119,34 @@ def _width(panel, panels, vectors):
 
 
 @kernel
-def _times(m, inner, columns, count, a, a_row, a_k, b, b_k, start, c):
-    """c ← start + a b, for m rows of a and of c; b and c have at least one vector of columns; start is one row."""
+def _times(x, w, start, y, height):
+    """y ← start + x w, for w of at least one vector of columns, as it lies.
+
+    Rows of a wide w are far apart, each on a page of its own: `height` rows at a time, for all columns.
+    """
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
     vectors = padded(columns, count) // count
     panels = _panels(columns, count)
-    for p in range(panels):
-        at = _column(p, panels, vectors, columns, count)
+    # The last panel shares columns with the one before: it must not add to what is there.
+    shared = columns % count != 0
+    if columns < _WIDE:
+        height = max(inner, 1)
+    for first in range(0, inner, height):
+        k = min(height, inner - first)
+        for p in range(panels - 1 if shared else panels):
+            at = _column(p, panels, vectors, columns, count)
+            out = address(y, at)
+            begin, begin_row = (address(start, at), 0) if first == 0 else (out, columns)
+            panel_product(
+                n, _width(p, panels, vectors), address(x, first), inner, 1, address(w, first * columns + at), columns,
+                begin, begin_row, out, columns, k, False,
+            )  # fmt: skip
+    if shared:
+        at = _column(panels - 1, panels, vectors, columns, count)
         panel_product(
-            m, _width(p, panels, vectors), a, a_row, a_k, moved(b, at), b_k, moved(start, at), 0, moved(c, at), columns,
-            inner, False,
+            n, _width(panels - 1, panels, vectors), address(x, 0), inner, 1, address(w, at), columns,
+            address(start, at), 0, address(y, at), columns, inner, False,
         )  # fmt: skip
 
 
@@ -191,7 +213,7 @@ def copy_vectors(rows, vectors, source, source_row, target, target_row):
 def input_gradient(dy, w, dx):
     """dx ← dy wᵀ."""
     n, inputs, count = dy.shape[0], w.shape[0], lanes(dy)
-    if n <= _FEW_ROWS:
+    if n <= 2:
         for r in range(n):
             for k in range(inputs):
                 dx[r, k] = _dot(dy[r], w[k])
@@ -277,21 +299,6 @@ def _transposed_times(a, b, c, top, bottom):
         for r in range(top, bottom):
             for k in range(width):
                 c[r, columns - width + k] = last[(r - top) * width + k]
-
-
-@kernel
-def _add_row_times_matrix(x, w, y):
-    """y ← y + x w for one row: eight rows of w at once, so that y is read and written an eighth as often."""
-    prefer_full_vectors()
-    whole = x.size // 8 * 8
-    for k in range(0, whole, 8):
-        for c in range(y.size):
-            y[c] += ((x[k] * w[k, c] + x[k + 1] * w[k + 1, c]) + (x[k + 2] * w[k + 2, c] + x[k + 3] * w[k + 3, c])) + (
-                (x[k + 4] * w[k + 4, c] + x[k + 5] * w[k + 5, c]) + (x[k + 6] * w[k + 6, c] + x[k + 7] * w[k + 7, c])
-            )
-    for k in range(whole, x.size):
-        for c in range(y.size):
-            y[c] += x[k] * w[k, c]
 
 
 @inlined_sum

@@ -50,8 +50,7 @@ def tolerance(dtype: str, length: int) -> float:
     return 8 * np.finfo(dtype).eps * (1 + length)
 
 
-@pytest.mark.parametrize("outputs", WIDTHS)
-@pytest.mark.parametrize("inputs", WIDTHS)
+@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600)])
 def test_forward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
         x, w, b = drawn(rng, dtype, (n, inputs), (inputs, outputs), (outputs,))
@@ -93,11 +92,11 @@ def test_transpose(dtype: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU")
-@pytest.mark.parametrize(("inputs", "outputs"), [(300, 50), (8, 128), (128, 10), (33, 33), (3, 2)])
+@pytest.mark.parametrize(("inputs", "outputs"), [(300, 50), (8, 128), (128, 10), (33, 33), (3, 2), (70, 600)])
 def test_any_number_of_workers_gives_the_same_bits(
     inputs: int, outputs: int, dtype: str, rng: np.random.Generator
 ) -> None:
-    for n in (0, 1, 9, 17, 300):
+    for n in (0, 1, 9, 17, 100, 300):
         dy, x, w, b = drawn(rng, dtype, (n, outputs), (n, inputs), (inputs, outputs), (outputs,))
         found = []
         for workers in (1, 2, 3, 7):
