@@ -13,7 +13,7 @@ from numba import prange
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
 from fastnn.kernels.matmul import panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
-from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved
+from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 from fastnn.kernels.transpose import transpose
 
 # Rows of a batch that are added to a gradient at once.
@@ -230,10 +230,12 @@ def weight_gradient(dy, x, dw, worker, workers):
     """The worker's share of dw ← xᵀ dy: rows of dw, or columns where outputs would leave many lanes empty."""
     n, inputs = x.shape
     outputs, count = dy.shape[1], lanes(x)
-    if not _inputs_in_lanes(inputs, outputs, count):
+    if not _inputs_in_lanes(n, inputs, outputs, count):
         top, bottom = _share(inputs, worker, workers), _share(inputs, worker + 1, workers)
         if n == 0:
             dw[top:bottom] = 0
+        elif n == 1:
+            _outer_product(x[0], dy[0], dw, top, bottom)
         elif outputs >= count:
             _transposed_times(x, dy, dw, top, bottom)
         else:
@@ -253,9 +255,20 @@ def weight_gradient(dy, x, dw, worker, workers):
 
 
 @kernel
-def _inputs_in_lanes(inputs, outputs, count):
-    """Whether dwᵀ = dyᵀ x leaves fewer lanes empty than dw = xᵀ dy."""
-    return inputs >= count and 11 * outputs * padded(inputs, count) < 10 * inputs * padded(outputs, count)
+def _outer_product(a, b, c, top, bottom):
+    """The rows of c from `top` to `bottom` ← a bᵀ."""
+    prefer_full_vectors()
+    for r in range(top, bottom):
+        for k in range(b.size):
+            c[r, k] = a[r] * b[k]
+
+
+@kernel
+def _inputs_in_lanes(n, inputs, outputs, count):
+    """Whether dwᵀ = dyᵀ x, whose result must be transposed, leaves enough fewer lanes empty than dw = xᵀ dy."""
+    if inputs < count or n == 1 or (n <= _FEW_ROWS and outputs >= count):
+        return False
+    return 11 * outputs * padded(inputs, count) < 10 * inputs * padded(outputs, count)
 
 
 @kernel

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import threads
+from fastnn import sharing
 from fastnn.ops import checks
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.form import Form
@@ -45,8 +45,8 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
         "may_share_memory": np.may_share_memory,
         "MISSING": _MISSING,
         "parallel_kernel": declaration.parallel_kernel,
-        "one_parallel_region": threads.one_parallel_region,
-        "get_num_threads": threads.get_num_threads,
+        "one_parallel_region": sharing.one_parallel_region,
+        "most_threads": sharing.most_threads,
     }
     for name, check in declaration.numbers.items():
         default = declaration.defaults.get(name, _MISSING)

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 from numpy.typing import NDArray
 
-from fastnn import threads
+from fastnn import sharing
 from fastnn.ops.declaration import Declaration
 
 
@@ -36,7 +36,7 @@ class Form:
         self.value_checks = [kind.value_check(name, a, plan.sizes) for (name, kind), a in kinds]
         self.dtype = numbers.get("dtype") or next(a.dtype for a in arrays if a.dtype.kind == "f")
         self.number = self.dtype.type
-        self.workers = int(declaration.cost(plan)[0] // threads.FLOPS_OF_A_WORKER)  # that it is worth, at most
+        self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER)  # that it is worth, at most
         self.reshaped = plan.reshaped
         self.outputs, self.flat_inputs, self.flat_outputs = plan.array_outputs, plan.inputs, plan.kernel_outputs
         outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]

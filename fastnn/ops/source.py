@@ -46,9 +46,9 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"    {output} = empty(form.outputs[{k}], form.dtype)"
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
-        yield "    if form.workers > 1 and get_num_threads() > 1:"
+        yield "    if form.workers > 1 and most_threads() > 1:"
         yield "        with one_parallel_region:"
-        yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, get_num_threads()))"
+        yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, most_threads()))"
         yield f"        return {results}"
     if not declaration.looped:
         call = _kernel_call(arrays, declaration, outputs)
