@@ -36,9 +36,14 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         if type(kind).value_check is not Array.value_check:
             yield f"    if form.value_checks[{k}] is not None:"
             yield f"        form.value_checks[{k}]({name})"
-    for a, b in _pairs(arrays, declaration.in_place):
-        yield f"    if may_share_memory({a}, {b}):"
-        yield f"        refuse_shared({a!r}, {b!r})"
+    pairs = _pairs(arrays, declaration.in_place)
+    if pairs:
+        # Two arrays that own their memory share none; only views must be asked.
+        owners = " and ".join(f"{a}.flags.owndata" for a in arrays)
+        yield f"    if not ({owners}) or {' or '.join(f'{a} is {b}' for a, b in pairs)}:"
+    for a, b in pairs:
+        yield f"        if may_share_memory({a}, {b}):"
+        yield f"            refuse_shared({a!r}, {b!r})"
 
     cores = () if declaration.in_place else declaration.signatures[0].outputs
     outputs = [f"out{k}" for k, core in enumerate(cores) if declaration.looped or core]

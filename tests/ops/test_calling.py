@@ -222,6 +222,19 @@ def test_shared_memory_is_refused(name: str) -> None:
         DECLARED[name](w, w, *others[1:], **DECLARED[name].declaration.example)
 
 
+@pytest.mark.parametrize("name", WRITING)
+def test_views_of_one_array_are_taken_unless_they_overlap(name: str) -> None:
+    arrays = [a.ravel() for a in arrays_of(name)]
+    whole = np.concatenate(arrays)
+    views = np.split(whole, len(arrays))
+    for expected, found in zip(results(name, arrays), results(name, views), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    size = len(arrays[0])
+    views[-1] = whole[(len(arrays) - 1) * size - 1 : -1]
+    with pytest.raises(ValueError, match=r"is updated in place and shares memory with"):
+        DECLARED[name](*views, **DECLARED[name].declaration.example)
+
+
 def test_results_are_new_arrays_of_the_right_kind(dtype: str) -> None:
     loss, dz = fastnn.softmax_cross_entropy(np.ones((2, 3), dtype), np.array([0, 1]))
     assert isinstance(loss, np.floating)
