@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import threads
+from fastnn import sharing, threads
 from fastnn.initializers import initial_weights
 from fastnn.kernels import activations, losses, step_call, train_step
 from fastnn.kernels.metrics import argmax_rows
@@ -21,9 +21,6 @@ from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 
 _LABEL = np.dtype(np.int64)
-
-# What a worker must have to do: a parallel region costs 5 to 10 microseconds.
-_FLOPS_OF_A_WORKER = 10_000_000
 
 # How many share a large step where results must not depend on the number of threads; each needs a gradient of its own.
 _INVARIANT_WORKERS = 8
@@ -109,7 +106,7 @@ class MLP:
         if workers == 1 or threads.get_num_threads() == 1:
             loss, wrong = call_train_step(*arguments)
         else:
-            with threads.parallel_region():
+            with sharing.parallel_region:
                 loss, wrong = call_parallel_train_step(*arguments)
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
@@ -215,7 +212,7 @@ class MLP:
 
     def _workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: the share of each must outweigh what it takes to start it."""
-        worth = min(6 * n * self._parameters.size // _FLOPS_OF_A_WORKER, n // 8)
+        worth = min(6 * n * self._parameters.size // sharing.FLOPS_OF_A_WORKER, n // 8)
         most = threads.get_num_threads()
         if threads.is_thread_invariant():
             most, worth = _INVARIANT_WORKERS, worth // 4
@@ -223,7 +220,7 @@ class MLP:
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(8 * count, -(-count * _FLOPS_OF_A_WORKER // (6 * self._parameters.size)))
+        return max(8 * count, -(-count * sharing.FLOPS_OF_A_WORKER // (6 * self._parameters.size)))
 
     def _begin_table(self) -> None:
         """The table that a training step reads, and nobody trained by yet."""

@@ -1,48 +1,18 @@
-"""How many threads a training step may use."""
+"""How many threads a call may use, and whether results may depend on it."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
 import numba
 
+from fastnn import sharing
 from fastnn.ops import checks
 
-
-def _allowed_cpus() -> set[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
-def _physical_cores() -> int:
-    """Cores, not hardware threads, that the process may use: two threads of one core share its arithmetic units."""
-    cores: set[Any] = set()
-    for cpu in _allowed_cpus():
-        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-        try:
-            cores.add(((topology / "physical_package_id").read_text(), (topology / "core_id").read_text()))
-        except OSError:
-            cores.add(cpu)
-    return len(cores)
-
-
-# Numba's threads serve one region at a time; which of its threading layers would survive two is not ours to choose.
-_one_region = threading.Lock()
-
-_most = min(_physical_cores(), numba.config.NUMBA_NUM_THREADS)
-_chosen = _most
 _invariant = False
 
 
 def get_num_threads() -> int:
     """The most threads that one call uses; at first the physical cores that the process may use."""
-    return _chosen
+    return sharing.most_threads()
 
 
 def set_num_threads(count: int) -> None:
@@ -50,41 +20,22 @@ def set_num_threads(count: int) -> None:
 
     Raises TypeError for no integer; ValueError below 1, or above what Numba was started with (NUMBA_NUM_THREADS).
     """
-    global _chosen
     wanted = checks.count("count", count)
     if wanted > numba.config.NUMBA_NUM_THREADS:
         raise ValueError(f"count: got {wanted}, expected at most {numba.config.NUMBA_NUM_THREADS} (NUMBA_NUM_THREADS)")
-    _chosen = wanted
-
-
-def set_thread_invariant(invariant: bool) -> None:
-    """Whether results are equal to the bit whatever the number of threads; at first not.
-
-    At a fixed number they always are, from run to run. For any number a large step is summed in up to eight shares,
-    whoever takes them: memory for eight gradients, and the time to add them up. Raises TypeError for no bool.
-    """
-    global _invariant
-    _invariant = checks.flag("invariant", invariant)
+    sharing.use_threads(wanted)
 
 
 def is_thread_invariant() -> bool:
-    """What `set_thread_invariant` was last told."""
+    """Whether training steps give the same bits at any number of threads; at first not."""
     return _invariant
 
 
-@contextmanager
-def parallel_region() -> Iterator[None]:
-    """Numba's threads for one kernel: as many as were chosen, and nobody else's meanwhile."""
-    with _one_region:
-        numba.set_num_threads(_chosen)
-        yield
+def set_thread_invariant(invariant: bool) -> None:
+    """Whether training steps shall give the same bits at any number of threads.
 
-
-def _one_thread_after_fork() -> None:
-    # The threads of the parent are gone in a forked child, and GNU OpenMP ends a child that asks for them.
-    global _chosen
-    _chosen = 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_one_thread_after_fork)
+    At a fixed number they always do, from run to run, and the other functions at any. For steps it costs memory for up
+    to eight gradients and the time to add them up, 5% as a rule. Raises TypeError for no bool.
+    """
+    global _invariant
+    _invariant = checks.flag("invariant", invariant)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fastnn import threads
+from fastnn import sharing, threads
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED
 from fastnn.optimizers import SGD
@@ -24,9 +24,13 @@ def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _call(name: str, dtype: str) -> None:
+    """One call of each form on one thread, and one on as many as there are where the function can use them."""
     declaration = DECLARED[name].declaration
-    for form in range(len(declaration.signatures)):
-        sizes = {dimension: 2 for s in declaration.signatures for dimension in s.dimensions}
+    forms = [(form, 2) for form in range(len(declaration.signatures))]
+    if declaration.parallel_kernel is not None and threads.get_num_threads() > 1:
+        forms.append((0, round(sharing.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
+    for form, size in forms:
+        sizes = {dimension: size for s in declaration.signatures for dimension in s.dimensions}
         sizes |= {size: declaration.example[size] for size in declaration.size_numbers}
         arrays = declaration.draw(sizes, dtype, form=form, loop=(2,) if declaration.looped else ())
         DECLARED[name](*arrays, **declaration.example)

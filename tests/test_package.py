@@ -18,13 +18,14 @@ MODULES = sorted(ROOT.rglob("*.py"))
 MAY_IMPORT = {
     "reference": {"reference", "initializers"},
     "kernels": {"kernels", "cache_directory"},
-    "ops": {"ops", "kernels", "reference"},
+    "ops": {"ops", "kernels", "reference", "sharing"},
     "datasets": {"datasets", "cache_directory"},
     "initializers": set(),
     "cache_directory": set(),
     "optimizers": {"ops", "kernels"},
-    "threads": {"ops"},
-    "warmup": {"ops", "mlp", "optimizers", "threads"},
+    "sharing": set(),
+    "threads": {"ops", "sharing"},
+    "warmup": {"ops", "sharing", "mlp", "optimizers", "threads"},
     "__main__": {"ops", "kernels", "warmup"},
     "mlp": {"ops", "kernels", "initializers", "optimizers", "threads"},
 }

@@ -1,19 +1,32 @@
-"""The affine map of a fully connected layer, on the matrix product of `matmul`."""
+"""The affine map of a fully connected layer: products on arrays as they lie, packed only where a panel is used often.
+
+Columns are taken in panels of whole vectors. Where they do not come out even, the last panel begins earlier and
+computes some columns twice, so that nothing is read or written out of bounds and nothing needs padding; only an array
+narrower than one vector is padded.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numba import prange
 
-from fastnn.kernels.jit import inlined_sum, kernel
-from fastnn.kernels.matmul import add_transposed_product, times_panels
-from fastnn.kernels.panels import aligned_empty, copy_padded, pack, pack_transposed, padded, unpack
-from fastnn.kernels.simd import TILE_VECTORS, address, lanes, prefer_full_vectors
+from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
+from fastnn.kernels.matmul import NOTHING, ROWS_AHEAD, panel_product
+from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
+from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
+from fastnn.kernels.transpose import transpose
 
-# Rows worked on at once, as in a training step.
-_TILE = 96
+# Rows of a batch that are added to a gradient at once.
+_BLOCK = 128
 
-# Below so many rows, packing the weights would cost more than the product.
-_FEW_ROWS = 4
+# Rows of a gradient that each panel serves while it is in the first-level cache.
+_ROWS = 32
+
+# Up to so many rows, copying the weights together costs more than it saves.
+_FEW_ROWS = 64
+
+# From so many columns on, the rows of a matrix are far apart in memory.
+_WIDE = 512
 
 
 @kernel
@@ -28,79 +41,280 @@ def sum_rows(dy, db):
 @kernel
 def affine_forward(x, w, b, y):
     """y ← x w + b."""
-    n, inputs = x.shape
-    if n < _FEW_ROWS:
+    _forward_share(x, w, b, y, x.shape[0])
+
+
+@kernel
+def _forward_share(x, w, b, y, total):
+    """y ← x w + b for some of a batch of `total` rows, which alone decides how, and so the order of every sum."""
+    n, outputs, count = x.shape[0], b.size, lanes(x)
+    if 8 * outputs <= count:
+        turned = np.ascontiguousarray(w.T)
         for r in range(n):
-            y[r] = b
-            _add_row_times_matrix(x[r], w, y[r])
-        return
-    outputs, count = b.size, lanes(x)
-    width = padded(outputs, count)
-    panels, bias = aligned_empty(inputs * width, x), aligned_empty(width, x)
-    pack(w, panels, count)
-    copy_padded(b.reshape(1, outputs), bias)
-    _rows_times_panels(x, panels, bias, y)
+            for c in range(outputs):
+                y[r, c] = b[c] + _dot(x[r], turned[c])
+    elif outputs < count:
+        bias = np.zeros(count, x.dtype)
+        bias[:outputs] = b
+        _times_narrow(x, w, bias, y)
+    elif total <= _FEW_ROWS:
+        _times(x, w, b, y, 32 if total <= 2 * TILE_ROWS else 64)
+    else:
+        _times_packed(x, w, False, b, y)
+
+
+@parallel_kernel
+def parallel_affine_forward(x, w, b, y, workers):
+    """`affine_forward`, rows shared between so many workers. The same bits, however many."""
+    for worker in prange(workers):
+        first, last = _share(x.shape[0], worker, workers), _share(x.shape[0], worker + 1, workers)
+        if last > first:
+            _forward_share(x[first:last], w, b, y[first:last], x.shape[0])
 
 
 @kernel
 def affine_backward(dy, x, w, dx, dw, db):
     """dx ← dy wᵀ, dw ← xᵀ dy, db ← the sum of dy over its rows."""
-    inputs, outputs = w.shape
-    n, count = x.shape[0], lanes(x)
-    if n < _FEW_ROWS:
-        for r in range(n):
-            for k in range(inputs):
-                dx[r, k] = _dot(dy[r], w[k])
-    else:
-        width = padded(inputs, count)
-        panels, zeros = aligned_empty(outputs * width, x), np.zeros(width, x.dtype)
-        pack_transposed(w, panels, count)
-        _rows_times_panels(dy, panels, zeros, dx)
-    width = padded(outputs, count)
-    gradient, tile = aligned_empty(inputs * width, x), aligned_empty(min(n, _TILE) * width, x)
-    gathered = aligned_empty(min(n, _TILE) * TILE_VECTORS * count, x)
-    gradient[:] = 0
-    for first in range(0, n, _TILE):
-        m = min(_TILE, n - first)
-        copy_padded(dy[first : first + m], tile)
-        add_transposed_product(
-            m, inputs, width // count, count, address(x, first * inputs), inputs, address(tile, 0), width,
-            address(gradient, 0), address(gathered, 0),
-        )  # fmt: skip
-    unpack(gradient, dw, count)
+    input_gradient(dy, w, dx)
+    weight_gradient(dy, x, dw, 0, 1)
     sum_rows(dy, db)
 
 
+@parallel_kernel
+def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
+    """`affine_backward`, rows of dx and of dw shared between so many workers. The same bits, however many."""
+    for worker in prange(workers):
+        first, last = _share(dy.shape[0], worker, workers), _share(dy.shape[0], worker + 1, workers)
+        if last > first:
+            input_gradient(dy[first:last], w, dx[first:last])
+        weight_gradient(dy, x, dw, worker, workers)
+        if worker == 0:
+            sum_rows(dy, db)
+
+
+@inlined
+def _share(rows, worker, workers):
+    """Where the worker's rows begin: whole tiles, so that every sum is formed as it is by one worker alone."""
+    return rows if worker == workers else rows // TILE_ROWS * worker // workers * TILE_ROWS
+
+
+@inlined
+def _panels(columns, count):
+    """How many panels; at least two where columns do not come out even, so that the last can begin earlier."""
+    vectors = padded(columns, count) // count
+    return max(panel_count(vectors), 1 if columns % count == 0 else 2)
+
+
+@inlined
+def _column(panel, panels, vectors, columns, count):
+    """The first column of a panel: the last panel ends with the last column."""
+    width = (panel_start(panel + 1, panels, vectors) - panel_start(panel, panels, vectors)) * count
+    return columns - width if panel == panels - 1 else panel_start(panel, panels, vectors) * count
+
+
+@inlined
+def _width(panel, panels, vectors):
+    """Its vectors."""
+    return panel_start(panel + 1, panels, vectors) - panel_start(panel, panels, vectors)
+
+
 @kernel
-def _rows_times_panels(x, panels, start, y):
-    """y ← start + x w, where w lies in panels and start is padded."""
-    n, inputs = x.shape
-    outputs, width, count = y.shape[1], start.size, lanes(x)
-    tile = aligned_empty(min(n, _TILE) * width, x)
-    for first in range(0, n, _TILE):
-        m = min(_TILE, n - first)
-        out = address(y, first * outputs) if width == outputs else address(tile, 0)
-        times_panels(
-            m, inputs, width // count, count, address(x, first * inputs), inputs, address(panels, 0),
-            address(start, 0), 0, out, width,
+def _times(x, w, start, y, height):
+    """y ← start + x w, for w of at least one vector of columns, as it lies.
+
+    Rows of a wide w are far apart, each on a page of its own: `height` rows at a time, for all columns.
+    """
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    vectors = padded(columns, count) // count
+    panels = _panels(columns, count)
+    # The last panel shares columns with the one before: it must not add to what is there.
+    shared = columns % count != 0
+    if columns < _WIDE:
+        height = max(inner, 1)
+    for first in range(0, inner, height):
+        k = min(height, inner - first)
+        for p in range(panels - 1 if shared else panels):
+            at = _column(p, panels, vectors, columns, count)
+            out = address(y, at)
+            begin, begin_row = (address(start, at), 0) if first == 0 else (out, columns)
+            panel_product(
+                n, _width(p, panels, vectors), address(x, first), inner, 1, address(w, first * columns + at), columns,
+                begin, begin_row, out, columns, k, NOTHING,
+            )  # fmt: skip
+    if shared:
+        at = _column(panels - 1, panels, vectors, columns, count)
+        panel_product(
+            n, _width(panels - 1, panels, vectors), address(x, 0), inner, 1, address(w, at), columns,
+            address(start, at), 0, address(y, at), columns, inner, NOTHING,
         )  # fmt: skip
-        if width != outputs:
-            for r in range(m):
-                for c in range(outputs):
-                    y[first + r, c] = tile[r * width + c]
 
 
 @kernel
-def _add_row_times_matrix(x, w, y):
-    """y ← y + x w for one row: four rows of w at once, so that y is read and written a quarter as often."""
+def _times_packed(x, w, turned, start, y):
+    """y ← start + x w, or start + x wᵀ where it is `turned`, with each panel of columns copied together."""
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    vectors = padded(columns, count) // count
+    panels = _panels(columns, count)
+    # All panels are kept where several blocks of rows need them.
+    size = inner * TILE_VECTORS * count
+    packed = aligned_empty(size * (panels if n > _BLOCK else 1), x)
+    for first in range(0, n, _BLOCK):
+        for p in range(panels):
+            at, width = _column(p, panels, vectors, columns, count), _width(p, panels, vectors) * count
+            panel = address(packed, p * size if n > _BLOCK else 0)
+            if first == 0 and turned:
+                transpose(width, inner, count, address(w, at * inner), inner, panel, width)
+            elif first == 0:
+                copy_vectors(inner, width // count, address(w, at), columns, panel, width)
+            panel_product(
+                min(_BLOCK, n - first), width // count, address(x, first * inner), inner, 1, panel, width,
+                address(start, at), 0, address(y, first * columns + at), columns, inner,
+                ROWS_AHEAD if p == 0 else NOTHING,
+            )  # fmt: skip
+
+
+@kernel
+def _times_narrow(x, w, start, y):
+    """y ← start + x w for a w narrower than a vector. `start` is padded to one vector.
+
+    Of a row of w a whole vector is read, the beginning of the next rows with it: what lies in the lanes beyond its
+    columns is never used. Only the last rows are copied, so that nothing is read behind them.
+    """
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    ending = min(inner, (count - 1) // columns + 1)
+    before = inner - ending
+    last = np.zeros(ending * count, x.dtype)
+    for k in range(ending):
+        for c in range(columns):
+            last[k * count + c] = w[before + k, c]
+    tile = aligned_empty(min(n, _BLOCK) * count, x)
+    out = address(tile, 0)
+    for first in range(0, n, _BLOCK):
+        m = min(_BLOCK, n - first)
+        rows = address(x, first * inner)
+        panel_product(
+            m, 1, rows, inner, 1, address(w, 0), columns, address(start, 0), 0, out, count, before, ROWS_AHEAD
+        )
+        panel_product(
+            m, 1, moved(rows, before), inner, 1, address(last, 0), count, out, count, out, count, ending, NOTHING
+        )
+        for r in range(m):
+            for c in range(columns):
+                y[first + r, c] = tile[r * count + c]
+
+
+@kernel
+def copy_vectors(rows, vectors, source, source_row, target, target_row):
+    """target ← so many vectors of each row of source: a product of no terms."""
+    panel_product(rows, vectors, source, 0, 0, source, 0, source, source_row, target, target_row, 0, NOTHING)
+
+
+@kernel
+def input_gradient(dy, w, dx):
+    """dx ← dy wᵀ."""
+    n, inputs, count = dy.shape[0], w.shape[0], lanes(dy)
+    if n <= 2:
+        for r in range(n):
+            for k in range(inputs):
+                dx[r, k] = _dot(dy[r], w[k])
+        return
+    zeros = np.zeros(max(inputs, count), dy.dtype)
+    if inputs < count:
+        _times_narrow(dy, np.ascontiguousarray(w.T), zeros[:count], dx)
+    else:
+        _times_packed(dy, w, True, zeros, dx)
+
+
+@kernel
+def weight_gradient(dy, x, dw, worker, workers):
+    """The worker's share of dw ← xᵀ dy: rows of dw, or columns where outputs would leave many lanes empty."""
+    n, inputs = x.shape
+    outputs, count = dy.shape[1], lanes(x)
+    if not _inputs_in_lanes(n, inputs, outputs, count):
+        top, bottom = _share(inputs, worker, workers), _share(inputs, worker + 1, workers)
+        if n == 0:
+            dw[top:bottom] = 0
+        elif n == 1:
+            _outer_product(x[0], dy[0], dw, top, bottom)
+        elif outputs >= count:
+            _transposed_times(x, dy, dw, top, bottom)
+        else:
+            wide = np.zeros((n, count), x.dtype)
+            wide[:, :outputs] = dy
+            gradient = np.empty((inputs, count), x.dtype)
+            _transposed_times(x, wide, gradient, top, bottom)
+            dw[top:bottom] = gradient[top:bottom, :outputs]
+        return
+    top, bottom = _share(outputs, worker, workers), _share(outputs, worker + 1, workers)
+    if n == 0:
+        dw[:, top:bottom] = 0
+    elif bottom > top:
+        turned = np.empty((outputs, inputs), x.dtype)
+        _transposed_times(dy, x, turned, top, bottom)
+        transpose(bottom - top, inputs, count, address(turned, top * inputs), inputs, address(dw, top), outputs)
+
+
+@kernel
+def _outer_product(a, b, c, top, bottom):
+    """The rows of c from `top` to `bottom` ← a bᵀ."""
     prefer_full_vectors()
-    whole = x.size // 4 * 4
-    for k in range(0, whole, 4):
-        for c in range(y.size):
-            y[c] += (x[k] * w[k, c] + x[k + 1] * w[k + 1, c]) + (x[k + 2] * w[k + 2, c] + x[k + 3] * w[k + 3, c])
-    for k in range(whole, x.size):
-        for c in range(y.size):
-            y[c] += x[k] * w[k, c]
+    for r in range(top, bottom):
+        for k in range(b.size):
+            c[r, k] = a[r] * b[k]
+
+
+@kernel
+def _inputs_in_lanes(n, inputs, outputs, count):
+    """Whether dwᵀ = dyᵀ x, whose result must be transposed, leaves enough fewer lanes empty than dw = xᵀ dy."""
+    if inputs < count or n == 1 or (n <= _FEW_ROWS and outputs >= count):
+        return False
+    return 11 * outputs * padded(inputs, count) < 10 * inputs * padded(outputs, count)
+
+
+@kernel
+def _transposed_times(a, b, c, top, bottom):
+    """The rows of c from `top` to `bottom` ← aᵀ b, where b has at least one vector of columns."""
+    n, height = a.shape
+    columns, count = b.shape[1], lanes(a)
+    vectors = padded(columns, count) // count
+    panels = _panels(columns, count)
+    zeros = np.zeros(TILE_VECTORS * count, a.dtype)
+    size = min(n, _BLOCK) * TILE_VECTORS * count
+    pack = bottom - top > _ROWS
+    packed = aligned_empty(panels * size if pack else 0, a)
+    # The last panel shares columns with the one before; what is added to must be its own.
+    width = _width(panels - 1, panels, vectors) * count
+    own = columns % count != 0 and n > _BLOCK
+    last = aligned_empty((bottom - top) * width if own else 0, a)
+    for first in range(0, n, _BLOCK):
+        m = min(_BLOCK, n - first)
+        for p in range(panels if pack else 0):
+            at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
+            copy_vectors(
+                m, wide, address(b, first * columns + at), columns, address(packed, p * size), wide * count
+            )  # fmt: skip
+        for row in range(top, bottom, _ROWS):
+            rows = min(_ROWS, bottom - row)
+            for p in range(panels):
+                at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
+                panel, panel_row = address(b, first * columns + at), columns
+                if pack:
+                    panel, panel_row = address(packed, p * size), wide * count
+                out, step = address(c, row * columns + at), columns
+                if own and p == panels - 1:
+                    out, step = address(last, (row - top) * width), width
+                start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
+                panel_product(
+                    rows, wide, address(a, first * height + row), 1, height, panel, panel_row, start, start_row,
+                    out, step, m, NOTHING,
+                )  # fmt: skip
+    if own:
+        for r in range(top, bottom):
+            for k in range(width):
+                c[r, columns - width + k] = last[(r - top) * width + k]
 
 
 @inlined_sum

@@ -17,6 +17,11 @@ def one_hot(t, rows):
 @kernel
 def first_out_of_range(labels, classes):
     """The position of the first label outside [0, classes); -1 where there is none."""
+    wrong = 0
+    for k in range(labels.size):  # without a way out, so that the loop vectorises
+        wrong |= (labels[k] < 0) | (labels[k] >= classes)
+    if not wrong:
+        return -1
     for k in range(labels.size):
         if labels[k] < 0 or labels[k] >= classes:
             return k

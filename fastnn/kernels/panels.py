@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.kernels.jit import inlined, kernel
-from fastnn.kernels.simd import TILE_VECTORS, address, lanes, turn_square
+from fastnn.kernels.simd import TILE_VECTORS, address
+from fastnn.kernels.transpose import transpose
 
 
 @inlined
@@ -51,36 +52,6 @@ def pack(w, panels, per_vector):
 
 
 @kernel
-def pack_transposed(w, panels, per_vector):
-    """panels ← the transpose of the matrix w."""
-    columns, inner = w.shape
-    vectors = padded(columns, per_vector) // per_vector
-    count = panel_count(vectors)
-    zero = w.dtype.type(0)
-    for p in range(count):
-        first, last = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
-        width, within = last - first, min(last, columns) - first
-        at = first * inner
-        for k in range(inner):
-            for c in range(within):
-                panels[at + c] = w[first + c, k]
-            for c in range(within, width):
-                panels[at + c] = zero
-            at += width
-
-
-@kernel
-def copy_padded(rows, flat):
-    """flat ← the rows, one after the other, padded with zeros to whole vectors."""
-    width = padded(rows.shape[1], lanes(rows))
-    for r in range(rows.shape[0]):
-        for c in range(rows.shape[1]):
-            flat[r * width + c] = rows[r, c]
-        for c in range(rows.shape[1], width):
-            flat[r * width + c] = 0
-
-
-@kernel
 def aligned_empty(size, like):
     """An array of that many elements of the type of `like` that begins at a cache line."""
     raw = np.empty(size + 64, like.dtype)
@@ -118,17 +89,11 @@ def transpose_panels(panels, inner, columns, transposed, per_vector):
         for p in range(count):
             start, end = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
             width = end - start
-            used = min(end, columns) - start
-            for c in range(0, used, per_vector):
-                for k in range(0, out_width, per_vector):
-                    out = first * columns + (start + c) * out_width + k
-                    source = start * inner + (first + k) * width + c
-                    if c + per_vector <= used and k + per_vector <= within:
-                        turn_square(address(panels, source), width, address(transposed, out), out_width)
-                        continue
-                    for row in range(min(per_vector, used - c)):
-                        for column in range(per_vector):
-                            inside = k + column < within
-                            transposed[out + row * out_width + column] = (
-                                panels[source + column * width + row] if inside else zero
-                            )
+            out = first * columns + start * out_width
+            transpose(
+                within, min(end, columns) - start, per_vector, address(panels, start * inner + first * width), width,
+                address(transposed, out), out_width,
+            )  # fmt: skip
+        for c in range(columns if within < out_width else 0):
+            out = first * columns + c * out_width
+            transposed[out + within : out + out_width] = zero

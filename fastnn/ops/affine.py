@@ -13,6 +13,7 @@ from fastnn.reference import affine as reference
 @declare(
     "(n,i),(i,o),(o)->(n,o)",
     kernel=kernels.affine_forward,
+    parallel_kernel=kernels.parallel_affine_forward,
     reference=reference.affine_forward,
     flops=lambda n, i, o: 2 * n * i * o + n * o,
     sum_length=lambda i: i + 1,
@@ -32,6 +33,7 @@ def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> NDArray:
 @declare(
     "(n,o),(n,i),(i,o)->(n,i),(i,o),(o)",
     kernel=kernels.affine_backward,
+    parallel_kernel=kernels.parallel_affine_backward,
     reference=reference.affine_backward,
     flops=lambda n, i, o: 4 * n * i * o + n * o,
     sum_length=lambda n, o: max(n, o),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,13 @@ STYLES = ("ordinary", "large", "tiny", "equal", "special")
 class Array:
     """An array argument. The base is an array of floats of any value."""
 
-    has_values: ClassVar[bool] = False  # whether `check_values` checks anything
-
     def check(self, name: str, value: Any, dtype: np.dtype | None) -> NDArray:
         """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised."""
         return checks.float_array(name, value, dtype)
 
-    def check_values(self, name: str, array: NDArray, dimensions: Mapping[str, int]) -> None:
-        """What can only be checked when the dimensions are known."""
+    def value_check(self, name: str, like: NDArray, sizes: Mapping[str, int]) -> Callable[[NDArray], None] | None:
+        """What each array of the shape and dtype of `like` must pass besides, once the dimensions are known."""
+        return None
 
     def draw(
         self, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype, style: str, sizes: Mapping[str, int]
@@ -90,14 +90,13 @@ class NotNegative(Array):
 class Labels(Array):
     """Integers from 0 up to, not including, the named dimension."""
 
-    has_values: ClassVar[bool] = True
     bound: str = "c"
 
     def check(self, name, value, dtype):
         return checks.label_array(name, value)
 
-    def check_values(self, name, array, dimensions):
-        checks.labels_in_range(name, array, dimensions[self.bound])
+    def value_check(self, name, like, sizes):
+        return partial(checks.labels_in_range, name, classes=sizes[self.bound])
 
     def draw(self, rng, shape, dtype, style, sizes):
         if style == "equal":
@@ -113,9 +112,8 @@ class LabelsOrRows(Labels):
         array = value if type(value) is np.ndarray else np.asarray(value)
         return super().check(name, array, dtype) if array.ndim == 1 else checks.float_array(name, array, dtype)
 
-    def check_values(self, name, array, dimensions):
-        if array.ndim == 1:
-            super().check_values(name, array, dimensions)
+    def value_check(self, name, like, sizes):
+        return super().value_check(name, like, sizes) if like.ndim == 1 else None
 
     def draw(self, rng, shape, dtype, style, sizes):
         labels = super().draw(rng, shape[:1], dtype, style, sizes)

@@ -1,20 +1,32 @@
-"""The public function of a declaration: bind, check, allocate, run the kernel."""
+"""The public function of a declaration: bind, check, allocate, run the kernel.
+
+A call costs as much as a kernel on a small array. So all that follows from the shapes and dtypes of the arguments is
+worked out once for each combination of them, a `Form`; and the function itself is written for its declaration, with no
+loop over the arguments. Those that are just what the kernel takes go straight to their form; any other are checked, and
+converted, on the way there.
+"""
 
 from __future__ import annotations
 
 import inspect
+import linecache
 from collections.abc import Callable
-from functools import lru_cache, update_wrapper
+from functools import update_wrapper
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import sharing
 from fastnn.ops import checks
 from fastnn.ops.declaration import Declaration
+from fastnn.ops.form import Form
+from fastnn.ops.source import source_lines
 
-# Plans kept per function: a training loop calls with a handful of shapes.
-_PLANS = 256
+# Forms kept per function: a training loop calls with a handful of shapes.
+_FORMS = 256
+
+_MISSING = object()
 
 
 def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,11 +34,30 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
 
     It carries `.kernel`, `.reference`, `.signature` and `.declaration`.
     """
-    call = _Call(declaration, inspect.signature(stub)).call
-
-    def function(*args: Any, **kwargs: Any) -> Any:
-        return call(args, kwargs)
-
+    arguments = _Arguments(declaration, inspect.signature(stub))
+    names = {
+        "bind": arguments.bind,
+        "prepare": arguments.prepare,
+        "forms": arguments.forms,
+        "refuse_shared": _refuse_shared,
+        "ndarray": np.ndarray,
+        "empty": np.empty,
+        "may_share_memory": np.may_share_memory,
+        "MISSING": _MISSING,
+        "parallel_kernel": declaration.parallel_kernel,
+        "parallel_region": sharing.parallel_region,
+        "most_threads": sharing.most_threads,
+    }
+    for name, check in declaration.numbers.items():
+        default = declaration.defaults.get(name, _MISSING)
+        names[f"check_{name}"], names[f"DEFAULT_{name}"] = (
+            check,
+            default if default is _MISSING else check(name, default),
+        )
+    source, file = "\n".join(source_lines(declaration)), f"<{declaration.name} of {__name__}>"
+    exec(compile(source, file, "exec"), names)
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
+    function = names[declaration.name]
     update_wrapper(function, stub)
     function.__doc__ = f"{inspect.getdoc(stub)}\n\nShapes: {declaration.signature}{_notes(declaration)}"
     function.kernel = declaration.kernel
@@ -39,72 +70,50 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
 def _notes(declaration: Declaration) -> str:
     if not declaration.looped:
         return ""
-    return ", over any leading dimensions" if any(declaration.signatures[0].inputs) else ", over arrays of any shape"
+    return ", over arrays of any shape" if declaration.elementwise else ", over any leading dimensions"
 
 
-class _Call:
-    """What happens between the arguments and the kernel."""
+def _refuse_shared(written: str, other: str) -> None:
+    raise ValueError(f"{written}: is updated in place and shares memory with {other}")
+
+
+class _Arguments:
+    """From what a caller gives to what a kernel takes."""
 
     def __init__(self, declaration: Declaration, parameters: inspect.Signature) -> None:
         self._declaration, self._parameters = declaration, parameters
-        self._kernel, self._checkers = declaration.kernel, declaration.numbers
-        self._kinds = list(declaration.arrays.items())
-        # What most calls can skip is left out here, once: a call costs as much as a kernel on a small array.
-        self._with_values = [(k, n, kind) for k, (n, kind) in enumerate(self._kinds) if kind.has_values]
-        self._in_place = [k for k, (name, _) in enumerate(self._kinds) if name in declaration.in_place]
-        self._sizes, self._passed = declaration.size_numbers, declaration.kernel_numbers
-        self._plan = lru_cache(_PLANS)(lambda shapes, sizes: declaration.plan(shapes, dict(sizes)))
+        self.forms: dict[tuple[Any, ...], Form] = {}
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The public function."""
-        numbers: dict[str, Any] = {}
-        if self._checkers or kwargs or len(args) != len(self._kinds):
-            args, numbers = self._bind(args, kwargs)
-        arrays, dtype = self._check_arrays(args)
-        plan = self._plan(tuple([a.shape for a in arrays]), tuple([(name, numbers[name]) for name in self._sizes]))
-        for k, name, kind in self._with_values:
-            kind.check_values(name, arrays[k], plan.sizes)
-        if plan.reshaped:
-            arrays = [a.reshape(shape) for a, shape in zip(arrays, plan.inputs, strict=True)]
-        passed = [numbers[name] for name in self._passed]
-        if self._in_place:
-            self._kernel(*arrays, *passed)
-            return None
-        dtype = numbers.get("dtype", dtype)
-        outputs = [np.empty(shape, dtype) for shape in plan.kernel_outputs if shape is not None]
-        returned = self._kernel(*arrays, *passed, *outputs)
-        if plan.reshaped:
-            outputs = [o.reshape(shape)[()] for o, shape in zip(outputs, plan.array_outputs, strict=True)]
-        if plan.outputs[0] is None:
-            outputs.insert(0, dtype.type(returned))
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+    def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The arrays and the numbers in order; TypeError as for any Python function."""
+        given = {name: value for name, value in keywords.items() if value is not _MISSING}
+        bound = self._parameters.bind(*args, **given)
+        bound.apply_defaults()
+        values = tuple(bound.arguments.values())
+        count = len(self._declaration.arrays)
+        return values[:count], values[count:]
 
-    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arrays in order, and every number checked; TypeError as for any Python function."""
-        numbers = {**self._declaration.defaults, **kwargs}
-        if len(args) != len(self._kinds) or numbers.keys() != self._checkers.keys():
-            bound = self._parameters.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args = tuple(bound.arguments[name] for name, _ in self._kinds)
-            numbers = {name: bound.arguments[name] for name in self._checkers}
-        return args, {name: check(name, numbers[name]) for name, check in self._checkers.items()}
+    def prepare(
+        self, args: tuple[Any, ...], numbers: dict[str, Any], chosen: tuple[Any, ...]
+    ) -> tuple[list[NDArray], Form]:
+        """The arrays, checked, in one precision and in the layout that kernels are compiled for; and their form."""
+        arrays = self._check_arrays(args)
+        key = (*(part for a in arrays for part in (a.shape, a.dtype)), *chosen)
+        form = self.forms.get(key)
+        if form is None:
+            if len(self.forms) >= _FORMS:
+                self.forms.clear()
+            form = self.forms[key] = Form(self._declaration, arrays, numbers)
+        return arrays, form
 
-    def _check_arrays(self, arguments: tuple[Any, ...]) -> tuple[list[NDArray], np.dtype | None]:
-        """Every array in one precision and in the layout that kernels are compiled for."""
+    def _check_arrays(self, arguments: tuple[Any, ...]) -> list[NDArray]:
         dtype: np.dtype | None = None
         arrays = []
-        for (name, kind), value in zip(self._kinds, arguments, strict=True):
+        for (name, kind), value in zip(self._declaration.arrays.items(), arguments, strict=True):
             array = kind.check(name, value, dtype)
             if dtype is None and array.dtype.kind == "f":
                 dtype = array.dtype
             arrays.append(array if array.flags.carray else checks.contiguous(array))
-        for k in self._in_place:
-            checks.in_place(self._kinds[k][0], arguments[k])
-            self._check_apart(k, arrays)
-        return arrays, dtype
-
-    def _check_apart(self, k: int, arrays: list[NDArray]) -> None:
-        """An array that is written must not lie in the memory of another."""
-        for j, other in enumerate(arrays):
-            if j != k and np.may_share_memory(arrays[k], other):
-                raise ValueError(f"{self._kinds[k][0]}: is updated in place and shares memory with {self._kinds[j][0]}")
+            if name in self._declaration.in_place:
+                checks.in_place(name, value)
+        return arrays

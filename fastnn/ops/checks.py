@@ -71,6 +71,8 @@ def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low:
 
     Raises TypeError for what is no number and ValueError outside the range or for NaN.
     """
+    if type(value) is float and low < value < high:
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: got {value!r}, expected a number")
     if not (low < value < high or (value == low and not open_low)):

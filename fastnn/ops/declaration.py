@@ -31,6 +31,7 @@ class Declaration:
     name: str
     signatures: tuple[Signature, ...]  # alternatives, told apart by the inputs' numbers of dimensions
     kernel: Callable[..., Any]
+    parallel_kernel: Callable[..., Any] | None  # takes the number of workers besides; for large arrays
     reference: Callable[..., Any]
     arrays: Mapping[str, Array]  # the positional parameters, in the order of the signature's inputs
     numbers: Mapping[str, Number]  # the keyword-only parameters, in the order that the kernel takes them
@@ -48,6 +49,11 @@ class Declaration:
     def signature(self) -> str:
         """In NumPy's notation; alternatives joined by " or "."""
         return " or ".join(map(str, self.signatures))
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether the kernel takes arrays of any shape, flattened."""
+        return self.looped and not any(self.signatures[0].inputs)
 
     @property
     def size_numbers(self) -> tuple[str, ...]:

@@ -222,6 +222,19 @@ def test_shared_memory_is_refused(name: str) -> None:
         DECLARED[name](w, w, *others[1:], **DECLARED[name].declaration.example)
 
 
+@pytest.mark.parametrize("name", WRITING)
+def test_views_of_one_array_are_taken_unless_they_overlap(name: str) -> None:
+    arrays = [a.ravel() for a in arrays_of(name)]
+    whole = np.concatenate(arrays)
+    views = np.split(whole, len(arrays))
+    for expected, found in zip(results(name, arrays), results(name, views), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    size = len(arrays[0])
+    views[-1] = whole[(len(arrays) - 1) * size - 1 : -1]
+    with pytest.raises(ValueError, match=r"is updated in place and shares memory with"):
+        DECLARED[name](*views, **DECLARED[name].declaration.example)
+
+
 def test_results_are_new_arrays_of_the_right_kind(dtype: str) -> None:
     loss, dz = fastnn.softmax_cross_entropy(np.ones((2, 3), dtype), np.array([0, 1]))
     assert isinstance(loss, np.floating)
@@ -243,3 +256,33 @@ def test_every_parameter_of_a_stub_is_used() -> None:
     for name, function in DECLARED.items():
         own, reference = (set(inspect.signature(f).parameters) for f in (function, function.reference))
         assert own == reference, name
+
+
+def test_every_call_is_checked_not_the_first_of_its_form_only() -> None:
+    z, t, w, g = np.ones((3, 4), F32), np.array([0, 3, 1]), np.ones(5, F32), np.ones(5, F32)
+    for _ in range(2):
+        fastnn.softmax_cross_entropy(z, t)
+        with pytest.raises(ValueError, match=r"^t: got label 4 at position 1"):
+            fastnn.softmax_cross_entropy(z, np.array([0, 4, -1]))
+        fastnn.sgd_update(w, g, lr=0.1)
+        with pytest.raises(ValueError, match=r"^w: is updated in place and shares memory with g"):
+            fastnn.sgd_update(w, w, lr=0.1)
+        with pytest.raises(ValueError, match=r"^lr: got nan"):
+            fastnn.sgd_update(w, g, lr=np.nan)
+        with pytest.raises(ValueError, match=r"^weight_decay: got -1"):
+            fastnn.sgd_update(w, g, lr=0.1, weight_decay=-1)
+        with pytest.raises(ValueError, match=r"^t: got label 3"):
+            fastnn.one_hot(t, classes=3)
+        assert [fastnn.one_hot(t, classes=k, dtype=d).dtype for k, d in ((4, "f4"), (4, "f8"))] == ["f4", "f8"]
+        assert fastnn.one_hot(t, classes=5).shape == (3, 5)
+
+
+def test_forms_are_kept_but_not_without_end() -> None:
+    forms = fastnn.relu.__globals__["forms"]
+    x = np.linspace(-1, 1, 600, dtype=F32)
+    for n in range(600):
+        np.testing.assert_array_equal(fastnn.relu(x[:n]), np.maximum(x[:n], 0))
+    assert 0 < len(forms) <= 256
+    before = list(forms.values())
+    fastnn.relu(x[:599])
+    assert list(forms.values()) == before

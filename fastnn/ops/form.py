@@ -1,0 +1,50 @@
+"""What is the same in all calls with arrays of the same shapes and dtypes, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numba
+from numpy.typing import NDArray
+
+from fastnn import sharing
+from fastnn.ops.declaration import Declaration
+
+
+class Form:
+    """The shapes, the value checks and the compiled kernel of calls like one with these arrays and numbers.
+
+    Raises ValueError for shapes that do not fit.
+    """
+
+    __slots__ = (
+        "dtype",
+        "flat_inputs",
+        "flat_outputs",
+        "kernel",
+        "number",
+        "outputs",
+        "reshaped",
+        "value_checks",
+        "workers",
+    )
+
+    def __init__(self, declaration: Declaration, arrays: Sequence[NDArray], numbers: Mapping[str, Any]) -> None:
+        plan = declaration.plan(tuple(a.shape for a in arrays), {n: numbers[n] for n in declaration.size_numbers})
+        kinds = zip(declaration.arrays.items(), arrays, strict=True)
+        self.value_checks = [kind.value_check(name, a, plan.sizes) for (name, kind), a in kinds]
+        self.dtype = numbers.get("dtype") or next(a.dtype for a in arrays if a.dtype.kind == "f")
+        self.number = self.dtype.type
+        self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER)  # that it is worth, at most
+        self.reshaped = plan.reshaped
+        self.outputs, self.flat_inputs, self.flat_outputs = plan.array_outputs, plan.inputs, plan.kernel_outputs
+        outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]
+        # Not the dispatcher, which would find out the types of its arguments in every call.
+        self.kernel = declaration.kernel.compile(
+            (
+                *(numba.typeof(a.reshape(shape)) for a, shape in zip(arrays, plan.inputs, strict=True)),
+                *(numba.typeof(numbers[name]) for name in declaration.kernel_numbers),
+                *(numba.types.Array(numba.from_dtype(self.dtype), len(shape), "C") for shape in outputs),
+            )
+        )
