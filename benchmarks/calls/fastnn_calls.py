@@ -42,6 +42,7 @@ def _declared_exp() -> Callable[..., Any]:
         name="exp",
         signatures=(Signature.parse("()->()"),),
         kernel=exp_kernel,
+        parallel_kernel=None,
         reference=in_float64(np.exp),
         arrays={name: Array() for name in inspect.signature(exp).parameters},
         numbers={},

@@ -52,7 +52,7 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
         yield "    if form.workers > 1 and most_threads() > 1:"
-        yield "        with one_parallel_region:"
+        yield "        with parallel_region:"
         yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, most_threads()))"
         yield f"        return {results}"
     if not declaration.looped:

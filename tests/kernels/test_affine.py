@@ -10,7 +10,7 @@ import pytest
 
 import fastnn
 from fastnn.kernels import affine
-from fastnn.kernels.simd import address
+from fastnn.kernels.simd import address, lanes
 from fastnn.kernels.transpose import transpose
 
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
@@ -79,7 +79,7 @@ def test_backward(inputs: int, outputs: int, dtype: str, rng: np.random.Generato
 @numba.njit
 def turned(source, target):
     rows, columns = source.shape
-    transpose(rows, columns, address(source, 0), columns, address(target, 0), rows, source)
+    transpose(rows, columns, lanes(source), address(source, 0), columns, address(target, 0), rows)
 
 
 def test_transpose(dtype: str, rng: np.random.Generator) -> None:
