@@ -46,7 +46,7 @@ class Call:
     """One function on arrays of one size."""
 
     family: str  # of FAMILIES
-    function: str  # declared in fastnn.ops, or "exp"
+    function: str  # declared in fastnn.ops
     size: str  # for people
     sizes: dict[str, int] = field(hash=False)  # of the dimensions of its signature
     dtype: str = "float32"

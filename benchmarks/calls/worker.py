@@ -109,9 +109,9 @@ class CallWorker:
 
 def inputs(call: Call) -> tuple[Declaration, list[NDArray], dict[str, Any]]:
     """What is declared of the function, its arrays and its numbers."""
-    from benchmarks.calls.fastnn_calls import FUNCTIONS
+    from fastnn.ops import DECLARED
 
-    declaration = FUNCTIONS[call.function].declaration
+    declaration = DECLARED[call.function].declaration
     return declaration, declaration.draw(call.sizes, call.dtype, loop=call.loop), dict(call.numbers)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
-from fastnn.kernels.matmul import NOTHING, ROWS_AHEAD, panel_product
+from fastnn.kernels.matmul import NOTHING, ROWS_AHEAD, START, panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 from fastnn.kernels.transpose import transpose
@@ -309,7 +309,7 @@ def _transposed_times(a, b, c, top, bottom):
                 start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
                 panel_product(
                     rows, wide, address(a, first * height + row), 1, height, panel, panel_row, start, start_row,
-                    out, step, m, NOTHING,
+                    out, step, m, START if first > 0 else NOTHING,
                 )  # fmt: skip
     if own:
         for r in range(top, bottom):

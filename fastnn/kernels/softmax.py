@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.kernels import vecmath
+from fastnn.kernels.elementary import exp
 from fastnn.kernels.jit import inlined_sum, kernel
 from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import address, lanes, prefer_full_vectors, scale_row, shift_row, sum_row
+from fastnn.kernels.simd import address, lanes, prefer_full_vectors, scale_row, shift_row, subtract_row, sum_row
 
 # Elements of a block.
 _BLOCK = 4096
@@ -73,14 +74,12 @@ def log_softmax(z, lp):
     for first in range(0, n, rows):
         m = min(rows, n - first)
         shift_rows(z, first, m, columns, shifted)
-        block[: m * width] = shifted[: m * width]
-        exponentiate(block[: m * width])
+        exp(shifted[: m * width], block[: m * width])
         for r in range(m):
             totals[r] = sum_row(address(block, r * width), width)
         logarithms(totals[:m])
         for r in range(m):
-            for c in range(columns):
-                lp[first + r, c] = shifted[r * width + c] - totals[r]
+            subtract_row(address(shifted, r * width), totals[r], columns, address(lp, (first + r) * columns))
 
 
 @inlined_sum

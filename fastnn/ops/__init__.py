@@ -3,6 +3,7 @@
 from fastnn.ops.activations import relu, relu_backward, sigmoid, sigmoid_backward, tanh, tanh_backward
 from fastnn.ops.affine import affine_backward, affine_forward
 from fastnn.ops.declare import DECLARED
+from fastnn.ops.elementary import exp, log
 from fastnn.ops.encoding import one_hot
 from fastnn.ops.losses import cross_entropy, mean_squared_error, softmax_cross_entropy
 from fastnn.ops.metrics import accuracy
@@ -16,6 +17,8 @@ __all__ = [
     "affine_backward",
     "affine_forward",
     "cross_entropy",
+    "exp",
+    "log",
     "log_softmax",
     "log_softmax_backward",
     "mean_squared_error",

@@ -2,7 +2,7 @@
 
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 from fastnn.kernels.simd.pointers import address, data_address, lanes, moved, pointer
-from fastnn.kernels.simd.rows import scale_row, shift_row, sum_row
+from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.kernels.simd.scalars import (
     SCALES_BY_POWERS_OF_TWO,
     bits_to_float,
@@ -40,6 +40,7 @@ __all__ = [
     "square_root",
     "store",
     "store_part",
+    "subtract_row",
     "sum_row",
     "tile_product",
     "times_power_of_two",

@@ -133,3 +133,22 @@ def scale_row(typing_context, y, factor, columns, out):
         return context.get_dummy_value()
 
     return types.none(y, y.dtype, types.int64, y), generate
+
+
+@intrinsic
+def subtract_row(typing_context, y, value, columns, out):
+    """out ← y - value, over a row. out may be y."""
+
+    def generate(context, builder, signature, arguments):
+        source, number, count, target = arguments
+        row = _RowLoop(builder, signature.args[0].dtype, count)
+        zero, numbers = row.constant(0.0), row.splat(number)
+
+        def subtract(offset, mask, state):
+            row.store(builder.fsub(row.load(source, offset, mask, zero), numbers), target, offset, mask)
+            return state
+
+        row.run(zero, subtract)
+        return context.get_dummy_value()
+
+    return types.none(y, y.dtype, types.int64, y), generate
