@@ -26,8 +26,9 @@ from fastnn.datasets import DatasetError
 
 OWN = "fastnn"
 DATA = ("auto", *IMAGES)
-# Steps of the widest model on the largest batch take half a second: 6 minutes of a race are for the others.
+# Operations of a case's step. The widest model takes half a second on the largest batch: a run of minutes goes without.
 DEFAULT_FLOPS = 3e10
+QUICK_FLOPS = 2e9
 DEFAULT_OUT = Path("reports/latest")
 RESULTS_FILE = "results.json"
 INTERRUPTED = 130
@@ -167,7 +168,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         command=" ".join(["python -m benchmarks", *_without_out(typed)]),
         models=models,
         batch_sizes=chosen.batch_sizes or (QUICK_BATCH_SIZES if chosen.quick else BATCH_SIZES),
-        most_flops=math.inf if chosen.full or chosen.batch_sizes else DEFAULT_FLOPS,
+        most_flops=_most_flops(chosen),
         threads=threads,
         dtype=chosen.dtype,
         peers=tuple(dict.fromkeys((OWN, *peers))),
@@ -175,6 +176,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         startup_models=models[:1] if chosen.quick else _one_of_each_kind(models),
         calls=tuple(catalogue.calls(chosen.quick)),
         call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
+        error_dtypes=catalogue.DTYPES[:1] if chosen.quick else catalogue.DTYPES,
         sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
@@ -182,6 +184,13 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         return options, read([*models, *swept])
     except DatasetError as error:
         raise UsageError(str(error)) from error
+
+
+def _most_flops(chosen: argparse.Namespace) -> float:
+    """Of a case's step: what is named or wanted in full has no limit."""
+    if chosen.full or chosen.batch_sizes:
+        return math.inf
+    return QUICK_FLOPS if chosen.quick else DEFAULT_FLOPS
 
 
 def _models_by_name() -> dict[str, Model]:

@@ -111,7 +111,7 @@ def _short(monkeypatch: pytest.MonkeyPatch):
     """Without the parts that take seconds and are tested elsewhere."""
     monkeypatch.setattr(ceilings, "measure", lambda threads, dtype: Ceiling(threads, dtype, 1e11, 1e10))
     monkeypatch.setattr(startup, "measure", lambda peer, case, *_: StartUp(peer, case.model.name, "ok", "", 0.1, 2, 1))
-    monkeypatch.setattr(run, "_kernel_errors", lambda results, shown: None)
+    monkeypatch.setattr(run, "_kernel_errors", lambda results, options, shown: None)
     monkeypatch.setattr(run, "_calls", lambda results, options, shown: None)
     monkeypatch.setattr(scaling, "sweeps", lambda on, threads, dtype: {"batch": [Case(on(MODELS[0]), 4, dtype)]})
 
