@@ -26,8 +26,8 @@ from fastnn.datasets import DatasetError
 
 OWN = "fastnn"
 DATA = ("auto", *IMAGES)
-# Operations of a case's step. The widest model takes half a second on the largest batch: a run of minutes goes without.
-DEFAULT_FLOPS = 3e10
+# Operations of a step: the widest model takes half a second on the largest batch, and a run of minutes goes without.
+DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
 DEFAULT_OUT = Path("reports/latest")
 RESULTS_FILE = "results.json"
@@ -173,7 +173,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         dtype=chosen.dtype,
         peers=tuple(dict.fromkeys((OWN, *peers))),
         plan=plan,
-        startup_models=models[:1] if chosen.quick else _one_of_each_kind(models),
+        startup_models=_one_of_each_kind(models) if chosen.full else models[:1],
         calls=tuple(catalogue.calls(chosen.quick)),
         call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
         error_dtypes=catalogue.DTYPES[:1] if chosen.quick else catalogue.DTYPES,

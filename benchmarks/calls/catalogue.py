@@ -33,7 +33,7 @@ UPDATES = {"sgd_update": {"lr": 1e-3}, "momentum_update": {"lr": 1e-3}, "adam_up
 class Plan:
     """How much is measured per call; seconds."""
 
-    rounds: int = 15
+    rounds: int = 11
     burst_seconds: float = 0.003
     warm_seconds: float = 0.001
 
