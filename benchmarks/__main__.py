@@ -155,7 +155,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     peers = _known("--peers", chosen.peers or tuple(PEERS), PEERS)
     plan = Plan()
     if chosen.quick:
-        plan = replace(plan, rounds=10, case_seconds=0.6)
+        plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
     elif chosen.full:
         plan = replace(plan, min_rounds=7, case_seconds=6.0)
     if chosen.rounds:
@@ -164,6 +164,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
     models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
+    peers = tuple(dict.fromkeys((OWN, *peers)))
     options = Options(
         command=" ".join(["python -m benchmarks", *_without_out(typed)]),
         models=models,
@@ -171,8 +172,9 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         most_flops=_most_flops(chosen),
         threads=threads,
         dtype=chosen.dtype,
-        peers=tuple(dict.fromkeys((OWN, *peers))),
+        peers=peers,
         plan=plan,
+        startup_peers=(OWN,) if chosen.quick else peers,
         startup_models=_one_of_each_kind(models) if chosen.full else models[:1],
         calls=tuple(catalogue.calls(chosen.quick)),
         call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),

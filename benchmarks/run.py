@@ -44,6 +44,7 @@ class Options:
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
     plan: Plan
+    startup_peers: tuple[str, ...]
     startup_models: tuple[Model, ...]
     calls: tuple[Call, ...]
     call_plan: CallPlan
@@ -65,7 +66,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
     total = (
         len(cases)
         + CEILING_UNITS * len(options.threads)
-        + STARTUP_UNITS * len(options.peers) * len(options.startup_models)
+        + STARTUP_UNITS * len(options.startup_peers) * len(options.startup_models)
         + KERNEL_ERRORS_UNITS
         + CALL_UNITS * len(options.calls)
         + SCALING_UNITS * sum(map(len, options.sweeps.values()))
@@ -141,7 +142,7 @@ def _ceilings(results: Results, options: Options, shown: Progress) -> None:
 def _startups(results: Results, options: Options, path: str, folder: Path, shown: Progress) -> None:
     for model in options.startup_models:
         case = Case(model, STARTUP_BATCH_SIZE, options.dtype, threads=1)
-        for peer in options.peers:
+        for peer in options.startup_peers:
             shown.doing(f"start-up of {peer}, {model.name}")
             results.startups.append(startup.measure(peer, case, path, start_worker, _caches(folder, peer, model)))
             shown.advance(STARTUP_UNITS)

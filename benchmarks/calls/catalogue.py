@@ -38,7 +38,7 @@ class Plan:
     warm_seconds: float = 0.001
 
 
-QUICK_PLAN = Plan(rounds=9, burst_seconds=0.001, warm_seconds=0.0003)
+QUICK_PLAN = Plan(rounds=7, burst_seconds=0.001, warm_seconds=0.0003)
 
 
 @dataclass(frozen=True)

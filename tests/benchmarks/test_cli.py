@@ -88,6 +88,7 @@ def test_the_default_is_everything_and_quick_is_less():
     assert (len(quick.batch_sizes), quick.threads, len(quick.startup_models)) == (3, (1,), 1)
     assert set(quick.calls) < set(whole.calls)
     assert not quick.sweeps
+    assert (quick.startup_peers, whole.startup_peers) == (("fastnn",), whole.peers)
     assert [case.threads for case in whole.sweeps["threads"]] == list(whole.threads)
     assert all(case.model.sizes[0] == 64 for case in whole.sweeps["width"])
     assert quick.plan.case_seconds < whole.plan.case_seconds < options("--full").plan.case_seconds
