@@ -26,8 +26,9 @@ from fastnn.datasets import DatasetError
 
 OWN = "fastnn"
 DATA = ("auto", *IMAGES)
-# Steps of the widest model on the largest batch take half a second: 6 minutes of a race are for the others.
-DEFAULT_FLOPS = 3e10
+# Operations of a step: the widest model takes half a second on the largest batch, and a run of minutes goes without.
+DEFAULT_FLOPS = 1e10
+QUICK_FLOPS = 2e9
 DEFAULT_OUT = Path("reports/latest")
 RESULTS_FILE = "results.json"
 INTERRUPTED = 130
@@ -154,7 +155,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     peers = _known("--peers", chosen.peers or tuple(PEERS), PEERS)
     plan = Plan()
     if chosen.quick:
-        plan = replace(plan, rounds=10, case_seconds=0.6)
+        plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
     elif chosen.full:
         plan = replace(plan, min_rounds=7, case_seconds=6.0)
     if chosen.rounds:
@@ -163,18 +164,21 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
     models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
+    peers = tuple(dict.fromkeys((OWN, *peers)))
     options = Options(
         command=" ".join(["python -m benchmarks", *_without_out(typed)]),
         models=models,
         batch_sizes=chosen.batch_sizes or (QUICK_BATCH_SIZES if chosen.quick else BATCH_SIZES),
-        most_flops=math.inf if chosen.full or chosen.batch_sizes else DEFAULT_FLOPS,
+        most_flops=_most_flops(chosen),
         threads=threads,
         dtype=chosen.dtype,
-        peers=tuple(dict.fromkeys((OWN, *peers))),
+        peers=peers,
         plan=plan,
-        startup_models=models[:1] if chosen.quick else _one_of_each_kind(models),
+        startup_peers=(OWN,) if chosen.quick else peers,
+        startup_models=_one_of_each_kind(models) if chosen.full else models[:1],
         calls=tuple(catalogue.calls(chosen.quick)),
         call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
+        error_dtypes=catalogue.DTYPES[:1] if chosen.quick else catalogue.DTYPES,
         sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
@@ -182,6 +186,13 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         return options, read([*models, *swept])
     except DatasetError as error:
         raise UsageError(str(error)) from error
+
+
+def _most_flops(chosen: argparse.Namespace) -> float:
+    """Of a case's step: what is named or wanted in full has no limit."""
+    if chosen.full or chosen.batch_sizes:
+        return math.inf
+    return QUICK_FLOPS if chosen.quick else DEFAULT_FLOPS
 
 
 def _models_by_name() -> dict[str, Model]:

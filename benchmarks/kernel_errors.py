@@ -7,7 +7,7 @@ from fastnn.ops import DECLARED
 from fastnn.ops.verify import comparisons
 
 
-def measure(dtypes: tuple[str, ...] = ("float32", "float64")) -> list[KernelError]:
+def measure(dtypes: tuple[str, ...]) -> list[KernelError]:
     """One entry per kernel and dtype."""
     entries = []
     for name, function in DECLARED.items():

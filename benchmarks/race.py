@@ -36,7 +36,7 @@ class Plan:
 
     rounds: int = 30
     min_rounds: int = 6  # the fewest that give an interval of 95%
-    case_seconds: float = 2.0  # no further round, beyond the least number, once the rounds have taken this long
+    case_seconds: float = 1.2  # no further round, beyond the least number, once the rounds have taken this long
     burst_seconds: float = 0.01
     warm_one: float = 0.01  # with one thread: caches and branch predictors
     warm_many: float = 0.04  # with several: freshly woken threads start on one core

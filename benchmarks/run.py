@@ -25,7 +25,7 @@ from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
 from benchmarks.results import Results
 from benchmarks.transport import Transport, start_worker
-from benchmarks.verify import SLOW_FLOPS, SLOW_STEPS, STEPS, Expectation, expect
+from benchmarks.verify import SLOW_FLOPS, SLOW_PARAMETERS, SLOW_STEPS, STEPS, Expectation, expect
 
 STARTUP_BATCH_SIZE = 32
 # For the progress bar, in units of one case.
@@ -44,10 +44,12 @@ class Options:
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
     plan: Plan
+    startup_peers: tuple[str, ...]
     startup_models: tuple[Model, ...]
     calls: tuple[Call, ...]
     call_plan: CallPlan
     sweeps: Mapping[str, list[Case]]
+    error_dtypes: tuple[str, ...]  # in which kernels are held against their references
 
 
 def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]:
@@ -64,7 +66,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
     total = (
         len(cases)
         + CEILING_UNITS * len(options.threads)
-        + STARTUP_UNITS * len(options.peers) * len(options.startup_models)
+        + STARTUP_UNITS * len(options.startup_peers) * len(options.startup_models)
         + KERNEL_ERRORS_UNITS
         + CALL_UNITS * len(options.calls)
         + SCALING_UNITS * sum(map(len, options.sweeps.values()))
@@ -92,7 +94,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
                 small = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
                 interrupted = _scaling(results, options, small)
             if not interrupted:
-                _kernel_errors(results, shown)
+                _kernel_errors(results, options, shown)
         except KeyboardInterrupt:
             interrupted = True
     results.conditions["load_after"] = machine.load_average()
@@ -118,7 +120,8 @@ def _conditions(options: Options) -> dict[str, Any]:
         "command": options.command,
         "data": list(dict.fromkeys(model.data for model in options.models)),
         "plan": asdict(options.plan),
-        "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations",
+        "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations "
+        f"or updates over {SLOW_PARAMETERS:.0e} parameters",
         "bandwidth_array_bytes": ceilings.array_bytes(),
         "versions": machine.versions(options.peers),
         "blas": machine.blas(),
@@ -139,7 +142,7 @@ def _ceilings(results: Results, options: Options, shown: Progress) -> None:
 def _startups(results: Results, options: Options, path: str, folder: Path, shown: Progress) -> None:
     for model in options.startup_models:
         case = Case(model, STARTUP_BATCH_SIZE, options.dtype, threads=1)
-        for peer in options.peers:
+        for peer in options.startup_peers:
             shown.doing(f"start-up of {peer}, {model.name}")
             results.startups.append(startup.measure(peer, case, path, start_worker, _caches(folder, peer, model)))
             shown.advance(STARTUP_UNITS)
@@ -164,8 +167,8 @@ def _scaling(results: Results, options: Options, race: Race) -> bool:
     return race.interrupted
 
 
-def _kernel_errors(results: Results, shown: Progress) -> None:
+def _kernel_errors(results: Results, options: Options, shown: Progress) -> None:
     shown.doing("errors of the kernels against their references")
-    results.kernel_errors = kernel_errors.measure()
+    results.kernel_errors = kernel_errors.measure(options.error_dtypes)
     shown.advance(KERNEL_ERRORS_UNITS)
     shown.done("errors of the kernels against their references")

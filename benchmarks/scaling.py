@@ -14,7 +14,7 @@ from benchmarks.race import Plan
 PEERS = ("fastnn", "numpy", "pytorch")
 PLAN = Plan(rounds=9, min_rounds=3, case_seconds=0.4)  # curves over decades: no verdicts are drawn from them
 
-BATCH_SIZES = (512, 2048, 8192, 32768, 65536)
+BATCH_SIZES = (512, 2048, 8192, 65536)
 WIDTHS = (16, 64, 256, 1024, 2048)
 DEPTHS = range(1, 7)
 ROWS = 128  # where the batch is not what is swept

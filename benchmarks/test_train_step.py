@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import BATCH_SIZES, MODELS, Case, Model
+from benchmarks.cases import BATCH_SIZES, MODELS, Case, grid
 from benchmarks.peers import PEERS, Unavailable
 from benchmarks.verify import expect, steps_of
 
 # Compiling takes a minute a case: left to `python -m benchmarks`.
 IMPLEMENTATIONS = [name for name in PEERS if name != "pytorch-compiled"]
+# Steps of half a second, too, are for `python -m benchmarks --full`.
+CASES = grid(MODELS, BATCH_SIZES, [1], most_flops=1e10)
 
 
 def rows(case: Case) -> list[tuple[Any, Any]]:
@@ -24,15 +26,13 @@ def rows(case: Case) -> list[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.benchmark(max_time=0.2, min_rounds=5, warmup=True, warmup_iterations=1)
-def test_train_step(model: Model, batch_size: int, implementation: str, benchmark: Any, measure: Any) -> None:
+def test_train_step(case: Case, implementation: str, benchmark: Any, measure: Any) -> None:
     if missing := PEERS[implementation].missing():
         pytest.skip(missing)
-    case = Case(model, batch_size)
     benchmark.group = case.name
-    batches, weights = rows(case), model.initial_weights(case.dtype)
+    batches, weights = rows(case), case.model.initial_weights(case.dtype)
     peer_class = PEERS[implementation].load()
     try:
         peer = peer_class(case, weights, peer_class.prepare(case, batches))
@@ -47,4 +47,4 @@ def test_train_step(model: Model, batch_size: int, implementation: str, benchmar
     def step() -> None:
         peer.synchronise(peer.step(next(steps)))
 
-    measure(step, rows=batch_size, flops=case.flops, bytes_moved=case.bytes_moved)
+    measure(step, rows=case.batch_size, flops=case.flops, bytes_moved=case.bytes_moved)

@@ -25,7 +25,8 @@ from fastnn.reference.mlp import MLP
 from fastnn.reference.optimizers import SGD, Adam
 
 STEPS = 5  # enough that a wrong bias correction or moment shows
-SLOW_STEPS, SLOW_FLOPS = 2, 2e9  # the least that show them, where a step takes more operations than this
+SLOW_STEPS = 2  # the least that show them, where a step takes more operations or updates more parameters than these
+SLOW_FLOPS, SLOW_PARAMETERS = 2e9, 1e6
 ADAM_BETA2 = 0.999  # everyone's default
 CONFIDENCE = 8.0  # the lambda above: one failure by chance in 4e13
 
@@ -79,7 +80,8 @@ def parameter_name(k: int) -> str:
 
 def steps_of(case: Case) -> int:
     """How many steps of a case are verified."""
-    return STEPS if case.flops <= SLOW_FLOPS else SLOW_STEPS
+    slow = case.flops > SLOW_FLOPS or case.model.parameter_count > SLOW_PARAMETERS
+    return SLOW_STEPS if slow else STEPS
 
 
 def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation) -> Expectation:

@@ -33,12 +33,12 @@ UPDATES = {"sgd_update": {"lr": 1e-3}, "momentum_update": {"lr": 1e-3}, "adam_up
 class Plan:
     """How much is measured per call; seconds."""
 
-    rounds: int = 15
+    rounds: int = 11
     burst_seconds: float = 0.003
     warm_seconds: float = 0.001
 
 
-QUICK_PLAN = Plan(rounds=9, burst_seconds=0.001, warm_seconds=0.0003)
+QUICK_PLAN = Plan(rounds=7, burst_seconds=0.001, warm_seconds=0.0003)
 
 
 @dataclass(frozen=True)

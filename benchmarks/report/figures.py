@@ -176,7 +176,7 @@ def _startup(source: Source) -> Drawing:
     def draw(axes: Axes, model: str) -> None:
         for place, name in enumerate(names):
             _start_bars(axes, place, starts.get((model, name)), longest)
-        axes.set_xlim(0, 1.6 * longest)  # room for the figures beside the longest bar
+        axes.set_xlim(0, 1.85 * longest)  # room for the figures beside the longest bar
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), [textwrap.fill(label(name), 21) for name in names])
         axes.tick_params(axis="y", length=0, labelcolor=INK)

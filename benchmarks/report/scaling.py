@@ -75,8 +75,8 @@ def _times(source: Source, frame: pd.DataFrame) -> Drawing:
 
     title = f"A step as it grows: {_growth(frame)}"
     note = (
-        "Median time of a training step, lower is better; times, batch and width on log scales. Every point is a "
-        "verified, paired race of its own; a gap is a cell without a time."
+        "Median time of a training step, lower is better; times, batch and width on log scales. One thread where "
+        "threads are not swept. Every point is a verified, paired race of its own; a gap is a cell without a time."
     )
     timed = in_order(frame.loc[frame["median_seconds"].notna(), "implementation"])
     return paneled(source, "scaling", title, note, "time per step", draw_panel, timed, panels)
@@ -117,13 +117,12 @@ def _swept_axis(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _title(sweep: str, rows: pd.DataFrame) -> str:
     """What stays the same in the panel."""
-    label, batch, threads = (rows[name].iloc[0] for name in ("model_label", "batch_size", "threads"))
+    label, batch = rows["model_label"].iloc[0], rows["batch_size"].iloc[0]
     if sweep == "width":
         label = re.sub(r"-\d+-", "-width-", label, count=1)
     if sweep == "depth":
         label = re.sub(r"(-128)+-", "-128-…-", label, count=1)
-    parts = [label] + ([] if sweep == "batch" else [f"batch {batch}"])
-    return ", ".join(parts + ([] if sweep == "threads" else [fmt.count(threads, "thread")]))
+    return label if sweep == "batch" else f"{label}, batch {batch}"
 
 
 def _growth(frame: pd.DataFrame) -> str:

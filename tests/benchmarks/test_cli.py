@@ -77,7 +77,8 @@ def test_the_default_is_everything_and_quick_is_less():
         "64-1024-1024-10-relu-adam",
     ]
     assert [model.data for model in whole.models] == ["digits", "digits", "pima", "digits"]
-    assert whole.startup_models == whole.models[:2]
+    assert whole.startup_models == whole.models[:1]
+    assert options("--full").startup_models == whole.models[:2]
     assert (whole.batch_sizes[0], whole.batch_sizes[-1]) == (1, 8192)
     wide = grid(options("--full").models, (8192,), (1,), most_flops=options("--full").most_flops)
     assert len(wide) == len(MODELS)
@@ -87,6 +88,7 @@ def test_the_default_is_everything_and_quick_is_less():
     assert (len(quick.batch_sizes), quick.threads, len(quick.startup_models)) == (3, (1,), 1)
     assert set(quick.calls) < set(whole.calls)
     assert not quick.sweeps
+    assert (quick.startup_peers, whole.startup_peers) == (("fastnn",), whole.peers)
     assert [case.threads for case in whole.sweeps["threads"]] == list(whole.threads)
     assert all(case.model.sizes[0] == 64 for case in whole.sweeps["width"])
     assert quick.plan.case_seconds < whole.plan.case_seconds < options("--full").plan.case_seconds
@@ -111,7 +113,7 @@ def _short(monkeypatch: pytest.MonkeyPatch):
     """Without the parts that take seconds and are tested elsewhere."""
     monkeypatch.setattr(ceilings, "measure", lambda threads, dtype: Ceiling(threads, dtype, 1e11, 1e10))
     monkeypatch.setattr(startup, "measure", lambda peer, case, *_: StartUp(peer, case.model.name, "ok", "", 0.1, 2, 1))
-    monkeypatch.setattr(run, "_kernel_errors", lambda results, shown: None)
+    monkeypatch.setattr(run, "_kernel_errors", lambda results, options, shown: None)
     monkeypatch.setattr(run, "_calls", lambda results, options, shown: None)
     monkeypatch.setattr(scaling, "sweeps", lambda on, threads, dtype: {"batch": [Case(on(MODELS[0]), 4, dtype)]})
 
