@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         description="Race fastnn's training step against its peers and write a report.",
     )
     size = whole.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="3 batch sizes, 1 thread, few rounds: a minute")
+    size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
     whole.add_argument("--models", type=_names, metavar="NAME,...", help=f"of {_listed(m.name for m in MODELS)}")
     whole.add_argument(
@@ -176,9 +176,8 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         plan=plan,
         startup_peers=(OWN,) if chosen.quick else peers,
         startup_models=_one_of_each_kind(models) if chosen.full else models[:1],
-        calls=tuple(catalogue.calls(chosen.quick)),
-        call_plan=catalogue.QUICK_PLAN if chosen.quick else catalogue.Plan(),
-        error_dtypes=catalogue.DTYPES[:1] if chosen.quick else catalogue.DTYPES,
+        calls=() if chosen.quick else tuple(catalogue.calls()),
+        error_dtypes=() if chosen.quick else catalogue.DTYPES,
         sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]

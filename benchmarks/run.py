@@ -47,7 +47,6 @@ class Options:
     startup_peers: tuple[str, ...]
     startup_models: tuple[Model, ...]
     calls: tuple[Call, ...]
-    call_plan: CallPlan
     sweeps: Mapping[str, list[Case]]
     error_dtypes: tuple[str, ...]  # in which kernels are held against their references
 
@@ -155,7 +154,7 @@ def _caches(folder: Path, peer: str, model: Model) -> Path:
 
 def _calls(results: Results, options: Options, shown: Progress) -> None:
     part = Part(shown, CALL_UNITS * len(options.calls))
-    results.calls = calls.measure(options.calls, options.peers, options.call_plan, part)
+    results.calls = calls.measure(options.calls, options.peers, CallPlan(), part)
     shown.done(f"{len(options.calls)} single calls")
 
 

@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import sharing, threads
 from fastnn.initializers import initial_weights
-from fastnn.kernels import activations, losses, step_call, train_step
+from fastnn.kernels import activations, losses, step_arguments, train_step
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.panels import pack, unpack
 from fastnn.kernels.simd import VECTOR_BYTES
 from fastnn.kernels.softmax import softmax
-from fastnn.kernels.step_call import call_parallel_train_step, call_train_step
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 
@@ -104,10 +103,10 @@ class MLP:
             self._table_address, optimizer.code, step, min(train_step.TILE, -(-n // (8 * workers)) * 8), workers,
         )  # fmt: skip
         if workers == 1 or threads.get_num_threads() == 1:
-            loss, wrong = call_train_step(*arguments)
+            loss, wrong = train_step.train_step(*arguments)
         else:
             with sharing.parallel_region:
-                loss, wrong = call_parallel_train_step(*arguments)
+                loss, wrong = train_step.parallel_train_step(*arguments)
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
         state.step = step
@@ -224,7 +223,7 @@ class MLP:
 
     def _begin_table(self) -> None:
         """The table that a training step reads, and nobody trained by yet."""
-        self._table = np.zeros(step_call.TABLE_SIZE, np.int64)
+        self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
         self._optimizer: Optimizer | None = None
         self._tell()
@@ -234,8 +233,8 @@ class MLP:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
         self._optimizer, self._state = optimizer, optimizer.state(self, self._parameters)
-        self._table[step_call.MOMENTS] = self._state.moments.ctypes.data
-        self._table[step_call.HYPER] = optimizer.hyper.ctypes.data
+        self._table[step_arguments.MOMENTS] = self._state.moments.ctypes.data
+        self._table[step_arguments.HYPER] = optimizer.hyper.ctypes.data
 
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
@@ -251,19 +250,19 @@ class MLP:
         """Write down for the training step where everything is, but for what belongs to the optimizer."""
         table = self._table
         for place, array in (
-            (step_call.PARAMETERS, self._parameters),
-            (step_call.GRADIENTS, self._gradients),
-            (step_call.WORKSPACE, self._workspace),
-            (step_call.TRANSPOSED, self._transposed),
-            (step_call.SIZES, self._sizes),
-            (step_call.LOSSES, self._losses),
+            (step_arguments.PARAMETERS, self._parameters),
+            (step_arguments.GRADIENTS, self._gradients),
+            (step_arguments.WORKSPACE, self._workspace),
+            (step_arguments.TRANSPOSED, self._transposed),
+            (step_arguments.SIZES, self._sizes),
+            (step_arguments.LOSSES, self._losses),
         ):
             table[place] = array.ctypes.data
-        table[step_call.PARAMETERS_SIZE] = self._parameters.size
-        table[step_call.TRANSPOSED_SIZE] = self._transposed.size
-        table[step_call.WORKSPACE_ROWS], table[step_call.WORKSPACE_COLUMNS] = self._workspace.shape
-        table[step_call.LAYERS] = len(self.sizes) - 1
-        table[step_call.ACTIVATION], table[step_call.LOSS] = self._codes
+        table[step_arguments.PARAMETERS_SIZE] = self._parameters.size
+        table[step_arguments.TRANSPOSED_SIZE] = self._transposed.size
+        table[step_arguments.WORKSPACE_ROWS], table[step_arguments.WORKSPACE_COLUMNS] = self._workspace.shape
+        table[step_arguments.LAYERS] = len(self.sizes) - 1
+        table[step_arguments.ACTIVATION], table[step_arguments.LOSS] = self._codes
 
 
 def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:

@@ -16,7 +16,7 @@ ELEMENTS = (4096, 65536)  # the first lie in the first-level cache, the second i
 COLUMNS = (10, 128)
 LOSS_ROWS = (1, 32, 512, 2048)
 # Multiplications of the largest product: beyond, a training step of the same model shows the same.
-MOST_WORK, QUICK_WORK = 1e9, 1e7
+MOST_WORK = 1e9
 
 FAMILIES = {
     "forward": "Layer, forward: y = x w + b",
@@ -38,9 +38,6 @@ class Plan:
     warm_seconds: float = 0.001
 
 
-QUICK_PLAN = Plan(rounds=7, burst_seconds=0.001, warm_seconds=0.0003)
-
-
 @dataclass(frozen=True)
 class Call:
     """One function on arrays of one size."""
@@ -59,11 +56,9 @@ class Call:
         return f"{self.function}/{self.size.replace(' ', '').replace(',', '')}/{self.dtype}"
 
 
-def calls(quick: bool = False) -> list[Call]:
+def calls() -> list[Call]:
     """In the order of the report."""
     every = [*_products(), *_elementwise(), *_softmax(), *_losses(), *_updates()]
-    if quick:
-        return [call for call in every if call.dtype == DTYPES[0] and _work(call) <= QUICK_WORK]
     return [call for call in every if _work(call) <= MOST_WORK]
 
 

@@ -25,6 +25,14 @@ def inlined(function: Callable) -> Callable:
     return register_jitable(fastmath=_FUSED, forceinline=True, **_COMPILED)(function)
 
 
+def expanded(function: Callable) -> Callable:
+    """A helper that Numba copies into its one caller and never compiles on its own.
+
+    What a kernel calls is compiled again, and whole, with each kernel above it: every level costs seconds.
+    """
+    return numba.njit(inline="always", fastmath=_FUSED, **_COMPILED)(function)
+
+
 def inlined_sum(function: Callable) -> Callable:
     """An inlined helper that adds up, in whatever order is fastest, and does nothing else."""
     return register_jitable(fastmath=_REORDERED, forceinline=True, **_COMPILED)(function)

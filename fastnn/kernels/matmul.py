@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn.kernels.jit import kernel
+from fastnn.kernels.jit import expanded, kernel
 from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, address, moved, tile_product
 
@@ -18,7 +18,7 @@ _8x3_start, _8x2_start, _8x1_start = (tile_product(8, vectors, fetch_start=True)
 NOTHING, ROWS_AHEAD, START = 0, 1, 2
 
 
-@kernel
+@expanded
 def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
     if rows == 8 and fetch == ROWS_AHEAD:
         _8x3_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
@@ -34,7 +34,7 @@ def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, f
         _1x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
 
 
-@kernel
+@expanded
 def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
     if rows == 8 and fetch == ROWS_AHEAD:
         _8x2_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
@@ -50,7 +50,7 @@ def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fet
         _1x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
 
 
-@kernel
+@expanded
 def _one_vector(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
     if rows == 8 and fetch == ROWS_AHEAD:
         _8x1_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)

@@ -11,10 +11,11 @@ optimizer moments have the same layout. Padding starts as zero, its gradient is 
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
 from fastnn.kernels.activations import activate, activate_backward
-from fastnn.kernels.jit import inlined, kernel, parallel_kernel
+from fastnn.kernels.jit import expanded, inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR, loss_sum
 from fastnn.kernels.matmul import (
     NOTHING,
@@ -36,6 +37,7 @@ from fastnn.kernels.simd import (
     moved,
     restore_subnormals,
 )
+from fastnn.kernels.step_arguments import arrays_of, wrong_label
 
 # Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
 # rows and outputs stay in the second-level cache.
@@ -160,7 +162,7 @@ def descend(m, i, o, a, a_row, dy, at, parameters, rate, scratch):
     add_rows(dy, parameters[at + i * o : at + (i + 1) * o])
 
 
-@kernel
+@expanded
 def tile_step(
     x, t, first, m, few, one_tile, parameters, gradient, state, sizes, activation, loss, optimizer, step, hyper, scale,
     transposed, outputs, deltas, zeros, scratch
@@ -259,15 +261,18 @@ def mean_divisor(loss, n, classes):
 
 
 @kernel
-def train_step(
-    x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile,
-    workers
-):  # fmt: skip
-    """Forward, loss, backward, update on one thread; returns the mean loss before the update, in float64.
+def train_step(x, t, n, like, target_like, table, optimizer, step, tile, workers):
+    """Forward, loss, backward, update on one thread; the arguments are those of `step_arguments`.
 
-    Sums are those of so many workers; with one the gradient of a batch of one tile is never stored.
+    Returns the mean loss before the update, in float64, and -1; or, with nothing changed, where the first label out of
+    range is. Sums are those of so many workers; with one the gradient of a batch of one tile is never stored.
     """
-    n = x.shape[0]
+    x, t, parameters, state, gradients, workspace, transposed, sizes, hyper, _, activation, loss = arrays_of(
+        x, t, n, like, target_like, table
+    )
+    wrong = wrong_label(t, sizes[-1])
+    if wrong >= 0:
+        return np.nan, wrong
     divisor = mean_divisor(loss, n, sizes[-1])
     if not few_rows(n, lanes(x)):
         transpose_weights(parameters, sizes, transposed)
@@ -280,20 +285,20 @@ def train_step(
         )  # fmt: skip
     if not one_tile:
         reduce_and_update(0, parameters.size, workers, optimizer, parameters, gradients, state, step, hyper)
-    return total / divisor
+    return total / divisor, wrong
 
 
 @parallel_kernel
-def parallel_train_step(
-    x, t, parameters, state, gradients, workspace, transposed, sizes, activation, loss, optimizer, step, hyper, tile,
-    workers, losses
-):  # fmt: skip
-    """The same, to the bit, with each worker on a thread: two parallel regions, the tiles and the update.
-
-    `losses` (at least workers) float64 is room for their losses.
-    """
-    divisor = mean_divisor(loss, x.shape[0], sizes[-1])
-    if not few_rows(x.shape[0], lanes(x)):
+def parallel_train_step(x, t, n, like, target_like, table, optimizer, step, tile, workers):
+    """The same, to the bit, with each worker on a thread: two parallel regions, the tiles and the update."""
+    x, t, parameters, state, gradients, workspace, transposed, sizes, hyper, losses, activation, loss = arrays_of(
+        x, t, n, like, target_like, table
+    )
+    wrong = wrong_label(t, sizes[-1])
+    if wrong >= 0:
+        return np.nan, wrong
+    divisor = mean_divisor(loss, n, sizes[-1])
+    if not few_rows(n, lanes(x)):
         transpose_weights(parameters, sizes, transposed)
     for worker in prange(workers):
         losses[worker] = worker_step(
@@ -308,7 +313,7 @@ def parallel_train_step(
     total = 0.0
     for worker in range(workers):
         total += losses[worker]
-    return total / divisor
+    return total / divisor, wrong
 
 
 @kernel
