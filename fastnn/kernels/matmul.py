@@ -2,68 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastnn.kernels.jit import expanded, kernel
 from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, address, moved, tile_product
-
-# One micro-kernel per number of rows and vectors; the largest also as ones that fetch what comes next.
-_8x3, _4x3, _2x3, _1x3 = (tile_product(rows, 3) for rows in (8, 4, 2, 1))
-_8x2, _4x2, _2x2, _1x2 = (tile_product(rows, 2) for rows in (8, 4, 2, 1))
-_8x1, _4x1, _2x1, _1x1 = (tile_product(rows, 1) for rows in (8, 4, 2, 1))
-_8x3_ahead, _8x2_ahead, _8x1_ahead = (tile_product(8, vectors, fetch_ahead=True) for vectors in (3, 2, 1))
-_8x3_start, _8x2_start, _8x1_start = (tile_product(8, vectors, fetch_start=True) for vectors in (3, 2, 1))
-
 
 # What a product fetches before it is needed.
 NOTHING, ROWS_AHEAD, START = 0, 1, 2
 
 
-@expanded
-def _three_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
-    if rows == 8 and fetch == ROWS_AHEAD:
-        _8x3_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 8 and fetch == START:
-        _8x3_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 8:
-        _8x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 4:
-        _4x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 2:
-        _2x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    else:
-        _1x3(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+def _tiles(vectors: int) -> Callable:
+    """The micro-kernels for a panel of so many vectors: one per number of rows, and for most rows those that fetch."""
+    eight, four, two, one = (tile_product(rows, vectors) for rows in (8, 4, 2, 1))
+    fetching_rows = tile_product(8, vectors, fetch_ahead=True)
+    fetching_start = tile_product(8, vectors, fetch_start=True)
+
+    @expanded
+    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
+        if rows == 8 and fetch == ROWS_AHEAD:
+            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+        elif rows == 8 and fetch == START:
+            fetching_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+        elif rows == 8:
+            eight(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+        elif rows == 4:
+            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+        elif rows == 2:
+            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+        else:
+            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+
+    return product
 
 
-@expanded
-def _two_vectors(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
-    if rows == 8 and fetch == ROWS_AHEAD:
-        _8x2_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 8 and fetch == START:
-        _8x2_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 8:
-        _8x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 4:
-        _4x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 2:
-        _2x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    else:
-        _1x2(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-
-
-@expanded
-def _one_vector(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
-    if rows == 8 and fetch == ROWS_AHEAD:
-        _8x1_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 8 and fetch == START:
-        _8x1_start(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 8:
-        _8x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 4:
-        _4x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    elif rows == 2:
-        _2x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-    else:
-        _1x1(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+_one_vector, _two_vectors, _three_vectors = _tiles(1), _tiles(2), _tiles(3)
 
 
 @kernel

@@ -116,39 +116,32 @@ def sum_row(typing_context, y, columns):
     return y.dtype(y, types.int64), generate
 
 
-@intrinsic
-def scale_row(typing_context, y, factor, columns, out):
-    """out ← y factor, over a row. out may be y."""
-
-    def generate(context, builder, signature, arguments):
-        source, value, count, target = arguments
-        row = _RowLoop(builder, signature.args[0].dtype, count)
-        zero, factors = row.constant(0.0), row.splat(value)
-
-        def scale(offset, mask, state):
-            row.store(builder.fmul(row.load(source, offset, mask, zero), factors), target, offset, mask)
-            return state
-
-        row.run(zero, scale)
-        return context.get_dummy_value()
-
-    return types.none(y, y.dtype, types.int64, y), generate
-
-
-@intrinsic
-def subtract_row(typing_context, y, value, columns, out):
-    """out ← y - value, over a row. out may be y."""
+def _with_each(change: str):
+    """out ← the row y with a number, by that instruction."""
 
     def generate(context, builder, signature, arguments):
         source, number, count, target = arguments
         row = _RowLoop(builder, signature.args[0].dtype, count)
         zero, numbers = row.constant(0.0), row.splat(number)
 
-        def subtract(offset, mask, state):
-            row.store(builder.fsub(row.load(source, offset, mask, zero), numbers), target, offset, mask)
+        def body(offset, mask, state):
+            changed = getattr(builder, change)(row.load(source, offset, mask, zero), numbers)
+            row.store(changed, target, offset, mask)
             return state
 
-        row.run(zero, subtract)
+        row.run(zero, body)
         return context.get_dummy_value()
 
-    return types.none(y, y.dtype, types.int64, y), generate
+    return generate
+
+
+@intrinsic
+def scale_row(typing_context, y, factor, columns, out):
+    """out ← y factor, over a row. out may be y."""
+    return types.none(y, y.dtype, types.int64, y), _with_each("fmul")
+
+
+@intrinsic
+def subtract_row(typing_context, y, number, columns, out):
+    """out ← y - number, over a row. out may be y."""
+    return types.none(y, y.dtype, types.int64, y), _with_each("fsub")
