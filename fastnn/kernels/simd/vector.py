@@ -195,4 +195,4 @@ class _SquareRoot:
         return self.builder.fsub(c, self.builder.fmul(a, b, flags=["contract"]), flags=["contract"])
 
 
-_ZERO_OR_INFINITE = 0x02 | 0x04 | 0x08 | 0x10  # of either sign, as VFPCLASS counts them
+_ZERO_OR_INFINITE = 0x02 | 0x04 | 0x08  # 0, -0 and infinity, as VFPCLASS counts them

@@ -1,0 +1,90 @@
+"""Vectors as a type: the square root, parts of vectors, and the treatment of subnormal numbers."""
+
+from __future__ import annotations
+
+import platform
+
+import numba
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.kernels.simd import (
+    VECTOR_BYTES,
+    address,
+    everywhere,
+    flush_subnormals,
+    lanes,
+    load,
+    load_part,
+    restore_subnormals,
+    square_root,
+    store,
+    store_part,
+)
+
+
+@numba.njit
+def roots(x, y):
+    for k in range(0, x.size, lanes(x)):
+        store(square_root(load(address(x, k))), address(y, k))
+
+
+@numba.njit
+def twice_and_one(x, y, count):
+    store_part(
+        load_part(address(x, 0), count) * everywhere(x.dtype.type(2)) + everywhere(x.dtype.type(1)),
+        address(y, 0),
+        count,
+    )
+
+
+@numba.njit
+def product_while_flushed(x, y, products):
+    before = flush_subnormals()
+    products[0] = x[0] * y[0]
+    restore_subnormals(before)
+    products[1] = x[0] * y[0]
+
+
+def test_square_root_is_at_most_a_unit_off(dtype: str, rng: np.random.Generator) -> None:
+    limits = np.finfo(dtype)
+    x = np.exp2(rng.uniform(np.log2(limits.tiny), np.log2(limits.max), 2**16)).astype(dtype)
+    x = np.concatenate([x, rng.uniform(0.25, 4, 2**16).astype(dtype), np.array([limits.tiny, limits.max] * 32, dtype)])
+    y = np.empty_like(x)
+    roots(x, y)
+    assert np.max(np.abs(y - np.sqrt(x)) / np.spacing(np.sqrt(x))) <= 1
+
+
+def test_square_root_of_what_is_no_positive_number(dtype: str) -> None:
+    special = np.array([0.0, -0.0, np.inf, np.nan, -1.0, -np.inf, 4.0, 1.0] * 8, dtype)
+    y = np.empty_like(special)
+    roots(special, y)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(y, np.sqrt(special))
+    assert np.signbit(y[1])
+
+
+def test_parts_of_a_vector_touch_nothing_else(dtype: str) -> None:
+    per_vector = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for count in range(1, per_vector + 1):
+        x, y = np.full(count, 3, dtype), np.full(2 * per_vector, -1, dtype)
+        twice_and_one(x, y, count)
+        np.testing.assert_array_equal(y[:count], 7)
+        np.testing.assert_array_equal(y[count:], -1)
+
+
+def test_subnormal_numbers_are_zero_only_meanwhile(dtype: str) -> None:
+    tiny = np.finfo(dtype).tiny
+    products = np.empty(2, dtype)
+    product_while_flushed(np.array([tiny], dtype), np.array([0.5], dtype), products)
+    known = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
+    assert products[0] == (0 if known else tiny / 2)
+    assert products[1] == tiny / 2
+
+
+@pytest.mark.parametrize("n", [1, 200])
+def test_training_leaves_subnormal_numbers_to_python(n: int) -> None:
+    net = fastnn.MLP((3, 4, 2))
+    net.train_step(np.ones((n, 3), np.float32), np.zeros(n, np.int64), fastnn.Adam())
+    assert np.float32(1e-40) * np.float32(0.5) > 0
