@@ -113,7 +113,7 @@ def test_calls_cover_every_layer_and_function_once():
     assert "exp/65536/float64" in names
 
 
-@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
+@pytest.mark.parametrize("call", calls()[::3], ids=lambda call: call.name)
 def test_a_call_has_inputs_of_its_shapes(call: Call):
     declaration, arrays, _ = inputs(call)
     assert len(arrays) == len(declaration.arrays)
