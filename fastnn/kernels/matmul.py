@@ -135,20 +135,9 @@ def times_transposed_panels(m, inner, columns, lanes, dy, panels, dx, dx_row, ze
                 w = moved(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (turned_dx, lanes)
                 panel_product(
-                    height,
-                    1,
-                    w,
-                    width,
-                    1,
-                    address(scratch, 0),
-                    lanes,
-                    begin,
-                    begin_row,
-                    turned_dx,
-                    lanes,
-                    used,
+                    height, 1, w, width, 1, address(scratch, 0), lanes, begin, begin_row, turned_dx, lanes, used,
                     NOTHING,
-                )
+                )  # fmt: skip
             for r in range(rows):
                 out = moved(dx, (first_row + r) * dx_row + first)
                 for k in range(height):

@@ -21,10 +21,14 @@ def _vector_bytes() -> int:
     return 64 if "avx512f" in features else 32 if "avx" in features else 16
 
 
-# The widest registers that the CPU has, and the tile of a matrix product that fits in them: TILE_ROWS times
-# TILE_VECTORS accumulators, a vector of B for each column of vectors, and a broadcast element of A.
+# The widest registers that the CPU has, in bytes.
 VECTOR_BYTES = _vector_bytes()
+
+# The tile of a matrix product that fits in its registers: TILE_ROWS times TILE_VECTORS accumulators, a vector of B for
+# each column of vectors, and a broadcast element of A.
 _REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
+TILE_ROWS, TILE_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
+
 # How inline assembly names a vector register; empty where it is not known.
 REGISTER_CONSTRAINT = (
     ("v" if VECTOR_BYTES == 64 else "x")
@@ -34,8 +38,6 @@ REGISTER_CONSTRAINT = (
 
 # Whether square roots are begun by AVX-512's table.
 LOOKS_UP_ROOTS = VECTOR_BYTES == 64 and "avx512dq" in _features()
-
-TILE_ROWS, TILE_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
 
 FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
 INT_OF = {value: key for key, value in FLOAT_OF.items()}
