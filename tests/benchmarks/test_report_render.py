@@ -315,3 +315,25 @@ def test_headline_command(results, tmp_path, capsys):
     file.write_text("{")
     assert headline.main(arguments) == 2
     assert "results.json" in capsys.readouterr().err
+
+
+def test_memory_is_compared_within_each_model(results):
+    """A peer that trains only small models is not leaner for that."""
+    changed = copy.deepcopy(results)
+    largest = max(cell.batch_size for cell in changed.cells)
+    models = sorted({cell.model for cell in changed.cells})
+    for cell in changed.cells:
+        size = 10 ** (3 + models.index(cell.model))
+        cell.peak_memory = size if cell.implementation == "fastnn" else 2 * size
+    threads = len({cell.threads for cell in changed.cells})
+    cases = threads * len(models)
+    assert title_of_memory(changed).endswith(f"at batch {largest}: fastnn needs the least in {cases} of {cases} cases")
+    for cell in changed.cells:
+        if cell.model == models[0] and cell.implementation == "fastnn":
+            cell.peak_memory *= 3
+    assert title_of_memory(changed).endswith(f"in {cases - threads} of {cases} cases")
+
+
+def title_of_memory(results: Results) -> str:
+    (drawing,) = [d for d in figures.draw_all(results, to_frame(results), summarize(results)) if d.name == "memory"]
+    return drawing.title
