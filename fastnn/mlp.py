@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import sharing, threads
 from fastnn.initializers import initial_weights
-from fastnn.kernels import activations, losses, step_arguments, train_step
+from fastnn.kernels import activations, losses, step_arguments, step_tile, step_update, train_step
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.panels import pack, unpack
 from fastnn.kernels.simd import VECTOR_BYTES
@@ -23,6 +23,9 @@ _LABEL = np.dtype(np.int64)
 
 # How many share a large step where results must not depend on the number of threads; each needs a gradient of its own.
 _INVARIANT_WORKERS = 8
+
+# An update takes as long as so many rows, and most optimizers longer.
+_UPDATE_ROWS = 8
 
 
 class MLP:
@@ -67,14 +70,14 @@ class MLP:
         padded = [-(-size // self._lanes) * self._lanes for size in self.sizes]
         layers = list(zip(self.sizes, padded[1:], strict=False))
         self._parameters = _aligned_zeros((sum((i + 1) * o for i, o in layers),), self.dtype)
-        self._room = 2 * train_step.TILE * sum(padded[1:])
+        self._room = 2 * step_tile.TILE * sum(padded[1:])
         self._transposed = _aligned_zeros(
             (sum(o * i for i, o in zip(padded[1:], self.sizes[2:], strict=False)),), self.dtype
         )
         self._workspace = np.empty((0, 0), self.dtype)
         self._gradients = np.empty((1, 0), self.dtype)
         self._losses = np.zeros(0)
-        self._like, self._label_like = self.dtype.type(0), np.int64(0)
+        self._like = self.dtype.type(0)
         self._rows_to_share = self.rows_for_threads(2)
         self._begin_table()
         self._reserve(1)
@@ -86,6 +89,19 @@ class MLP:
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
         the update. Nothing is changed where an argument is refused with ValueError or TypeError.
         """
+        if optimizer is self._optimizer and type(x) is np.ndarray and type(t) is np.ndarray:
+            # Looking at small batches in Python would take a quarter of the step: the kernel does it.
+            step = self._state.step + 1
+            loss, wrong = train_step.train_step(
+                id(x), id(t), 0, self._like, self._target_like, self._table_address, step, 1
+            )  # fmt: skip
+            if wrong == train_step.NOWHERE:
+                self._state.step = step
+                return loss
+        return self._train_on_any(x, t, optimizer)
+
+    def _train_on_any(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
+        """`train_step` for whatever it is given."""
         rows = self._rows(x)
         n = len(rows)
         if n == 0:
@@ -94,14 +110,10 @@ class MLP:
         if optimizer is not self._optimizer:
             self._take_up(optimizer)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        if workers > 1 or n > train_step.TILE:
-            self._reserve(workers, gradient=True)
-        state = self._state
-        step = state.step + 1
-        arguments = (
-            id(rows), id(targets), n, self._like, self._label_like if targets.ndim == 1 else self._like,
-            self._table_address, optimizer.code, step, min(train_step.TILE, -(-n // (8 * workers)) * 8), workers,
-        )  # fmt: skip
+        self._reserve(workers, gradient=n > workers * step_tile.TILE)
+        self._expect_targets(targets.ndim == 1)
+        step = self._state.step + 1
+        arguments = id(rows), id(targets), n, self._like, self._target_like, self._table_address, step, workers
         if workers == 1 or threads.get_num_threads() == 1:
             loss, wrong = train_step.train_step(*arguments)
         else:
@@ -109,7 +121,7 @@ class MLP:
                 loss, wrong = train_step.parallel_train_step(*arguments)
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
-        state.step = step
+        self._state.step = step
         return loss
 
     def forward(self, x: ArrayLike) -> NDArray:
@@ -118,7 +130,7 @@ class MLP:
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # Its own room: several threads may ask one net.
         outputs = _aligned_zeros((self._room // 2,), self.dtype)
-        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, train_step.TILE, z)
+        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, step_tile.TILE, z)
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
@@ -211,7 +223,7 @@ class MLP:
 
     def _workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: the share of each must outweigh what it takes to start it."""
-        worth = min(6 * n * self._parameters.size // sharing.FLOPS_OF_A_WORKER, n // 8)
+        worth = 6 * (n + _UPDATE_ROWS) * self._parameters.size // sharing.FLOPS_OF_A_WORKER
         most = threads.get_num_threads()
         if threads.is_thread_invariant():
             most, worth = _INVARIANT_WORKERS, worth // 4
@@ -219,13 +231,16 @@ class MLP:
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(8 * count, -(-count * sharing.FLOPS_OF_A_WORKER // (6 * self._parameters.size)))
+        return max(1, -(-count * sharing.FLOPS_OF_A_WORKER // (6 * self._parameters.size)) - _UPDATE_ROWS)
 
     def _begin_table(self) -> None:
         """The table that a training step reads, and nobody trained by yet."""
         self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
         self._optimizer: Optimizer | None = None
+        self._table[step_arguments.DTYPE] = id(self.dtype)
+        self._table[step_arguments.MOST_ROWS] = min(step_tile.TILE, self._rows_to_share - 1)
+        self._expect_targets(self._takes_labels)
         self._tell()
 
     def _take_up(self, optimizer: Optimizer) -> None:
@@ -235,11 +250,18 @@ class MLP:
         self._optimizer, self._state = optimizer, optimizer.state(self, self._parameters)
         self._table[step_arguments.MOMENTS] = self._state.moments.ctypes.data
         self._table[step_arguments.HYPER] = optimizer.hyper.ctypes.data
+        self._table[step_arguments.OPTIMIZER] = optimizer.code
+
+    def _expect_targets(self, labels: bool) -> None:
+        """The next targets are to be labels, or rows."""
+        self._target_like = _LABEL.type(0) if labels else self._like
+        self._table[step_arguments.TARGET_DTYPE] = id(_LABEL if labels else self.dtype)
+        self._table[step_arguments.TARGET_DIMENSIONS] = 1 if labels else 2
 
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
-            self._workspace = _aligned_zeros((workers + 1, self._room + train_step.SCRATCH), self.dtype)
+            self._workspace = _aligned_zeros((workers + 1, self._room + step_update.SCRATCH), self.dtype)
             self._losses = np.zeros(workers)
             self._tell()
         if gradient and self._gradients.size < workers * self._parameters.size:

@@ -42,15 +42,11 @@ class Optimizer:
     """Base of the optimizers. One optimizer can train several nets; each has its own state."""
 
     moments = 2
+    code: int  # How the training step names it.
 
     def __init__(self) -> None:
         self.hyper = np.zeros(8)
         self._states: WeakKeyDictionary[Any, State] = WeakKeyDictionary()
-
-    @property
-    def code(self) -> int:
-        """How the training step names the update."""
-        raise NotImplementedError
 
     def state(self, net: Any, parameters: NDArray) -> State:
         """The state kept for `net`, zero before its first step."""
@@ -72,6 +68,8 @@ class SGD(Optimizer):
     nesterov = _HyperParameter(2, flag)
     weight_decay = _HyperParameter(3, not_negative)
 
+    code = kernels.SGD
+
     def __init__(
         self, lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
@@ -79,10 +77,6 @@ class SGD(Optimizer):
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
         if nesterov and momentum == 0:
             raise ValueError(f"nesterov: got True with momentum {momentum}, expected a momentum above 0")
-
-    @property
-    def code(self) -> int:
-        return kernels.MOMENTUM if self.hyper[1] else kernels.SGD
 
     def __repr__(self) -> str:
         return (

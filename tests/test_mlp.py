@@ -210,6 +210,45 @@ def test_learning_rate_can_change_between_steps(rng) -> None:
     assert np.abs(net.get_weights()[0] - w).max() == pytest.approx(2 * first, rel=1e-4)
 
 
+def test_momentum_can_begin_between_steps(rng) -> None:
+    net, changed = fastnn.MLP((13, 7, 4)), fastnn.SGD(0.1)
+    data = list(batches((13, 7, 4), "softmax_cross_entropy", "float32", rng))
+    for x, t in data[:3]:
+        net.train_step(x, t, changed)
+    other, always = copy.deepcopy(net), fastnn.SGD(0.1, momentum=0.9)
+    changed.momentum = 0.9
+    for x, t in data[3:]:
+        assert net.train_step(x, t, changed) == other.train_step(x, t, always)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+@pytest.mark.parametrize("hot", [1.0, np.nan])
+def test_one_row_of_mostly_zeros(hot, optimizer, dtype, rng) -> None:
+    """Plain descent leaves rows of weights alone whose gradient is zero; but NaN times zero is not."""
+    sizes = (40, 64, 3)
+    net, twin = (kind(sizes, "relu", dtype=dtype) for kind in (fastnn.MLP, Twin))
+    own, theirs = getattr(fastnn, optimizer)(0.1), getattr(reference_optimizers, optimizer)(0.1)
+    for _ in range(3):
+        x = np.zeros((1, 40), dtype)
+        x[0, rng.permutation(40)[:9]] = hot
+        t = rng.integers(0, 3, 1)
+        assert net.train_step(x, t, own) == pytest.approx(twin.train_step(x, t, theirs), rel=1e-4, nan_ok=True)
+    for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(w, v, atol=1e-5)
+
+
+def test_a_layer_wider_than_a_block(rng) -> None:
+    """More outputs than the scratch of a worker has elements."""
+    sizes = (3, 20_000, 2)
+    net, twin = fastnn.MLP(sizes), Twin(sizes)
+    own, theirs = fastnn.Adam(0.01), reference_optimizers.Adam(0.01)
+    x, t = rng.standard_normal((9, 3)).astype("float32"), rng.integers(0, 2, 9)
+    for _ in range(2):
+        assert net.train_step(x, t, own) == pytest.approx(twin.train_step(x, t, theirs), rel=1e-5)
+    for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(w, v, atol=1e-4)
+
+
 def test_nan_in_comes_out() -> None:
     net = fastnn.MLP((3, 4, 2))
     x = np.array([[1, np.nan, 2], [1, 1, 2]], np.float32)
@@ -229,7 +268,9 @@ def test_layout_makes_no_difference(layout, rng) -> None:
         other, labels = np.asfortranarray(x), t.copy()
         other.flags.writeable = labels.flags.writeable = layout != "read-only"
     one, two = fastnn.MLP((6, 5, 4)), fastnn.MLP((6, 5, 4))
-    assert one.train_step(x, t, fastnn.SGD(0.1)) == two.train_step(other, labels, fastnn.SGD(0.1))
+    own, theirs = fastnn.SGD(0.1), fastnn.SGD(0.1)
+    for _ in range(2):  # the second time the kernel looks at the arrays by itself
+        assert one.train_step(x, t, own) == two.train_step(other, labels, theirs)
     np.testing.assert_array_equal(one.get_weights()[0], two.get_weights()[0])
 
 
@@ -253,17 +294,44 @@ GOOD_X, GOOD_T = np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
         (GOOD_X, GOOD_T[:, None], TypeError, r"^t: got dtype int64"),
     ],
 )
-def test_bad_batches_change_nothing(x, t, error, message) -> None:
+@pytest.mark.parametrize("steps_before", [0, 1])  # after the first the kernel looks at the arrays by itself
+def test_bad_batches_change_nothing(x, t, error, message, steps_before) -> None:
     net, optimizer = fastnn.MLP((3, 4, 2)), fastnn.Adam()
+    fresh, another = fastnn.MLP((3, 4, 2)), fastnn.Adam()
+    for _ in range(steps_before):
+        net.train_step(GOOD_X, GOOD_T, optimizer)
+        fresh.train_step(GOOD_X, GOOD_T, another)
     before = net.get_weights()
     with pytest.raises(error, match=message):
         net.train_step(x, t, optimizer)
     for w, v in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(w, v)
-    net.train_step(GOOD_X, GOOD_T, optimizer)
-    fresh = fastnn.MLP((3, 4, 2))
-    fresh.train_step(GOOD_X, GOOD_T, fastnn.Adam())
+    assert net.train_step(GOOD_X, GOOD_T, optimizer) == fresh.train_step(GOOD_X, GOOD_T, another)
     np.testing.assert_array_equal(net.get_weights()[0], fresh.get_weights()[0])
+
+
+def test_every_kind_of_targets_after_every_other(dtype, rng) -> None:
+    """The kernel takes arrays such as the last ones by itself; these are not."""
+    x = rng.standard_normal((6, 5)).astype(dtype)
+    labels = rng.integers(0, 3, 6)
+    rows = np.eye(3, dtype=dtype)[labels]
+    net, twin = (kind((5, 4, 3), dtype=dtype) for kind in (fastnn.MLP, Twin))
+    own, theirs = fastnn.SGD(0.1), reference_optimizers.SGD(0.1)
+    sequence = [
+        labels,
+        rows,
+        rows[:2],
+        rows,
+        labels.astype("int32"),
+        labels.tolist(),
+        labels[:4],
+        labels,
+        rows[:, ::-1],
+    ]
+    for t in sequence:
+        assert net.train_step(x[: len(t)], t, own) == pytest.approx(
+            twin.train_step(x[: len(t)], np.asarray(t), theirs), rel=1e-5
+        )
 
 
 @pytest.mark.parametrize(

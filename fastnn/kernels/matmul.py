@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastnn.kernels.jit import expanded, kernel
+import numpy as np
+
+from fastnn.kernels.jit import expanded, inlined, kernel
 from fastnn.kernels.panels import panel_count, panel_start
-from fastnn.kernels.simd import TILE_ROWS, address, moved, tile_product
+from fastnn.kernels.simd import TILE_ROWS, address, everywhere, load, moved, store, tile_product
 
 # What a product fetches before it is needed.
 NOTHING, ROWS_AHEAD, START = 0, 1, 2
@@ -46,12 +48,15 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     Arguments are addresses, and steps in elements from one row, or one k, to the next; a step of 0 gives every row
     the same start. `fetch` says what is fetched before it is needed: ROWS_AHEAD of a, whose step from k to k must then
     be 1; or the START of each tile, which is worth it where that lies far away.
+
+    Where the rows of a are the columns of a batch, which is a_row of 1, there are many of them: the few that fill no
+    tile are taken one by one, which spares the compiler the other tiles.
     """
     r = 0
     rows = TILE_ROWS
     while r < m:
         while rows > m - r:
-            rows //= 2
+            rows = 1 if a_row == 1 else rows // 2
         x, y, z = moved(a, r * a_row), moved(start, r * start_row), moved(c, r * c_row)
         if vectors == 3:
             _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
@@ -62,7 +67,7 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
         r += rows
 
 
-@kernel
+@expanded
 def times_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row):
     """c ← start + a w: m rows of a (m, inner), a matrix w in panels, rows of c and start padded to whole vectors."""
     count = panel_count(vectors)
@@ -94,9 +99,10 @@ def gather_columns(m, lanes, width, dy, dy_row, gathered):
     return gathered, width
 
 
-@kernel
-def add_transposed_product(m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, gathered):
-    """The panels of w ← w + aᵀ dy: a (m, inner), dy (m, columns) with rows padded to whole vectors.
+@expanded
+def add_transposed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, gathered):
+    """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy: a (m, inner), dy (m, columns) with rows padded to
+    whole vectors.
 
     `gathered` is room for m rows of a panel.
     """
@@ -105,11 +111,44 @@ def add_transposed_product(m, inner, vectors, lanes, a, a_row, dy, dy_row, panel
         first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
         column, width = first * lanes, (last - first) * lanes
         b, b_row = gather_columns(m, lanes, width, moved(dy, column), dy_row, gathered)
-        c = moved(panels, column * inner)
-        panel_product(inner, last - first, a, 1, a_row, b, b_row, c, width, c, width, m, START)
+        c = moved(panels, column * inner + top * width)
+        panel_product(bottom - top, last - first, moved(a, top), 1, a_row, b, b_row, c, width, c, width, m, START)
+
+
+# From so many vectors in a row of w on, leaving it out is worth a branch that the CPU guesses wrong.
+_WORTH_A_BRANCH = 4
+
+
+@inlined
+def mostly_zero(a, inner, vectors, lanes, dy):
+    """Whether w + aᵀ dy, for one row a, leaves most rows of w as they are: most of a is zero, and dy finite."""
+    if vectors < _WORTH_A_BRANCH:
+        return False
+    nonzero, finite = 0, True
+    for k in range(inner):
+        nonzero += a[k] != 0
+    for c in range(vectors * lanes):
+        finite &= np.isfinite(dy[c])
+    return 2 * nonzero < inner and finite
 
 
 @kernel
+def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
+    """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy for one row a, but for those whose a is zero."""
+    count = panel_count(vectors)
+    for k in range(top, bottom):
+        if a[k] == 0:
+            continue
+        factor = everywhere(a[k])
+        for p in range(count):
+            first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+            row = moved(panels, first * lanes * inner + k * (last - first) * lanes)
+            for v in range(last - first):
+                w = moved(row, v * lanes)
+                store(load(w) + factor * load(moved(dy, (first + v) * lanes)), w)
+
+
+@expanded
 def times_transposed_panels(m, inner, columns, lanes, dy, panels, dx, dx_row, zeros, scratch):
     """dx ← dy wᵀ for a few rows, without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane.
 

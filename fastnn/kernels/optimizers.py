@@ -22,8 +22,8 @@ from fastnn.kernels.simd import (
     store_part,
 )
 
-# How a training step names an update.
-SGD, MOMENTUM, ADAM = 0, 1, 2
+# How a training step names an optimizer.
+SGD, ADAM = 0, 1
 
 
 @kernel
@@ -95,10 +95,10 @@ def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
 
 @kernel
 def update(code, w, g, first, second, step, hyper):
-    """The update of that code; `first` and `second` are its moments, `hyper` its numbers, in the optimizer's order."""
-    if code == SGD:
+    """The update of that optimizer; `first` and `second` are its moments, `hyper` its numbers, in the optimizer's order."""
+    if code == SGD and hyper[1] == 0:
         sgd_update(w, g, hyper[0], hyper[3])
-    elif code == MOMENTUM:
+    elif code == SGD:
         momentum_update(w, g, first, hyper[0], hyper[1], hyper[2] != 0, hyper[3])
     else:
         adam_update(w, g, first, second, step, hyper[0], hyper[1], hyper[2], hyper[3], hyper[4])
@@ -107,4 +107,4 @@ def update(code, w, g, first, second, step, hyper):
 @kernel
 def is_plain_descent(code, hyper):
     """Whether the update is w ← w - lr g and no more."""
-    return code == SGD and hyper[3] == 0
+    return code == SGD and hyper[1] == 0 and hyper[3] == 0

@@ -2,7 +2,8 @@
 take.
 
 What a net and its optimizer hold is told in a table of int64, addresses and numbers of elements; the rows and targets
-by the `id` of their arrays, which the caller must hold meanwhile.
+by the `id` of their arrays, which the caller must hold meanwhile. Where elements begin, and what array it is, is read
+from NumPy's public C struct of an array, which has not changed since its first version.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numba.core import types
 
 from fastnn.kernels.encoding import first_out_of_range
 from fastnn.kernels.jit import inlined, inlined_by_type
-from fastnn.kernels.simd import data_address, pointer
+from fastnn.kernels.simd import pointer
 
 # The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes.
 (
@@ -32,11 +33,64 @@ from fastnn.kernels.simd import data_address, pointer
     LOSSES,
     ACTIVATION,
     LOSS,
+    OPTIMIZER,
+    DTYPE,
+    TARGET_DTYPE,
+    TARGET_DIMENSIONS,
+    MOST_ROWS,
     TABLE_SIZE,
-) = range(16)
+) = range(21)
 
 # Numbers of an optimizer, at most.
 HYPER_SIZE = 8
+
+# The places of NumPy's struct of an array, in bytes from where the object begins.
+_DATA = object.__basicsize__
+_DIMENSIONS, _SHAPE, _DTYPE, _FLAGS = _DATA + 8, _DATA + 16, _DATA + 40, _DATA + 48
+
+# Its flags for elements in C order, aligned, in memory that can be written.
+_ORDINARY = 0x0001 | 0x0100 | 0x0400
+
+
+@inlined
+def _is_ordinary(array, dimensions, dtype):
+    """Whether the array with that `id` has so many dimensions, that data type (by its `id`), and elements in order."""
+    whole, part = np.int64(0), np.int32(0)
+    return (
+        pointer(array + _DIMENSIONS, part)[0] == dimensions
+        and pointer(array + _DTYPE, whole)[0] == dtype
+        and pointer(array + _FLAGS, part)[0] & _ORDINARY == _ORDINARY
+    )
+
+
+@inlined
+def _length(array, axis):
+    """How long the array with that `id` is along an axis that it has."""
+    whole = np.int64(0)
+    return pointer(pointer(array + _SHAPE, whole)[0], whole)[axis]
+
+
+@inlined
+def _elements(array):
+    """Where the elements of the array with that `id` begin."""
+    return pointer(array + _DATA, np.int64(0))[0]
+
+
+@inlined
+def rows_like_last(x, t, table):
+    """How many rows x has, if x and t are such arrays as the table says that they were last, and not too many; or 0."""
+    whole = np.int64(0)
+    told = pointer(table, whole)
+    sizes = pointer(told[SIZES], whole)
+    dimensions = told[TARGET_DIMENSIONS]
+    if not _is_ordinary(x, 2, told[DTYPE]) or not _is_ordinary(t, dimensions, told[TARGET_DTYPE]):
+        return whole
+    n = _length(x, 0)
+    if _length(x, 1) != sizes[0] or _length(t, 0) != n or n > told[MOST_ROWS]:
+        return whole
+    if dimensions == 2 and _length(t, 1) != sizes[told[LAYERS]]:
+        return whole
+    return n
 
 
 def _targets(address, n, outputs, like):
@@ -73,8 +127,8 @@ def arrays_of(x, t, n, like, target_like, table):
     size, workers = told[PARAMETERS_SIZE], told[WORKSPACE_ROWS] - 1
     sizes = carray(pointer(told[SIZES], whole), (told[LAYERS] + 1,))
     return (
-        carray(pointer(data_address(x), like), (n, sizes[0])),
-        _targets(data_address(t), n, sizes[-1], target_like),
+        carray(pointer(_elements(x), like), (n, sizes[0])),
+        _targets(_elements(t), n, sizes[-1], target_like),
         carray(pointer(told[PARAMETERS], like), (size,)),
         carray(pointer(told[MOMENTS], like), (2, size)),
         carray(pointer(told[GRADIENTS], like), (workers, size)),
@@ -85,4 +139,5 @@ def arrays_of(x, t, n, like, target_like, table):
         carray(pointer(told[LOSSES], real), (workers,)),
         told[ACTIVATION],
         told[LOSS],
+        told[OPTIMIZER],
     )

@@ -59,12 +59,25 @@ def forward(x, flat, start, y):
 
 
 @numba.njit
-def add_gradient(x, dy, flat):
+def add_gradient(x, dy, flat, top, bottom):
     count = lanes(x)
     matmul.add_transposed_product(
-        x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0), dy.shape[1],
+        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0), dy.shape[1],
         address(flat, 0), address(np.empty(x.shape[0] * TILE_VECTORS * count, x.dtype), 0),
     )  # fmt: skip
+
+
+@numba.njit
+def add_outer_product(x, dy, flat, top, bottom):
+    count = lanes(x)
+    matmul.add_outer_product(
+        top, bottom, x.size, dy.size // count, count, address(x, 0), address(dy, 0), address(flat, 0)
+    )  # fmt: skip
+
+
+@numba.njit
+def mostly_zero(x, dy):
+    return matmul.mostly_zero(address(x, 0), x.size, dy.size // lanes(x), lanes(x), address(dy, 0))
 
 
 @numba.njit
@@ -113,7 +126,9 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
 
         total, whole = guarded(flat.size, dtype)
         total[:] = flat
-        add_gradient(x, padded_rows(dy), total)
+        middle = inner // 2 // TILE_ROWS * TILE_ROWS
+        add_gradient(x, padded_rows(dy), total, 0, middle)
+        add_gradient(x, padded_rows(dy), total, middle, inner)
         assert_guarded(whole)
         found = np.empty_like(w)
         panels.unpack(total, found, count_of(dtype))
@@ -126,6 +141,34 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
         assert_guarded(whole)
         expected = dy.astype("float64") @ w.T
         np.testing.assert_allclose(dx.reshape(rows, -1)[:, :inner], expected, atol=tolerance(dtype, columns))
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
+    a, dy = rng.standard_normal(33).astype(dtype), rng.standard_normal(columns).astype(dtype)
+    a[rng.permutation(33)[:25]] = 0
+    w = rng.standard_normal((33, columns)).astype(dtype)
+    w[a == 0] = np.nan  # which only a row that is left out can stay: nothing was added, and nothing read
+    flat = packed(w)
+    total, whole = guarded(flat.size, dtype)
+    total[:] = flat
+    add_outer_product(a, padded_rows(dy[None])[0], total, 0, 16)
+    add_outer_product(a, padded_rows(dy[None])[0], total, 16, 33)
+    assert_guarded(whole)
+    found = np.empty_like(w)
+    panels.unpack(total, found, count_of(dtype))
+    np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
+
+
+def test_rows_are_left_out_only_where_nothing_would_change(dtype: str) -> None:
+    many, few = np.array([0, 0, 0, 1], dtype), np.array([0, 0, 1, 1], dtype)
+    wide, narrow = np.ones(4 * count_of(dtype), dtype), np.ones(3 * count_of(dtype), dtype)
+    assert mostly_zero(many, wide)
+    assert not mostly_zero(few, wide)
+    assert not mostly_zero(many, narrow)
+    for number in (np.nan, np.inf, -np.inf):
+        wide[-1] = number
+        assert not mostly_zero(many, wide), "0 times infinity is NaN"
 
 
 def test_few_rows_back_in_several_blocks(dtype: str, rng: np.random.Generator) -> None:

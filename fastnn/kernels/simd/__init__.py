@@ -1,7 +1,7 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
-from fastnn.kernels.simd.pointers import address, data_address, lanes, moved, pointer
+from fastnn.kernels.simd.pointers import address, lanes, moved, pointer
 from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.kernels.simd.scalars import (
     SCALES_BY_POWERS_OF_TWO,
@@ -23,7 +23,6 @@ __all__ = [
     "VECTOR_BYTES",
     "address",
     "bits_to_float",
-    "data_address",
     "everywhere",
     "float_to_bits",
     "flush_subnormals",

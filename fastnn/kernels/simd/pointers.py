@@ -49,18 +49,3 @@ def pointer(typing_context, address, like):
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
     return types.CPointer(like)(types.int64, like), generate
-
-
-@intrinsic
-def data_address(typing_context, identity):
-    """Where the elements of a NumPy array begin, from its `id`; the caller must hold the array meanwhile.
-
-    NumPy's public C struct of an array is the header of any Python object, and then this address. To take an array as
-    an argument costs Numba an allocation.
-    """
-
-    def generate(context, builder, signature, arguments):
-        place = builder.add(arguments[0], ir.IntType(64)(object.__basicsize__))
-        return builder.load(builder.inttoptr(place, ir.IntType(64).as_pointer()))
-
-    return types.int64(types.int64), generate

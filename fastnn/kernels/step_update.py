@@ -1,0 +1,187 @@
+"""The update of the parameters in a training step.
+
+Where no worker has more than one tile of rows, nobody stores a gradient: each worker takes a share of the rows of
+every layer's weights, and block by block computes their gradient over the whole batch and uses it. Else each worker
+sums up the gradients of its tiles, and then adds up everybody's for its share of the parameters.
+"""
+
+from __future__ import annotations
+
+from fastnn.kernels.jit import expanded, inlined, kernel
+from fastnn.kernels.matmul import (
+    NOTHING,
+    add_outer_product,
+    add_transposed_product,
+    gather_columns,
+    mostly_zero,
+    panel_product,
+)
+from fastnn.kernels.optimizers import is_plain_descent, update
+from fastnn.kernels.panels import padded, panel_count, panel_start
+from fastnn.kernels.simd import (
+    TILE_ROWS,
+    TILE_VECTORS,
+    VECTOR_BYTES,
+    address,
+    flush_subnormals,
+    lanes,
+    moved,
+    restore_subnormals,
+)
+from fastnn.kernels.step_tile import TILE
+
+# Elements of a block of weights whose gradient is used while it is in the first-level cache.
+BLOCK = 8192
+
+# Elements of a worker's scratch: a block, and the columns of one panel of a tile.
+SCRATCH = BLOCK + TILE * TILE_VECTORS * VECTOR_BYTES // 4
+
+
+@kernel
+def add_rows(m, rows, row, total):
+    """total ← total + Σ rows: m of them, `row` elements from one to the next."""
+    for r in range(m):
+        one = moved(rows, r * row)
+        for c in range(total.size):
+            total[c] += one[c]
+
+
+@kernel
+def update_block(at, size, optimizer, parameters, gradient, state, step, hyper):
+    """Update `size` parameters from `at` on by a gradient that begins with the block."""
+    end = at + size
+    update(
+        optimizer, parameters[at:end], gradient[:size], state[0, at:end], state[1, at:end], step, hyper
+    )  # fmt: skip
+
+
+@inlined
+def room_of(workspace):
+    """Elements of a worker's outputs, and of its deltas, which lie behind them in its row of the workspace."""
+    return (workspace.shape[1] - SCRATCH) // 2
+
+
+@inlined
+def rows_of_tile(k, tile, x, workspace, i, before):
+    """Of the k-th tile, which lies in the k-th row of the workspace: its rows, and of one layer where the input of i
+    columns begins, the step from row to row, and where its delta begins.
+
+    `before` is how wide the padded outputs of all layers before are together.
+    """
+    m = min(tile, x.shape[0] - k * tile)
+    dy = address(workspace[k], room_of(workspace) + m * before)
+    if before == 0:
+        return m, address(x, k * tile * i), i, dy
+    a_row = padded(i, lanes(x))
+    return m, address(workspace[k], m * (before - a_row)), a_row, dy
+
+
+@expanded
+def use_gradient(
+    top, bottom, with_bias, tiles, tile, x, i, o, before, at, optimizer, parameters, state, step, hyper, workspace,
+    zeros, scratch
+):  # fmt: skip
+    """Update the rows from `top` to `bottom` of one layer's weights at `at`, and its bias, by the gradient of all
+    tiles: block by block, each used while it is in the first-level cache."""
+    count = lanes(parameters)
+    vectors = o // count
+    panels = panel_count(vectors)
+    for p in range(panels):
+        first, last = panel_start(p, panels, vectors) * count, panel_start(p + 1, panels, vectors) * count
+        width = last - first
+        rows = BLOCK // width // TILE_ROWS * TILE_ROWS
+        for r in range(top, bottom, rows):
+            height = min(rows, bottom - r)
+            for k in range(tiles):
+                m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
+                b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
+                start, start_row = (address(zeros, 0), 0) if k == 0 else (address(scratch, 0), width)
+                panel_product(
+                    height, width // count, moved(a, r), 1, a_row, b, b_row, start, start_row, address(scratch, 0),
+                    width, m, NOTHING,
+                )  # fmt: skip
+            block = at + first * i + r * width
+            update_block(block, height * width, optimizer, parameters, scratch, state, step, hyper)
+    for first in range(0, o if with_bias else 0, BLOCK):
+        width = min(BLOCK, o - first)
+        scratch[:width] = 0
+        for k in range(tiles):
+            m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
+            add_rows(m, moved(dy, first), o, scratch[:width])
+        update_block(at + i * o + first, width, optimizer, parameters, scratch, state, step, hyper)
+
+
+@expanded
+def descend(top, bottom, with_bias, tiles, tile, x, i, o, before, at, parameters, workspace, scratch):
+    """The same for plain gradient descent, with deltas times -rate: w ← w + aᵀ delta, no gradient in between."""
+    count = lanes(parameters)
+    w = address(parameters, at)
+    for k in range(tiles):
+        m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
+        if m == 1 and mostly_zero(a, i, o // count, count, dy):
+            add_outer_product(top, bottom, i, o // count, count, a, dy, w)
+        else:
+            add_transposed_product(top, bottom, m, i, o // count, count, a, a_row, dy, o, w, address(scratch, 0))
+        if with_bias:
+            add_rows(m, dy, o, parameters[at + i * o : at + (i + 1) * o])
+
+
+@inlined
+def share_of(rows, share, shares):
+    """Where a share of so many rows begins: whole tiles of the micro-kernel, so that every sum is formed as it is by
+    one worker alone."""
+    return rows if share == shares else rows // TILE_ROWS * share // shares * TILE_ROWS
+
+
+@expanded
+def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, step, hyper, workspace):
+    """Update a share of every layer by the gradient of all tiles, none of them stored."""
+    count, n = lanes(x), x.shape[0]
+    tiles = (n + tile - 1) // tile
+    scratch, zeros = workspace[share, 2 * room_of(workspace) :], workspace[-1]
+    at = before = 0
+    flags = flush_subnormals()
+    for layer in range(sizes.size - 1):
+        i, o = sizes[layer], padded(sizes[layer + 1], count)
+        top, bottom = share_of(i, share, shares), share_of(i, share + 1, shares)
+        if is_plain_descent(optimizer, hyper):
+            descend(top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, scratch)
+        else:
+            use_gradient(
+                top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, step, hyper,
+                workspace, zeros, scratch,
+            )  # fmt: skip
+        at += (i + 1) * o
+        before += o
+    restore_subnormals(flags)
+
+
+@expanded
+def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch):
+    """gradient ← gradient + that of the m rows of x from `first` on."""
+    count = lanes(x)
+    a, a_row = address(x, first * sizes[0]), sizes[0]
+    at = out = 0
+    for layer in range(sizes.size - 1):
+        i, o = sizes[layer], padded(sizes[layer + 1], count)
+        add_transposed_product(
+            share_of(i, 0, 1), i, m, i, o // count, count, a, a_row, address(deltas, out), o, address(gradient, at),
+            address(scratch, 0),
+        )  # fmt: skip
+        add_rows(m, address(deltas, out), o, gradient[at + i * o : at + (i + 1) * o])
+        a, a_row = address(outputs, out), o
+        out += m * o
+        at += (i + 1) * o
+
+
+@kernel
+def reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper):
+    """Update the parameters from `first` to `last`, block by block, by the sum of the workers' gradients."""
+    for at in range(first, last, BLOCK):
+        end = min(at + BLOCK, last)
+        gradient = gradients[0, at:end]
+        for worker in range(1, workers):
+            other = gradients[worker, at:end]
+            for k in range(end - at):
+                gradient[k] += other[k]
+        update_block(at, end - at, optimizer, parameters, gradient, state, step, hyper)
