@@ -119,29 +119,31 @@ def total(a):
     return found
 
 
-def best_seconds(work: Callable[[int], object], threads: int) -> float:
-    """Shortest of REPETITIONS in which each of `threads` threads calls work(its number)."""
+def best_seconds(work: Callable[[int], object], threads: int, repetitions: int = REPETITIONS) -> float:
+    """Shortest of so many repetitions in which each of `threads` threads calls work(its number)."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(threads)))  # compiles, and touches the memory
         best = np.inf
-        for _ in range(REPETITIONS):
+        for _ in range(repetitions):
             begin = time.perf_counter()
             list(pool.map(work, range(threads)))
             best = min(best, time.perf_counter() - begin)
     return best
 
 
-def flops_per_second(threads: int, dtype: str) -> float:
-    """Floating-point operations, two per multiply-add and element."""
+def flops_per_second(
+    threads: int, dtype: str, least_seconds: float = FMA_SECONDS, repetitions: int = REPETITIONS
+) -> float:
+    """Floating-point operations, two per multiply-add and element; each repetition takes at least so long."""
     scalar = np.dtype(dtype).type
     factor, term = scalar(0.5), scalar(1)  # tends to 2: neither denormal nor infinite, however long
     lanes = vector_bits() // (8 * np.dtype(dtype).itemsize)
     iterations = 1000
     while True:
-        seconds = best_seconds(partial(_spin, iterations, factor, term), threads)
-        if seconds >= FMA_SECONDS:
+        seconds = best_seconds(partial(_spin, iterations, factor, term), threads, repetitions)
+        if seconds >= least_seconds:
             return 2.0 * threads * iterations * CHAINS * lanes / seconds
-        iterations = int(iterations * min(100.0, 1.3 * FMA_SECONDS / seconds)) + 1
+        iterations = int(iterations * min(100.0, 1.3 * least_seconds / seconds)) + 1
 
 
 def _spin(iterations: int, factor: np.floating, term: np.floating, thread: int) -> np.floating:

@@ -104,7 +104,11 @@ class Runner:
 
 
 class Race:
-    """Runs cases; `expect(case, formulation)` tells what is right, `rows` is the path that the workers load from."""
+    """Runs cases; `expect(case, formulation)` tells what is right, `rows` is the path that the workers load from.
+
+    After each burst of `peak_beside` its worker looks what the machine does at most: shared machines change from one
+    minute to the next.
+    """
 
     def __init__(
         self,
@@ -116,9 +120,11 @@ class Race:
         progress: Progress,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
+        peak_beside: str = "",
     ) -> None:
         self.peers, self._plan, self._rows, self._expect = list(peers), plan, rows, expect
         self._start_worker, self._progress, self._clock, self._sleep = start_worker, progress, clock, sleep
+        self._peak_beside = peak_beside
         self.interrupted = False
 
     def run(self, cases: Sequence[Case]) -> list[Cell]:
@@ -189,6 +195,8 @@ class Race:
                 try:
                     reply = runner.request(BURST_TIMEOUT, "burst", steps=steps[runner.peer_id], warm=warm)
                     seconds = _positive(reply, "seconds", float)
+                    if runner.peer_id == self._peak_beside:
+                        cells[runner.peer_id].peaks.append(self._peak(case, runner))
                 except WorkerLost as lost:
                     cells[runner.peer_id] = _cell(case, runner.peer_id, lost.status, str(lost))
                     runners = [other for other in runners if other is not runner]
@@ -198,6 +206,12 @@ class Race:
             self._progress.advance(share - reported)
             reported = share
         self._progress.advance(1 - PREPARE_SHARE - reported)
+
+    def _peak(self, case: Case, runner: Runner) -> float:
+        """The machine's, in floating-point operations per second."""
+        if case.threads > 1:
+            self._sleep(self._plan.quiet)
+        return _positive(runner.request(BURST_TIMEOUT, "peak", dtype=case.dtype), "flops_per_second", float)
 
 
 def unreached(cases: Sequence[Case], peers: Sequence[str]) -> list[Cell]:

@@ -42,6 +42,8 @@ class Cell:
     max_error: float | None = None  # largest error against the reference, as a share of the tolerance
     peak_memory: int | None = None  # bytes above what the worker held before the case
     data: str = ""  # the data set of the rows
+    # What the machine did at most, in floating-point operations per second, after each of fastnn's bursts; its alone.
+    peaks: list[float] = field(default_factory=list)
 
     @property
     def case(self) -> tuple[str, int, str, int]:

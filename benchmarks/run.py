@@ -84,7 +84,7 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
             def start(peer: str, threads: int) -> Transport:
                 return start_worker(peer, threads, startup.cache_environment(caches[peer]))
 
-            race = Race(options.peers, options.plan, path, expectations(data), start, shown)
+            race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
             results.cells = race.run(cases)
             interrupted = race.interrupted
             if not interrupted:

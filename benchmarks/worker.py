@@ -25,6 +25,7 @@ from benchmarks.peers import PEERS, Unavailable  # neither NumPy nor any peer, w
 # the initial weights, and every implementation is timed on the same first steps of the same training.
 MAX_STEPS = 500
 WARM_STEPS = 250  # warming up starts over after this many, for the same reason
+PEAK_SECONDS = 0.003  # of a look at the machine's peak between bursts
 SETTLING_STEPS = 2  # after a restart, not timed: the first allocates what the optimizer keeps
 
 
@@ -116,6 +117,12 @@ class Worker:
                 k += 1
             self._settle()
         return {"seconds": self._timed(steps)}
+
+    def do_peak(self, dtype: str) -> dict[str, Any]:
+        """What the machine does at most right now, in floating-point operations per second."""
+        from benchmarks import ceilings
+
+        return {"flops_per_second": ceilings.flops_per_second(self._threads, dtype, PEAK_SECONDS, repetitions=2)}
 
     def _settle(self) -> None:
         """Back to the start of the training, and the first steps of it."""

@@ -131,12 +131,13 @@ def _share_of_peak(source: Source) -> Drawing:
 
     own = source.frame.loc[source.frame["implementation"] == OWN, "share_of_peak"].max()
     title = f"Share of the machine's FMA peak: fastnn reaches {fmt.share(own)} at most"
-    peaks = [
-        f"{fmt.number(c.flops_per_second / 1e9)} GFLOP/s {c.dtype} at {fmt.count(c.threads, 'thread')}"
-        for c in source.results.ceilings
-    ]
+    peaks = []
+    for (threads, dtype), rows in source.frame.groupby(["threads", "dtype"]):
+        low, high = rows["peak_gflops"].min(), rows["peak_gflops"].max()
+        span = fmt.number(low) if fmt.number(low) == fmt.number(high) else f"{fmt.number(low)} to {fmt.number(high)}"
+        peaks.append(f"{span} GFLOP/s {dtype} at {fmt.count(threads, 'thread')}")
     note = (
-        f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured in the same run "
+        f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured beside each case "
         f"({fmt.listed(peaks)}). Dotted: what the memory bandwidth would allow if nothing stayed in cache."
     )
     return paneled(source, "share_of_peak", title, note, "share of FMA peak", draw, source.timed, source.panels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,9 @@ COLUMNS = {
     "samples_per_second_high": "",
     "gflops": "1e9 floating-point operations per second",
     "gbytes_per_second": "1e9 bytes per second of the least memory traffic",
-    "share_of_peak": "share of the measured FMA peak, 0 to 1",
-    "memory_roof": "share of the FMA peak that the memory bandwidth allows when nothing stays in cache, 0 to 1",
+    "peak_gflops": "FMA peak measured after each burst of fastnn, else before the run; 1e9 operations per second",
+    "share_of_peak": "share of that peak, 0 to 1",
+    "memory_roof": "share of that peak that the memory bandwidth allows when nothing stays in cache, 0 to 1",
     "ratio_to_fastnn": "median over rounds of time / fastnn's time: above 1 where fastnn is faster",
     "ratio_low": "its 95% interval",
     "ratio_high": "",
@@ -56,7 +58,7 @@ def to_frame(results: Results) -> pd.DataFrame:
     """One row per cell and implementation in the order of the grid, columns as in COLUMNS; NaN where lost."""
     own = {cell.case: cell for cell in results.cells if cell.implementation == OWN and measured(cell)}
     ceilings = {(ceiling.threads, ceiling.dtype): ceiling for ceiling in results.ceilings}
-    rows = [_row(cell, own.get(cell.case), ceilings.get((cell.threads, cell.dtype))) for cell in results.cells]
+    rows = [_row(cell, own.get(cell.case), _ceiling(cell, own.get(cell.case), ceilings)) for cell in results.cells]
     frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "fastest"])
     fastest = frame.groupby(CASE, sort=False)["median_seconds"].transform("min")
     frame.insert(list(COLUMNS).index("fastest"), "fastest", (frame["median_seconds"] == fastest).astype(bool))
@@ -106,6 +108,15 @@ def measurement(cell: Cell | CallCell, own: Cell | CallCell | None, ceiling: Cei
     }
 
 
+def _ceiling(cell: Cell, own: Cell | None, ceilings: dict[tuple[int, str], Ceiling]) -> Ceiling | None:
+    """That of the run, but with the FMA peak that was measured between the bursts of the case, where it was."""
+    found = ceilings.get((cell.threads, cell.dtype))
+    if own is None or not own.peaks:
+        return found
+    bandwidth = found.bytes_per_second if found else math.nan
+    return Ceiling(cell.threads, cell.dtype, statistics.median(own.peaks), bandwidth)
+
+
 def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, object]:
     shared = measurement(cell, own, ceiling)
     peak = ceiling.flops_per_second if ceiling else math.nan
@@ -117,6 +128,7 @@ def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, obj
         "data": cell.data,
         "dtype": cell.dtype,
         "threads": cell.threads,
+        "peak_gflops": peak / 1e9,
         "samples_per_second": quotient(cell.batch_size, shared["median_seconds"]),
         "samples_per_second_low": quotient(cell.batch_size, shared["median_seconds_high"]),
         "samples_per_second_high": quotient(cell.batch_size, shared["median_seconds_low"]),

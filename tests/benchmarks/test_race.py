@@ -72,6 +72,10 @@ class Worker:
         self.hall.clock.now += message["warm"] + seconds
         return {"seconds": seconds}
 
+    def _peak(self, message: dict[str, Any]) -> dict[str, Any]:
+        assert message["dtype"] == "float32"
+        return {"flops_per_second": 1e9 * (1 + self.hall.clock.now)}
+
 
 class Hall:
     """Where workers are started and everything they are asked is written down."""
@@ -82,6 +86,7 @@ class Hall:
         self.log: list[tuple[str, str]] = []
         self.warm: list[float] = []
         self.started: list[Worker] = []
+        self.peak_beside = ""
         self.progress = Progress()
 
     def start(self, peer: str, threads: int) -> Worker:
@@ -99,6 +104,7 @@ class Hall:
             self.progress,
             self.clock,
             self.clock.sleep,
+            self.peak_beside,
         )
         cells = race.run(cases)
         self.interrupted = race.interrupted
@@ -161,6 +167,22 @@ def test_rounds_end_with_the_time_but_not_before_the_least_number():
     counts = {len(cell.samples) for cell in hall.race(CASES[:1], rounds=30, min_rounds=3, case_seconds=0.5)}
     assert counts == {9}  # of some 0.05 s and more each
     assert hall.progress.units == pytest.approx(1)
+
+
+def test_the_peak_is_looked_at_after_each_burst_of_one():
+    hall = Hall()
+    hall.peak_beside = "fast"
+    cells = by_peer(hall.race([Case(MODEL, 2, threads=2)], quiet=0.06))
+    assert len(cells["fast"].peaks) == 4
+    assert cells["fast"].peaks[3] > cells["fast"].peaks[0] > 1e9
+    assert not cells["slow"].peaks
+    did = [peer for peer, did in hall.log if did in ("burst", "peak")]
+    assert did == ["slow", "fast", "fast", "fast", "fast", "slow"] * 2
+    assert hall.clock.slept == [0.06] * 12
+
+    lost = Hall(fast=lambda message, reply: {"status": "ok"} if message["do"] == "peak" else reply)
+    lost.peak_beside = "fast"
+    assert by_peer(lost.race(CASES[:1]))["fast"].reason == "reported None as flops_per_second"
 
 
 def test_several_threads_get_quiet_and_a_long_warm_up():

@@ -53,6 +53,7 @@ def test_values_of_a_row(results, frame):
     assert row["gflops"] == pytest.approx(cell.flops / cell.median / 1e9)
     assert row["gbytes_per_second"] == pytest.approx(cell.bytes_moved / cell.median / 1e9)
     assert row["share_of_peak"] == pytest.approx(cell.flops / cell.median / (96e9 * 2))
+    assert row["peak_gflops"] == pytest.approx(96 * 2)
     assert row["ratio_to_fastnn"] == pytest.approx(np.median(np.divide(cell.samples, own.samples)))
     assert row["ratio_low"] <= row["ratio_to_fastnn"] <= row["ratio_high"]
     assert row["samples_per_second_low"] <= row["samples_per_second"] <= row["samples_per_second_high"]
@@ -80,6 +81,17 @@ def test_lost_fastnn_leaves_no_ratio(results):
     assert (frame["fastnn_verdict"] == "").all()
     assert "nothing" in finding(summary)
     assert any("fastnn itself has no time in 28 cases" in said for said in sentences(summary))
+
+
+def test_a_peak_beside_the_case_counts_before_that_of_the_run(results):
+    changed = Results("2026-01-01", "0.1.0", {}, {}, {}, copy.deepcopy(results.cells[:8]), results.ceilings)
+    own = next(cell for cell in changed.cells if cell.implementation == "fastnn")
+    own.peaks = [40e9, 48e9, 60e9]
+    frame = to_frame(changed)
+    assert (frame["peak_gflops"] == 48).all()
+    before = to_frame(Results("2026-01-01", "0.1.0", {}, {}, {}, results.cells[:8], results.ceilings))
+    np.testing.assert_allclose(frame["share_of_peak"], 2 * before["share_of_peak"])
+    np.testing.assert_allclose(frame["memory_roof"], np.minimum(1, 2 * before["memory_roof"]))
 
 
 def test_missing_ceilings_and_kinds_of_emptiness(results):

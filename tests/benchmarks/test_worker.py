@@ -107,6 +107,7 @@ def test_a_real_worker_from_start_to_end(data: str):
         prepared = transport.request({"do": "prepare", "case": CASE, "rows": data, "steps": 3}, 60)
         calibrated = transport.request({"do": "calibrate", "target": 1e-3}, 60)
         burst = transport.request({"do": "burst", "steps": calibrated["steps"], "warm": 0.0}, 60)
+        peak = transport.request({"do": "peak", "dtype": "float32"}, 60)
     finally:
         transport.close()
     assert started["import_seconds"] > 0
@@ -118,6 +119,7 @@ def test_a_real_worker_from_start_to_end(data: str):
     assert (prepared["peak_memory"] is not None) == (sys.platform == "linux")
     assert 1 <= calibrated["steps"] <= MAX_STEPS
     assert burst["seconds"] > 0
+    assert 1e9 < peak["flops_per_second"] < 1e12
 
 
 def run_code(code: str, **environment: str) -> ProcessTransport:
