@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
-from fastnn.kernels.matmul import NOTHING, ROWS_AHEAD, START, panel_product
+from fastnn.kernels.matmul import NOTHING, ROWS_AHEAD, TARGET, TARGET_AND_NEXT, panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 from fastnn.kernels.transpose import transpose
@@ -171,7 +171,7 @@ def _times_packed(x, w, turned, start, y):
             panel_product(
                 min(_BLOCK, n - first), width // count, address(x, first * inner), inner, 1, panel, width,
                 address(start, at), 0, address(y, first * columns + at), columns, inner,
-                ROWS_AHEAD if p == 0 else NOTHING,
+                ROWS_AHEAD if p == 0 else TARGET,
             )  # fmt: skip
 
 
@@ -283,21 +283,31 @@ def _transposed_times(a, b, c, top, bottom):
     panels = _panels(columns, count)
     zeros = np.zeros(TILE_VECTORS * count, a.dtype)
     size = min(n, _BLOCK) * TILE_VECTORS * count
-    pack = bottom - top > _ROWS
+    pack, pack_a = bottom - top > _ROWS, columns >= _WIDE
     packed = aligned_empty(panels * size if pack else 0, a)
+    strip = aligned_empty(min(n, _BLOCK) * _ROWS if pack_a else 0, a)
     # The last panel shares columns with the one before; what is added to must be its own.
     width = _width(panels - 1, panels, vectors) * count
     own = columns % count != 0 and n > _BLOCK
     last = aligned_empty((bottom - top) * width if own else 0, a)
     for first in range(0, n, _BLOCK):
         m = min(_BLOCK, n - first)
-        for p in range(panels if pack else 0):
-            at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
-            copy_vectors(
-                m, wide, address(b, first * columns + at), columns, address(packed, p * size), wide * count
-            )  # fmt: skip
+        # A few rows at a time: the hardware looks ahead along each.
+        for r in range(0, m if pack else 0, TILE_ROWS):
+            for p in range(panels):
+                at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
+                copy_vectors(
+                    min(TILE_ROWS, m - r), wide, address(b, (first + r) * columns + at), columns,
+                    address(packed, p * size + r * wide * count), wide * count,
+                )  # fmt: skip
         for row in range(top, bottom, _ROWS):
             rows = min(_ROWS, bottom - row)
+            rows_of_a, a_k = address(a, first * height + row), height
+            if pack_a and rows == _ROWS:
+                # Many panels use these columns of a, of which each lies on another page.
+                for k in range(0, _ROWS, count):
+                    copy_vectors(m, 1, moved(rows_of_a, k), height, address(strip, k), _ROWS)
+                rows_of_a, a_k = address(strip, 0), _ROWS
             for p in range(panels):
                 at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
                 panel, panel_row = address(b, first * columns + at), columns
@@ -308,8 +318,8 @@ def _transposed_times(a, b, c, top, bottom):
                     out, step = address(last, (row - top) * width), width
                 start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
                 panel_product(
-                    rows, wide, address(a, first * height + row), 1, height, panel, panel_row, start, start_row,
-                    out, step, m, START if first > 0 else NOTHING,
+                    rows, wide, rows_of_a, 1, a_k, panel, panel_row, start, start_row, out, step, m,
+                    TARGET_AND_NEXT if p == 0 and not pack_a else TARGET,
                 )  # fmt: skip
     if own:
         for r in range(top, bottom):

@@ -11,7 +11,9 @@ from numba.extending import intrinsic
 from fastnn.kernels.simd.host import LLVM, REGISTER_CONSTRAINT, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, splat
 
 
-def tile_product(rows: int, vectors: int, fetch_ahead: bool = False, fetch_start: bool = False) -> Callable:
+def tile_product(
+    rows: int, vectors: int, fetch_ahead: bool = False, fetch_target: bool = False, fetch_next: bool = False
+) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
     tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k): c[r, :] = start[r, :] + sum over k of a[r, k] b[k, :].
@@ -21,16 +23,18 @@ def tile_product(rows: int, vectors: int, fetch_ahead: bool = False, fetch_start
 
     With `fetch_ahead`, for a whose rows are contiguous, the rows behind the tile are fetched into the second-level
     cache meanwhile. The hardware does not: each row begins on another page, where it must first learn to look ahead.
-    With `fetch_start` the tile of start is fetched into the first-level cache while the sums are made.
+    With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written. With
+    `fetch_next` the next k elements of each row of a are fetched into the second-level cache.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
+    fetches = fetch_ahead, fetch_target, fetch_next
 
     @intrinsic
     def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
         step = types.int64
         signature = types.none(a, step, step, a, step, a, step, a, step, step)
-        return signature, _TileProduct(rows, vectors, sets, fetch_ahead, fetch_start, a.dtype).generate
+        return signature, _TileProduct(rows, vectors, sets, fetches, a.dtype).generate
 
     return tile
 
@@ -43,10 +47,10 @@ class _TileProduct:
     """Emits one micro-kernel."""
 
     def __init__(
-        self, rows: int, vectors: int, sets: int, fetch_ahead: bool, fetch_start: bool, dtype: types.Float
+        self, rows: int, vectors: int, sets: int, fetches: tuple[bool, bool, bool], dtype: types.Float
     ) -> None:
         self.rows, self.vectors, self.sets = rows, vectors, sets
-        self.fetch_ahead, self.fetch_start = fetch_ahead, fetch_start
+        self.fetch_ahead, self.fetch_target, self.fetch_next = fetches
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -69,6 +73,8 @@ class _TileProduct:
                 self._fetch(a, a_row, first)
             for u in range(count):
                 at, own = builder.add(first, index(u)), sums[u % self.sets]
+                if self.fetch_next:
+                    self._prefetch(builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
                 for r in range(self.rows):
                     element = splat(builder, builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])), self.lanes)
@@ -79,9 +85,9 @@ class _TileProduct:
                     own[row] = self._in_order(own[row])
             return sums
 
-        if self.fetch_start:
+        if self.fetch_target:
             for r, v in places:
-                self._prefetch(self._place(start, start_row, index(r), v), FIRST_LEVEL)
+                self._prefetch(self._place(c, c_row, index(r), v), FIRST_LEVEL, to_write=True)
         whole = builder.sub(k, builder.srem(k, index(self.unrolled)))
         sums = self._loop(index(0), whole, self.unrolled, sums, steps)
         sums = self._loop(whole, k, 1, sums, steps)
@@ -125,11 +131,11 @@ class _TileProduct:
             place = builder.gep(a, [builder.add(builder.mul(row, a_row), builder.and_(k, index(-line)))])
             self._prefetch(place, SECOND_LEVEL)
 
-    def _prefetch(self, place, level: int):
+    def _prefetch(self, place, level: int, to_write: bool = False):
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0i8")
-        self.builder.call(prefetch, [self.builder.bitcast(place, byte), flag(0), flag(level), flag(1)])
+        self.builder.call(prefetch, [self.builder.bitcast(place, byte), flag(int(to_write)), flag(level), flag(1)])
 
     def _in_order(self, sums):
         """The sums, by way of nothing that LLVM may look into or move a load across: else it loads elements of a long
