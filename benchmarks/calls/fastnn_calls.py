@@ -1,4 +1,4 @@
-"""fastnn's public functions."""
+"""fastnn's public functions, writing into arrays that they are given."""
 
 from __future__ import annotations
 
@@ -13,4 +13,10 @@ from fastnn.ops import DECLARED
 
 def ready(function: str, arrays: list[NDArray], numbers: dict[str, Any]) -> Callable[[], Any]:
     """A call without arguments."""
-    return partial(DECLARED[function], *arrays, **numbers)
+    own = DECLARED[function]
+    count = own.declaration.returned_arrays
+    if count:
+        returned = own(*arrays, **numbers)
+        last = returned[-count:] if isinstance(returned, tuple) else (returned,)
+        numbers = numbers | {"out": last if count > 1 else last[0]}
+    return partial(own, *arrays, **numbers)

@@ -25,11 +25,10 @@ HOW_TO_READ = (
 )
 
 HOW_CALLS_ARE_READ = (
-    "One call from Python, on one thread, everything in one process: fastnn's public functions, which check their "
-    f"arguments and allocate what they return; NumPy and PyTorch writing into arrays that they are given. exp is the "
-    f"kernel inside softmax. Median time; below it, for each peer, its time divided by fastnn's: above 1{fmt.TIMES} "
-    f"fastnn is faster. {LEVEL_MARK} no clear difference. The rate is fastnn's: share of the FMA peak, or bytes of the "
-    "inputs and outputs per second."
+    "One call from Python, on one thread, everything in one process, each writing into arrays that it is given: "
+    "fastnn's public functions, which check their arguments, NumPy and PyTorch. Median time; below it, for each peer, "
+    f"its time divided by fastnn's: above 1{fmt.TIMES} fastnn is faster. {LEVEL_MARK} no clear difference. The rate is "
+    "fastnn's: share of the FMA peak, or bytes of the inputs and outputs per second."
 )
 
 
@@ -127,7 +126,7 @@ def _tally(tally: Tally) -> list[str]:
 def _ceilings(results: Results) -> Table:
     return Table(
         title="What the machine can do at most",
-        note="Measured in the same run; the figures' shares refer to these.",
+        note="Measured before the race. The FMA peak is measured again beside each case; shares of it refer to that.",
         columns=["Threads", "dtype", "FMA peak", "Memory bandwidth"],
         rows=[
             [

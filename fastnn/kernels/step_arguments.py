@@ -2,8 +2,7 @@
 take.
 
 What a net and its optimizer hold is told in a table of int64, addresses and numbers of elements; the rows and targets
-by the `id` of their arrays, which the caller must hold meanwhile. Where elements begin, and what array it is, is read
-from NumPy's public C struct of an array, which has not changed since its first version.
+by the `id` of their arrays, which the caller must hold meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from numba.core import types
 
 from fastnn.kernels.encoding import first_out_of_range
 from fastnn.kernels.jit import inlined, inlined_by_type
-from fastnn.kernels.simd import pointer
+from fastnn.kernels.simd import headers, pointer
 
 # The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes.
 (
@@ -44,22 +43,15 @@ from fastnn.kernels.simd import pointer
 # Numbers of an optimizer, at most.
 HYPER_SIZE = 8
 
-# The places of NumPy's struct of an array, in bytes from where the object begins.
-_DATA = object.__basicsize__
-_DIMENSIONS, _SHAPE, _DTYPE, _FLAGS = _DATA + 8, _DATA + 16, _DATA + 40, _DATA + 48
-
-# Its flags for elements in C order, aligned, in memory that can be written.
-_ORDINARY = 0x0001 | 0x0100 | 0x0400
-
 
 @inlined
 def _is_ordinary(array, dimensions, dtype):
     """Whether the array with that `id` has so many dimensions, that data type (by its `id`), and elements in order."""
     whole, part = np.int64(0), np.int32(0)
     return (
-        pointer(array + _DIMENSIONS, part)[0] == dimensions
-        and pointer(array + _DTYPE, whole)[0] == dtype
-        and pointer(array + _FLAGS, part)[0] & _ORDINARY == _ORDINARY
+        pointer(array + headers.DIMENSIONS, part)[0] == dimensions
+        and pointer(array + headers.DTYPE, whole)[0] == dtype
+        and pointer(array + headers.FLAGS, part)[0] & headers.ORDINARY == headers.ORDINARY
     )
 
 
@@ -67,13 +59,13 @@ def _is_ordinary(array, dimensions, dtype):
 def _length(array, axis):
     """How long the array with that `id` is along an axis that it has."""
     whole = np.int64(0)
-    return pointer(pointer(array + _SHAPE, whole)[0], whole)[axis]
+    return pointer(pointer(array + headers.SHAPE, whole)[0], whole)[axis]
 
 
 @inlined
 def _elements(array):
     """Where the elements of the array with that `id` begin."""
-    return pointer(array + _DATA, np.int64(0))[0]
+    return pointer(array + headers.DATA, np.int64(0))[0]
 
 
 @inlined

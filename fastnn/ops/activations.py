@@ -18,7 +18,7 @@ from fastnn.reference import activations as reference
     ulps=3,
     looped=True,
 )
-def sigmoid(x: ArrayLike) -> NDArray:
+def sigmoid(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """1 / (1 + exp(-x)), as `torch.sigmoid`.
 
     x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other dtypes.
@@ -34,7 +34,7 @@ def sigmoid(x: ArrayLike) -> NDArray:
     magnitude=lambda dy, y: np.abs(dy * y) * (1 + np.abs(y)),
     looped=True,
 )
-def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> NDArray:
+def sigmoid_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dx = dy y (1 - y), where y = sigmoid(x).
 
     dy, y : of one shape and dtype. Returns a new array like them. Raises TypeError for other dtypes, ValueError for
@@ -50,7 +50,7 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> NDArray:
     ulps=3,
     looped=True,
 )
-def tanh(x: ArrayLike) -> NDArray:
+def tanh(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """The hyperbolic tangent, as `torch.tanh`.
 
     x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other dtypes.
@@ -66,7 +66,7 @@ def tanh(x: ArrayLike) -> NDArray:
     magnitude=lambda dy, y: np.abs(dy) * (1 + np.abs(y)) ** 2,
     looped=True,
 )
-def tanh_backward(dy: ArrayLike, y: ArrayLike) -> NDArray:
+def tanh_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dx = dy (1 - y²), where y = tanh(x).
 
     dy, y : of one shape and dtype. Returns a new array like them. Raises TypeError for other dtypes, ValueError for
@@ -82,7 +82,7 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike) -> NDArray:
     ulps=0,
     looped=True,
 )
-def relu(x: ArrayLike) -> NDArray:
+def relu(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """max(x, 0), as `torch.relu`; NaN stays NaN.
 
     x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other dtypes.
@@ -97,7 +97,7 @@ def relu(x: ArrayLike) -> NDArray:
     ulps=0,
     looped=True,
 )
-def relu_backward(dy: ArrayLike, y: ArrayLike) -> NDArray:
+def relu_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dx = dy where y > 0, else 0, where y = relu(x); a NaN in y lets dy pass, as in PyTorch.
 
     dy, y : of one shape and dtype. Returns a new array like them. Raises TypeError for other dtypes, ValueError for

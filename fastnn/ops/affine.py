@@ -21,7 +21,7 @@ from fastnn.reference import affine as reference
     magnitude=lambda x, w, b: np.abs(x) @ np.abs(w) + np.abs(b),
     may_be_empty=("n",),
 )
-def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> NDArray:
+def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """y = x w + b: the output of a fully connected layer.
 
     x : rows; w : weights; b : bias; all float32 or all float64. Returns y, a new array of the same dtype; as
@@ -41,7 +41,9 @@ def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> NDArray:
     magnitude=lambda dy, x, w: (np.abs(dy) @ np.abs(w).T, np.abs(x).T @ np.abs(dy), np.abs(dy).sum(axis=0)),
     may_be_empty=("n",),
 )
-def affine_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+def affine_backward(
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, out: tuple[NDArray, NDArray, NDArray] | None = None
+) -> tuple[NDArray, NDArray, NDArray]:
     """The gradients of `affine_forward`: dx = dy wᵀ, dw = xᵀ dy, db = Σ dy over the rows.
 
     dy : gradient of y; x, w : what the forward pass was given. Returns (dx, dw, db), new arrays of the same dtype.

@@ -40,6 +40,7 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
         "prepare": arguments.prepare,
         "forms": arguments.forms,
         "refuse_shared": _refuse_shared,
+        "check_out": checks.outputs,
         "ndarray": np.ndarray,
         "empty": np.empty,
         "may_share_memory": np.may_share_memory,
@@ -59,12 +60,24 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
     function = names[declaration.name]
     update_wrapper(function, stub)
-    function.__doc__ = f"{inspect.getdoc(stub)}\n\nShapes: {declaration.signature}{_notes(declaration)}"
+    function.__doc__ = f"{inspect.getdoc(stub)}{_about_out(declaration)}\n\nShapes: {declaration.signature}"
+    function.__doc__ += _notes(declaration)
     function.kernel = declaration.kernel
     function.reference = declaration.reference
     function.signature = declaration.signature
     function.declaration = declaration
     return function
+
+
+def _about_out(declaration: Declaration) -> str:
+    if not declaration.returned_arrays:
+        return ""
+    arrays = "array" if declaration.returned_arrays == 1 else "tuple of arrays"
+    return (
+        f"\n\nout : {arrays} of the result's shape and dtype, C-contiguous and writeable, written and returned instead "
+        "of a new one.\nRaises TypeError or ValueError, with nothing written, for any other, or one that shares memory "
+        "with an argument."
+    )
 
 
 def _notes(declaration: Declaration) -> str:

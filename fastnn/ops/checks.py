@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -39,6 +40,36 @@ def in_place(name: str, array: Any) -> NDArray:
         found = "a read-only array" if isinstance(array, np.ndarray) and not array.flags.writeable else "no such array"
         raise ValueError(f"{name}: is updated in place and must be a C-contiguous, writeable array; got {found}")
     return array
+
+
+def outputs(
+    out: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype, arguments: Mapping[str, NDArray]
+) -> tuple[NDArray, ...]:
+    """The arrays to be written: `out` itself for one, a tuple for several.
+
+    Raises TypeError or ValueError unless they have these shapes and this dtype, can be written where they lie, and
+    share no memory with an argument or each other.
+    """
+    several = len(shapes) > 1
+    if several and (not isinstance(out, tuple) or len(out) != len(shapes)):
+        found = f"{len(out)} arrays" if isinstance(out, tuple) else repr(type(out).__name__)
+        raise ValueError(f"out: got {found}, expected a tuple of {len(shapes)} arrays")
+    arrays = out if several else (out,)
+    others = dict(arguments)
+    for k, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        name = f"out[{k}]" if several else "out"
+        if type(array) is not np.ndarray or array.dtype != dtype:
+            found = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else repr(type(array).__name__)
+            raise TypeError(f"{name}: got {found}, expected an array of {dtype}")
+        if array.shape != shape:
+            raise ValueError(f"{name}: got shape {array.shape}, expected {shape}")
+        if not array.flags.carray:
+            raise ValueError(f"{name}: got an array that is strided, not aligned or read-only, expected none of these")
+        for other, argument in others.items():
+            if np.may_share_memory(array, argument):
+                raise ValueError(f"{name}: shares memory with {other}")
+        others[name] = array
+    return arrays
 
 
 def label_array(name: str, value: Any) -> NDArray[np.int64]:

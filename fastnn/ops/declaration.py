@@ -56,6 +56,11 @@ class Declaration:
         return self.looped and not any(self.signatures[0].inputs)
 
     @property
+    def returned_arrays(self) -> int:
+        """How many arrays are returned, and can be given as `out`; a number that the kernel returns is none."""
+        return 0 if self.in_place else sum(1 for core in self.signatures[0].outputs if self.looped or core)
+
+    @property
     def size_numbers(self) -> tuple[str, ...]:
         """The numbers that are the size of an output's dimension, and so no argument of the kernel."""
         outputs = {d for s in self.signatures for core in s.outputs for d in core}

@@ -44,7 +44,7 @@ def declare(
     def registered(function: Callable[..., Any]) -> Callable[..., Any]:
         parameters = inspect.signature(function).parameters.values()
         positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "out"]
         parsed = tuple(map(Signature.parse, signatures))
         if any(len(s.inputs) != len(positional) for s in parsed):
             raise ValueError(f"{function.__name__}: {len(positional)} arrays, but the signature is {signatures}")
@@ -68,6 +68,10 @@ def declare(
             in_place=in_place,
             may_be_empty=may_be_empty,
         )
+        if bool(declaration.returned_arrays) != any(p.name == "out" for p in parameters):
+            raise ValueError(
+                f"{function.__name__}: `out` must be a parameter where arrays are returned, and only there"
+            )
         DECLARED[declaration.name] = public_function(declaration, function)
         return DECLARED[declaration.name]
 

@@ -17,7 +17,7 @@ from fastnn.reference import elementary as reference
     ulps=2,
     looped=True,
 )
-def exp(x: ArrayLike) -> NDArray:
+def exp(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """eˣ, as `numpy.exp`, at most 1.5 units in the last place off.
 
     x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other dtypes.
@@ -32,7 +32,7 @@ def exp(x: ArrayLike) -> NDArray:
     ulps=2,
     looped=True,
 )
-def log(x: ArrayLike) -> NDArray:
+def log(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """The natural logarithm, as `numpy.log`, at most 1.5 units in the last place off; NaN below 0, -infinity at 0.
 
     x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other dtypes.

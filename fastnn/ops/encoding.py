@@ -22,7 +22,7 @@ from fastnn.reference import encoding as reference
     ulps=0,
     may_be_empty=("n",),
 )
-def one_hot(t: ArrayLike, *, classes: int, dtype: DTypeLike = "float32") -> NDArray:
+def one_hot(t: ArrayLike, *, classes: int, dtype: DTypeLike = "float32", out: NDArray | None = None) -> NDArray:
     """Row r is 1 in column t[r] and 0 elsewhere, as `torch.nn.functional.one_hot`.
 
     t : integer labels. classes : how many there are. dtype : float32 or float64. Raises TypeError for labels that are

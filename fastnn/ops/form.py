@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numba
+import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import sharing
+from fastnn.kernels.simd import LentArray
 from fastnn.ops.declaration import Declaration
+from fastnn.ops.plan import Shape
 
 
 class Form:
@@ -20,12 +23,9 @@ class Form:
 
     __slots__ = (
         "dtype",
-        "flat_inputs",
-        "flat_outputs",
         "kernel",
         "number",
         "outputs",
-        "reshaped",
         "value_checks",
         "workers",
     )
@@ -37,14 +37,17 @@ class Form:
         self.dtype = numbers.get("dtype") or next(a.dtype for a in arrays if a.dtype.kind == "f")
         self.number = self.dtype.type
         self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER)  # that it is worth, at most
-        self.reshaped = plan.reshaped
-        self.outputs, self.flat_inputs, self.flat_outputs = plan.array_outputs, plan.inputs, plan.kernel_outputs
+        self.outputs = plan.array_outputs
         outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]
         # Not the dispatcher, which would find out the types of its arguments in every call.
         self.kernel = declaration.kernel.compile(
             (
-                *(numba.typeof(a.reshape(shape)) for a, shape in zip(arrays, plan.inputs, strict=True)),
+                *(_lent(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)),
                 *(numba.typeof(numbers[name]) for name in declaration.kernel_numbers),
-                *(numba.types.Array(numba.from_dtype(self.dtype), len(shape), "C") for shape in outputs),
+                *(_lent(self.dtype, shape) for shape in outputs),
             )
         )
+
+
+def _lent(dtype: np.dtype, shape: Shape) -> LentArray:
+    return LentArray(numba.from_dtype(dtype), len(shape))

@@ -59,7 +59,7 @@ def cross_entropy(p: ArrayLike, t: ArrayLike, *, eps: float = 0.0) -> np.floatin
     ulps=5,
     magnitude=_softmax_cross_entropy_magnitude,
 )
-def softmax_cross_entropy(z: ArrayLike, t: ArrayLike) -> tuple[np.floating, NDArray]:
+def softmax_cross_entropy(z: ArrayLike, t: ArrayLike, *, out: NDArray | None = None) -> tuple[np.floating, NDArray]:
     """The mean cross-entropy of softmax(z) and its gradient, as `torch.nn.functional.cross_entropy`.
 
     loss = -Σ t log softmax(z) / n; dz = (softmax(z) Σ t - t) / n. z : logits, float32 or float64. t : integer labels
@@ -82,7 +82,7 @@ def softmax_cross_entropy(z: ArrayLike, t: ArrayLike) -> tuple[np.floating, NDAr
         2 * np.abs(y - t) / y.size,
     ),
 )
-def mean_squared_error(y: ArrayLike, t: ArrayLike) -> tuple[np.floating, NDArray]:
+def mean_squared_error(y: ArrayLike, t: ArrayLike, *, out: NDArray | None = None) -> tuple[np.floating, NDArray]:
     """The mean of (y - t)² over all elements and its gradient, as `torch.nn.functional.mse_loss`.
 
     dy = 2 (y - t) / size. y, t : float32 or float64, of one shape. Returns (loss, dy): a number, summed in float64,

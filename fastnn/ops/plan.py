@@ -23,7 +23,6 @@ class Plan:
     outputs: tuple[Shape | None, ...]  # for the caller; None is a number that the kernel returns, the first if any
     kernel_outputs: tuple[Shape | None, ...]
     array_outputs: tuple[Shape, ...]  # `outputs` without the number
-    reshaped: bool  # whether the kernel sees other shapes than the caller
 
 
 def make_plan(
@@ -63,7 +62,7 @@ def make_plan(
     outputs = tuple((*loop, *core) if looped or core else None for core in cores)
     kernel_outputs = tuple((*flat, *core) if looped or core else None for core in cores)
     arrays = tuple(shape for shape in outputs if shape is not None)
-    return Plan(sizes, inputs, outputs, kernel_outputs, arrays, inputs != tuple(shapes) or outputs != kernel_outputs)
+    return Plan(sizes, inputs, outputs, kernel_outputs, arrays)
 
 
 def _ranks_match(signature: Signature, shapes: Sequence[Shape], looped: bool) -> bool:

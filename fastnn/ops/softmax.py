@@ -26,7 +26,7 @@ def _distance_from_maximum(z: NDArray) -> NDArray:
     magnitude=lambda z: reference.softmax(z) * (1 + _distance_from_maximum(z)),
     looped=True,
 )
-def softmax(z: ArrayLike) -> NDArray:
+def softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """p = exp(z - m) / Σ exp(z - m) over the last axis, m the maximum; as `torch.softmax(z, -1)`.
 
     z : logits, float32 or float64. Returns p, a new array of its shape and dtype; a row that holds NaN or +infinity
@@ -45,7 +45,7 @@ def softmax(z: ArrayLike) -> NDArray:
     magnitude=lambda dp, p: np.abs(p) * (np.abs(dp) + np.abs(dp * p).sum(axis=-1, keepdims=True)),
     looped=True,
 )
-def softmax_backward(dp: ArrayLike, p: ArrayLike) -> NDArray:
+def softmax_backward(dp: ArrayLike, p: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dz = p (dp - Σ dp p), where p = softmax(z).
 
     dp, p : of one shape and dtype. Returns dz, a new array like them. Raises TypeError for other dtypes, ValueError
@@ -63,7 +63,7 @@ def softmax_backward(dp: ArrayLike, p: ArrayLike) -> NDArray:
     magnitude=lambda z: 1 + np.abs(reference.log_softmax(z)),
     looped=True,
 )
-def log_softmax(z: ArrayLike) -> NDArray:
+def log_softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """z - m - log Σ exp(z - m) over the last axis, m the maximum; as `torch.log_softmax(z, -1)`.
 
     z : logits, float32 or float64. Returns a new array of its shape and dtype; a row that holds NaN or +infinity is
@@ -82,7 +82,7 @@ def log_softmax(z: ArrayLike) -> NDArray:
     magnitude=lambda dlp, lp: np.abs(dlp) + np.exp(lp) * (1 + np.abs(lp)) * np.abs(dlp).sum(axis=-1, keepdims=True),
     looped=True,
 )
-def log_softmax_backward(dlp: ArrayLike, lp: ArrayLike) -> NDArray:
+def log_softmax_backward(dlp: ArrayLike, lp: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dz = dlp - exp(lp) Σ dlp, where lp = log_softmax(z).
 
     dlp, lp : of one shape and dtype. Returns dz, a new array like them. Raises TypeError for other dtypes, ValueError

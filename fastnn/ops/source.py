@@ -13,12 +13,12 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     """The lines of the public function."""
     arrays, numbers = list(declaration.arrays), list(declaration.numbers)
     all_arrays = _tuple(arrays)
-    keywords = "".join(f"{name}=DEFAULT_{name}, " for name in numbers)
+    given = ["out"] if declaration.returned_arrays else []
+    keywords = "".join(f"{name}=DEFAULT_{name}, " for name in numbers) + "".join(f"{name}=None, " for name in given)
     yield f"def {declaration.name}(*args, {keywords}**others):"
     unlike = [f"{name} is MISSING" for name in numbers if name not in declaration.defaults]
     yield f"    if {' or '.join(['others', f'len(args) != {len(arrays)}', *unlike])}:"
-    named = "".join(f"{name!r}: {name}, " for name in numbers)
-    yield f"        args, {_tuple(numbers)} = bind(args, {{{named}**others}})"
+    yield f"        args, {_tuple(numbers + given)} = bind(args, {{{_named(numbers + given)}**others}})"
     for name in numbers:
         yield f"    if {name} is not DEFAULT_{name}:"
         yield f"        {name} = check_{name}({name!r}, {name})"
@@ -30,7 +30,7 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     yield f"    if {' and '.join(f'type({a}) is ndarray and {a}.flags.carray' for a in arrays)}:"
     yield f"        form = forms.get(({', '.join([f'{a}.shape, {a}.dtype' for a in arrays] + chosen)}))"
     yield "    if form is None:"
-    yield f"        {all_arrays}, form = prepare({all_arrays}, {{{named}}}, {_tuple(chosen)})"
+    yield f"        {all_arrays}, form = prepare({all_arrays}, {{{_named(numbers)}}}, {_tuple(chosen)})"
 
     for k, (name, kind) in enumerate(declaration.arrays.items()):
         if type(kind).value_check is not Array.value_check:
@@ -46,44 +46,51 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"            refuse_shared({a!r}, {b!r})"
 
     cores = () if declaration.in_place else declaration.signatures[0].outputs
-    outputs = [f"out{k}" for k, core in enumerate(cores) if declaration.looped or core]
+    outputs = [f"out{k}" for k in range(declaration.returned_arrays)]
+    if outputs:
+        yield "    if out is None:"
     for k, output in enumerate(outputs):
-        yield f"    {output} = empty(form.outputs[{k}], form.dtype)"
+        yield f"        {output} = empty(form.outputs[{k}], form.dtype)"
+    if outputs:
+        yield f"    elif {_is_plain(outputs, arrays)}:"
+        yield f"        {', '.join(outputs)} = out"
+        yield "    else:"
+        yield f"        {_tuple(outputs)} = check_out(out, form.outputs, form.dtype, {{{_named(arrays)}}})"
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
         yield "    if form.workers > 1 and most_threads() > 1:"
         yield "        with parallel_region:"
         yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, most_threads()))"
         yield f"        return {results}"
-    if not declaration.looped:
-        call = _kernel_call(arrays, declaration, outputs)
-        if len(outputs) == len(cores):
-            yield f"    {call}"
-        else:
-            results = ", ".join((f"form.number({call})", *outputs))
-    elif declaration.elementwise:
-        flat = [f"{a}.ravel()" for a in arrays], [f"{o}.ravel()" for o in outputs]
-        yield f"    {_kernel_call(flat[0], declaration, flat[1])}"
-        results = ", ".join(f"{o} if {o}.ndim else {o}[()]" for o in outputs)
+    call = f"form.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
+    if len(outputs) < len(cores):
+        results = ", ".join((f"form.number({call})", *outputs))
     else:
-        flat = tuple(
-            [f"{a}.reshape(form.{of}[{k}])" for k, a in enumerate(own)]
-            for of, own in (("flat_inputs", arrays), ("flat_outputs", outputs))
-        )
-        yield "    if form.reshaped:"
-        yield f"        {_kernel_call(flat[0], declaration, flat[1])}"
-        yield "    else:"
-        yield f"        {_kernel_call(arrays, declaration, outputs)}"
+        yield f"    {call}"
+    if declaration.elementwise:
+        results = ", ".join(f"{o} if {o}.ndim or out is not None else {o}[()]" for o in outputs)
     if results:
         yield f"    return {results}"
 
 
+def _is_plain(outputs: list[str], arrays: list[str]) -> str:
+    """The condition that `out` needs no further look: as asked for, in memory of its own, and no argument a view."""
+    several = len(outputs) > 1
+    parts = [f"out[{k}]" for k in range(len(outputs))] if several else ["out"]
+    conditions = [f"type(out) is tuple and len(out) == {len(outputs)}"] if several else []
+    for k, part in enumerate(parts):
+        conditions.append(f"type({part}) is ndarray and {part}.shape == form.outputs[{k}]")
+        conditions.append(f"{part}.dtype is form.dtype and (flags := {part}.flags).carray and flags.owndata")
+        conditions += [f"{part} is not {other}" for other in (*arrays, *parts[:k])]
+    return " and ".join([*conditions, *(f"{a}.base is None" for a in arrays)])
+
+
+def _named(names: list[str]) -> str:
+    return "".join(f"{name!r}: {name}, " for name in names)
+
+
 def _tuple(names: list[str]) -> str:
     return f"({''.join(f'{name}, ' for name in names)})"
-
-
-def _kernel_call(arrays: list[str], declaration: Declaration, outputs: list[str]) -> str:
-    return f"form.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
 
 
 def _pairs(arrays: list[str], written: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""Vectors as a type: the square root, parts of vectors, and the treatment of subnormal numbers."""
+"""Vectors as a type, their square root and parts; the treatment of subnormal numbers; arrays that are lent."""
 
 from __future__ import annotations
 
 import platform
+import sys
 
 import numba
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import fastnn
 from fastnn.kernels.simd import (
     VECTOR_BYTES,
+    LentArray,
     address,
     everywhere,
     flush_subnormals,
@@ -88,3 +90,35 @@ def test_training_leaves_subnormal_numbers_to_python(n: int) -> None:
     net = fastnn.MLP((3, 4, 2))
     net.train_step(np.ones((n, 3), np.float32), np.zeros(n, np.int64), fastnn.Adam())
     assert np.float32(1e-40) * np.float32(0.5) > 0
+
+
+@numba.njit
+def doubled_and_shape(x, y):
+    rows, columns = x.shape
+    for r in range(rows):
+        for c in range(columns):
+            y[r, c] = 2 * x[r, c]
+    return rows, columns, x.strides[0], x.sum()
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 5), (2, 3, 5), (2, 1, 3, 5), (0, 5), (2, 0, 5), (3, 0)])
+def test_lent_arrays_have_their_leading_dimensions_flattened(shape: tuple[int, ...], dtype: str) -> None:
+    lent = LentArray(numba.from_dtype(np.dtype(dtype)), 2)
+    call = doubled_and_shape.compile((lent, lent))
+    x = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    y = np.full_like(x, np.nan)
+    holders = sys.getrefcount(x)
+    rows, columns, step, total = call(x, y)
+    assert (rows, columns, step) == (np.prod(shape[:-1], dtype=int), shape[-1], shape[-1] * x.itemsize)
+    assert total == x.sum()
+    np.testing.assert_array_equal(y, 2 * x)
+    assert sys.getrefcount(x) == holders
+
+
+def test_a_lent_number_is_one_element() -> None:
+    @numba.njit
+    def size_and_first(x):
+        return x.size, x[0]
+
+    call = size_and_first.compile((LentArray(numba.float64, 1),))
+    assert call(np.array(3.0)) == (1, 3.0)

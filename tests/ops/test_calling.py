@@ -255,7 +255,7 @@ def test_lists_and_other_integers_are_taken() -> None:
 def test_every_parameter_of_a_stub_is_used() -> None:
     for name, function in DECLARED.items():
         own, reference = (set(inspect.signature(f).parameters) for f in (function, function.reference))
-        assert own == reference, name
+        assert own - {"out"} == reference, name
 
 
 def test_every_call_is_checked_not_the_first_of_its_form_only() -> None:
@@ -286,3 +286,95 @@ def test_forms_are_kept_but_not_without_end() -> None:
     before = list(forms.values())
     fastnn.relu(x[:599])
     assert list(forms.values()) == before
+
+
+GIVEN = sorted(name for name, f in DECLARED.items() if f.declaration.returned_arrays)
+
+
+def outputs_of(name: str, arrays: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """New arrays as the results are, full of NaN."""
+    count = DECLARED[name].declaration.returned_arrays
+    return tuple(np.full_like(r, np.nan) for r in results(name, arrays)[-count:])
+
+
+def call_into(name: str, arrays: list[np.ndarray], outputs: tuple[np.ndarray, ...]):
+    out = outputs if len(outputs) > 1 else outputs[0]
+    return DECLARED[name](*arrays, **DECLARED[name].declaration.example, out=out)
+
+
+@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize("name", GIVEN)
+def test_results_go_into_the_arrays_that_are_given(name: str, owned: bool, dtype: str) -> None:
+    arrays = arrays_of(name, dtype)
+    expected, outputs = results(name, arrays), outputs_of(name, arrays)
+    if not owned:
+        outputs = tuple(np.full((2, *o.shape), np.nan, o.dtype)[1] for o in outputs)
+    found = call_into(name, arrays, outputs)
+    found = found if isinstance(found, tuple) else (found,)
+    assert all(f is o for f, o in zip(found[-len(outputs) :], outputs, strict=True))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_other_arrays_to_write_are_refused(name: str) -> None:
+    arrays = arrays_of(name)
+    outputs = outputs_of(name, arrays)
+    at = r"^out\[0\]: " if len(outputs) > 1 else "^out: "
+    other_dtype = "float64" if outputs[0].dtype == F32 else "float32"
+    for first, error, message in (
+        (outputs[0].astype(other_dtype), TypeError, f"got dtype {other_dtype}, expected an array of"),
+        (outputs[0].tolist(), TypeError, "got 'list', expected an array of"),
+        (np.concatenate([outputs[0]] * 2), ValueError, r"got shape \(.*\), expected \("),
+        (strided(outputs[0]), ValueError, "got an array that is strided"),
+        (read_only(outputs[0]), ValueError, "got an array that is strided, not aligned or read-only"),
+        (misaligned(outputs[0]), ValueError, "got an array that is strided, not aligned"),
+    ):
+        with pytest.raises(error, match=at + message):
+            call_into(name, arrays, (first, *outputs[1:]))
+    assert all(np.isnan(o).all() for o in outputs), "written all the same"
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_arrays_to_write_share_no_memory(name: str) -> None:
+    arrays = arrays_of(name)
+    outputs = outputs_of(name, arrays)
+    for k, argument in enumerate(DECLARED[name].declaration.arrays):
+        for place, output in enumerate(outputs):
+            if output.nbytes > arrays[k].nbytes:
+                continue
+            shared = arrays[k].reshape(-1).view(output.dtype)[: output.size].reshape(output.shape)
+            given = (*outputs[:place], shared, *outputs[place + 1 :])
+            with pytest.raises(ValueError, match=rf"^out.*: shares memory with {argument}"):
+                call_into(name, arrays, given)
+
+
+def test_an_argument_itself_is_no_array_to_write() -> None:
+    x = np.ones((3, 4), F32)
+    with pytest.raises(ValueError, match="^out: shares memory with x"):
+        fastnn.relu(x, out=x)
+
+
+def test_several_arrays_to_write() -> None:
+    dy, x, w = np.ones((4, 3), F32), np.ones((4, 5), F32), np.ones((5, 3), F32)
+    for out, found in ((x, "'ndarray'"), ((x, w), "2 arrays"), ([x, w, x], "'list'")):
+        with pytest.raises(ValueError, match=f"^out: got {found}, expected a tuple of 3 arrays"):
+            fastnn.affine_backward(dy, x, w, out=out)
+    square = np.ones((3, 3), F32)
+    same = np.zeros((3, 3), F32)
+    with pytest.raises(ValueError, match=r"^out\[1\]: shares memory with out\[0\]"):
+        fastnn.affine_backward(square, square.copy(), square.copy(), out=(same, same, np.zeros(3, F32)))
+
+
+def test_a_number_into_an_array_of_no_dimensions() -> None:
+    out = np.zeros((), F32)
+    assert fastnn.exp(F32(1), out=out) is out
+    assert out == pytest.approx(np.e)
+
+
+def test_large_products_go_into_given_arrays_on_several_threads() -> None:
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(s).astype(F32) for s in ((2000, 100), (100, 100), (100,)))
+    out = np.full((2000, 100), np.nan, F32)
+    assert fastnn.affine_forward(x, w, b, out=out) is out
+    np.testing.assert_array_equal(out, fastnn.affine_forward(x, w, b))

@@ -50,7 +50,8 @@ def test_looks_like_a_function(name: str) -> None:
     assert inspect.getdoc(function).endswith(str(function.signature)) or function.declaration.looped
     assert function.signature in function.__doc__
     parameters = inspect.signature(function).parameters
-    assert list(parameters) == [*function.declaration.arrays, *function.declaration.numbers]
+    out = ["out"] if function.declaration.returned_arrays else []
+    assert list(parameters) == [*function.declaration.arrays, *function.declaration.numbers, *out]
     assert "Raises" in function.__doc__
 
 

@@ -1,6 +1,7 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from fastnn.kernels.simd.lent import LentArray
 from fastnn.kernels.simd.pointers import address, lanes, moved, pointer
 from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.kernels.simd.scalars import (
@@ -21,6 +22,7 @@ __all__ = [
     "TILE_ROWS",
     "TILE_VECTORS",
     "VECTOR_BYTES",
+    "LentArray",
     "address",
     "bits_to_float",
     "everywhere",

@@ -1,0 +1,13 @@
+"""NumPy's public C struct of an array, which has not changed since its first version: where its fields lie, in bytes
+from where the object begins."""
+
+from __future__ import annotations
+
+DATA = object.__basicsize__  # the address of the first element
+DIMENSIONS = DATA + 8  # how many, int32
+SHAPE = DATA + 16  # the address of the lengths, int64 each
+DTYPE = DATA + 40  # the data type's `id`
+FLAGS = DATA + 48  # int32
+
+# The flags of elements in C order, aligned, in memory that can be written.
+ORDINARY = 0x0001 | 0x0100 | 0x0400
