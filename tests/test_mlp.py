@@ -317,18 +317,8 @@ def test_every_kind_of_targets_after_every_other(dtype, rng) -> None:
     rows = np.eye(3, dtype=dtype)[labels]
     net, twin = (kind((5, 4, 3), dtype=dtype) for kind in (fastnn.MLP, Twin))
     own, theirs = fastnn.SGD(0.1), reference_optimizers.SGD(0.1)
-    sequence = [
-        labels,
-        rows,
-        rows[:2],
-        rows,
-        labels.astype("int32"),
-        labels.tolist(),
-        labels[:4],
-        labels,
-        rows[:, ::-1],
-    ]
-    for t in sequence:
+    others = labels.astype("int32"), labels.tolist(), rows[:, ::-1]
+    for t in (labels, rows, rows[:2], rows, *others, labels[:4], labels):
         assert net.train_step(x[: len(t)], t, own) == pytest.approx(
             twin.train_step(x[: len(t)], np.asarray(t), theirs), rel=1e-5
         )

@@ -25,10 +25,12 @@ def restored():
     fastnn.set_thread_invariant(False)
 
 
-def trained(threads: int, n: int = 700, dtype: str = "float32", steps: int = 3) -> list[np.ndarray]:
+def trained(
+    threads: int, n: int = 700, dtype: str = "float32", steps: int = 3, hidden: int = 100, optimizer: str = "Adam"
+) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     x, t = rng.standard_normal((n, 300)).astype(dtype), rng.integers(0, 10, n)
-    net, optimizer = fastnn.MLP((300, 100, 30, 10), "relu", dtype=dtype), fastnn.Adam()
+    net, optimizer = fastnn.MLP((300, hidden, 30, 10), "relu", dtype=dtype), getattr(fastnn, optimizer)(1e-3)
     fastnn.set_num_threads(threads)
     for _ in range(steps):
         net.train_step(x, t, optimizer)
@@ -36,11 +38,22 @@ def trained(threads: int, n: int = 700, dtype: str = "float32", steps: int = 3) 
 
 
 @needs_two
-def test_two_threads_train_as_one_does(dtype: str) -> None:
-    for one, two in zip(trained(1, dtype=dtype, steps=1), trained(2, dtype=dtype, steps=1), strict=True):
+@pytest.mark.parametrize("n", [100, 700])  # one tile for each thread; more than one
+def test_two_threads_train_as_one_does(n: int, dtype: str) -> None:
+    for one, two in zip(trained(1, n, dtype, steps=1), trained(2, n, dtype, steps=1), strict=True):
         # Adam's first step is lr times a sign: sums in another order may turn the sign of what is all but zero.
         assert np.median(np.abs(one - two)) <= 10 * np.finfo(dtype).eps
         assert np.mean(np.abs(one - two) > 1e-4) < 0.01
+
+
+@needs_two
+@pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
+@pytest.mark.parametrize("n", [1, 7])
+def test_threads_share_the_update_of_one_tile_to_the_bit(n: int, optimizer: str, dtype: str) -> None:
+    wide = {"n": n, "dtype": dtype, "hidden": 2000, "optimizer": optimizer}
+    assert fastnn.MLP((300, 2000, 30, 10))._workers(n) > 1, "else nothing is shared, and the test shows nothing"
+    for one, two in zip(trained(1, **wide), trained(2, **wide), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @needs_two
@@ -60,6 +73,14 @@ def test_results_can_be_the_same_for_any_number_of_threads(n: int, dtype: str) -
     fastnn.set_thread_invariant(False)
     apart = [np.array_equal(*pair) for pair in zip(trained(1, n, dtype), trained(2, n, dtype), strict=True)]
     assert all(apart) == (n == 40), "else nothing was shared, and the test shows nothing"
+
+
+@needs_two
+def test_results_of_a_tile_each_can_be_the_same_too(dtype: str) -> None:
+    fastnn.set_thread_invariant(True)
+    assert fastnn.MLP((300, 1000, 30, 10))._workers(100) > 2
+    for one, two in zip(trained(1, 100, dtype, hidden=1000), trained(2, 100, dtype, hidden=1000), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @needs_two

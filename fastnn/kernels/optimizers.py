@@ -95,7 +95,7 @@ def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
 
 @kernel
 def update(code, w, g, first, second, step, hyper):
-    """The update of that optimizer; `first` and `second` are its moments, `hyper` its numbers, in the optimizer's order."""
+    """The update of that optimizer; `first` and `second` are its moments, `hyper` its numbers, in its own order."""
     if code == SGD and hyper[1] == 0:
         sgd_update(w, g, hyper[0], hyper[3])
     elif code == SGD:

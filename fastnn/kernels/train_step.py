@@ -21,7 +21,6 @@ from fastnn.kernels.step_arguments import arrays_of, rows_like_last, wrong_label
 from fastnn.kernels.step_tile import TILE, few_rows, forward_tile, tile_deltas, transpose_weights
 from fastnn.kernels.step_update import add_gradient, reduce_and_update, room_of, update_share
 
-
 # Where the first wrong label is: there is none, or arrays are not such as the last ones.
 NOWHERE, UNLIKE_LAST = -1, -2
 

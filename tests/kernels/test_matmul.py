@@ -62,8 +62,8 @@ def forward(x, flat, start, y):
 def add_gradient(x, dy, flat, top, bottom):
     count = lanes(x)
     matmul.add_transposed_product(
-        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0), dy.shape[1],
-        address(flat, 0), address(np.empty(x.shape[0] * TILE_VECTORS * count, x.dtype), 0),
+        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0),
+        dy.shape[1], address(flat, 0), address(np.empty(x.shape[0] * TILE_VECTORS * count, x.dtype), 0),
     )  # fmt: skip
 
 
