@@ -25,7 +25,9 @@ from benchmarks.peers import PEERS, Unavailable  # neither NumPy nor any peer, w
 # the initial weights, and every implementation is timed on the same first steps of the same training.
 MAX_STEPS = 500
 WARM_STEPS = 250  # warming up starts over after this many, for the same reason
-PEAK_SECONDS = 0.003  # of a look at the machine's peak between bursts
+PEAK_SECONDS = (
+    0.01  # of a look at the machine's peak between bursts: the first of four, in which new threads spread out
+)
 SETTLING_STEPS = 2  # after a restart, not timed: the first allocates what the optimizer keeps
 
 
@@ -122,7 +124,7 @@ class Worker:
         """What the machine does at most right now, in floating-point operations per second."""
         from benchmarks import ceilings
 
-        return {"flops_per_second": ceilings.flops_per_second(self._threads, dtype, PEAK_SECONDS, repetitions=2)}
+        return {"flops_per_second": ceilings.flops_per_second(self._threads, dtype, PEAK_SECONDS, repetitions=3)}
 
     def _settle(self) -> None:
         """Back to the start of the training, and the first steps of it."""

@@ -59,7 +59,7 @@ def verify() -> int:
 
 
 def warmup() -> int:
-    """Compile every kernel for both precisions and keep it in the cache: once per machine and version."""
+    """Compile all that Python calls, in both precisions, and keep it in the cache: once per machine and version."""
     todo, started = list(tasks()), time.perf_counter()
     for k, (name, task) in enumerate(todo, 1):
         task()

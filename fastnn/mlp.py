@@ -21,7 +21,10 @@ from fastnn.optimizers import Optimizer
 
 _LABEL = np.dtype(np.int64)
 
-# How many share a large step where results must not depend on the number of threads; each needs a gradient of its own.
+# The optimizer of a net that was not trained yet.
+_NOBODY = object()
+
+# How many share a large step where results must not depend on the number of threads.
 _INVARIANT_WORKERS = 8
 
 # An update takes as long as so many rows, and most optimizers longer.
@@ -182,6 +185,8 @@ class MLP:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        # Copies and pickles make a dtype of their own, and arrays are told by the identity of theirs.
+        self.dtype = checks.float_dtype("dtype", self.dtype)
         self._begin_table()
 
     def __repr__(self) -> str:
@@ -237,7 +242,7 @@ class MLP:
         """The table that a training step reads, and nobody trained by yet."""
         self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
-        self._optimizer: Optimizer | None = None
+        self._optimizer: object = _NOBODY
         self._table[step_arguments.DTYPE] = id(self.dtype)
         self._table[step_arguments.MOST_ROWS] = min(step_tile.TILE, self._rows_to_share - 1)
         self._expect_targets(self._takes_labels)
@@ -245,12 +250,14 @@ class MLP:
 
     def _take_up(self, optimizer: Optimizer) -> None:
         """Train with this optimizer from now on."""
-        if not isinstance(optimizer, Optimizer):
+        if not isinstance(optimizer, Optimizer) or not hasattr(optimizer, "code"):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
-        self._optimizer, self._state = optimizer, optimizer.state(self, self._parameters)
-        self._table[step_arguments.MOMENTS] = self._state.moments.ctypes.data
+        state = optimizer.state(self, self._parameters)
+        self._table[step_arguments.MOMENTS] = state.moments.ctypes.data
         self._table[step_arguments.HYPER] = optimizer.hyper.ctypes.data
         self._table[step_arguments.OPTIMIZER] = optimizer.code
+        # Last: from now on the table is trusted.
+        self._state, self._optimizer = state, optimizer
 
     def _expect_targets(self, labels: bool) -> None:
         """The next targets are to be labels, or rows."""

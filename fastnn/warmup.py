@@ -1,4 +1,4 @@
-"""Compiling everything ahead of its first use, so that no later process has to."""
+"""Compiling all that is called from Python ahead of its first use, so that no later process has to."""
 
 from __future__ import annotations
 

@@ -189,6 +189,7 @@ def test_copies_train_on_their_own(copied, rng) -> None:
     net, optimizer = fastnn.MLP((7, 6, 3)), fastnn.SGD(lr=0.1)
     net.train_step(x, t, optimizer)
     other, expected = copied(copied(net)), copy.deepcopy(net)
+    assert other.dtype is net.dtype, "by which arrays are told"
     shared = copied is copy.copy
     first = other.train_step(x, t, optimizer)
     assert first == expected.train_step(x, t, fastnn.SGD(lr=0.1))
@@ -208,6 +209,26 @@ def test_learning_rate_can_change_between_steps(rng) -> None:
     optimizer.lr = 0.2
     net.train_step(x, t, optimizer)
     assert np.abs(net.get_weights()[0] - w).max() == pytest.approx(2 * first, rel=1e-4)
+
+
+def test_optimizers_by_turns(rng) -> None:
+    sizes = (13, 7, 4)
+    net, twin = fastnn.MLP(sizes), Twin(sizes)
+    own = fastnn.SGD(0.1), fastnn.Adam(0.01)
+    theirs = reference_optimizers.SGD(0.1), reference_optimizers.Adam(0.01)
+    for k, (x, t) in enumerate(batches(sizes, "softmax_cross_entropy", "float32", rng)):
+        for _ in range(2):  # the second time the kernel looks at the arrays by itself
+            assert net.train_step(x, t, own[k % 2]) == pytest.approx(twin.train_step(x, t, theirs[k % 2]), rel=1e-4)
+
+
+def test_batches_of_every_size_by_turns(dtype, rng) -> None:
+    """A larger one makes the net reserve more room, and the kernel no longer looks at it by itself."""
+    sizes = (5, 300, 3)  # fewer inputs than a tile of the micro-kernel has rows
+    net, twin = (kind(sizes, dtype=dtype) for kind in (fastnn.MLP, Twin))
+    own, theirs = fastnn.Adam(1e-3), reference_optimizers.Adam(1e-3)
+    for n in (1, 64, 65, 64, 1, 700, 9, 3000, 64, 2):
+        x, t = rng.standard_normal((n, 5)).astype(dtype), rng.integers(0, 3, n)
+        assert net.train_step(x, t, own) == pytest.approx(twin.train_step(x, t, theirs), rel=1e-4)
 
 
 def test_momentum_can_begin_between_steps(rng) -> None:
@@ -360,5 +381,7 @@ def test_bad_weights_change_nothing(weights, error, message) -> None:
 
 
 def test_optimizer_must_be_one() -> None:
-    with pytest.raises(TypeError, match="^optimizer: got 'adam', expected one of fastnn's optimizers"):
-        fastnn.MLP((3, 2)).train_step(GOOD_X, GOOD_T, "adam")
+    net = fastnn.MLP((3, 2))
+    for wrong in ("adam", "adam", None, fastnn.optimizers.Optimizer(), fastnn.optimizers.Optimizer()):
+        with pytest.raises(TypeError, match="^optimizer: got .*, expected one of fastnn's optimizers"):
+            net.train_step(GOOD_X, GOOD_T, wrong)

@@ -124,9 +124,11 @@ def _tally(tally: Tally) -> list[str]:
 
 
 def _ceilings(results: Results) -> Table:
+    beside = any(cell.peaks for cell in results.cells)
     return Table(
         title="What the machine can do at most",
-        note="Measured before the race. The FMA peak is measured again beside each case; shares of it refer to that.",
+        note="Measured in the same run, before the race"
+        + ("; the FMA peak again beside each case of it, to which shares of the peak refer there." if beside else "."),
         columns=["Threads", "dtype", "FMA peak", "Memory bandwidth"],
         rows=[
             [

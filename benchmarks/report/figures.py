@@ -132,12 +132,13 @@ def _share_of_peak(source: Source) -> Drawing:
     own = source.frame.loc[source.frame["implementation"] == OWN, "share_of_peak"].max()
     title = f"Share of the machine's FMA peak: fastnn reaches {fmt.share(own)} at most"
     peaks = []
-    for (threads, dtype), rows in source.frame.groupby(["threads", "dtype"]):
+    for (threads, dtype), rows in source.frame.dropna(subset="peak_gflops").groupby(["threads", "dtype"]):
         low, high = rows["peak_gflops"].min(), rows["peak_gflops"].max()
         span = fmt.number(low) if fmt.number(low) == fmt.number(high) else f"{fmt.number(low)} to {fmt.number(high)}"
         peaks.append(f"{span} GFLOP/s {dtype} at {fmt.count(threads, 'thread')}")
+    where = "beside each case" if any(cell.peaks for cell in source.results.cells) else "in the same run"
     note = (
-        f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured beside each case "
+        f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured {where} "
         f"({fmt.listed(peaks)}). Dotted: what the memory bandwidth would allow if nothing stayed in cache."
     )
     return paneled(source, "share_of_peak", title, note, "share of FMA peak", draw, source.timed, source.panels)

@@ -26,7 +26,7 @@ def inlined(function: Callable) -> Callable:
 
 
 def expanded(function: Callable) -> Callable:
-    """A helper that Numba copies into its one caller and never compiles on its own.
+    """A helper that Numba copies into its one or two callers and never compiles on its own.
 
     What a kernel calls is compiled again, and whole, with each kernel above it: every level costs seconds.
     """

@@ -16,21 +16,21 @@ NOTHING, ROWS_AHEAD, TARGET, TARGET_AND_NEXT = 0, 1, 2, 3
 
 def _tiles(vectors: int) -> Callable:
     """The micro-kernels for a panel of so many vectors: one per number of rows, and for most rows those that fetch."""
-    eight, four, two, one = (tile_product(rows, vectors) for rows in (8, 4, 2, 1))
-    fetching_rows = tile_product(8, vectors, fetch_ahead=True)
-    fetching_target = tile_product(8, vectors, fetch_target=True)
-    fetching_target_and_next = tile_product(8, vectors, fetch_target=True, fetch_next=True)
+    whole, four, two, one = (tile_product(rows, vectors) for rows in (TILE_ROWS, 4, 2, 1))
+    fetching_rows = tile_product(TILE_ROWS, vectors, fetch_ahead=True)
+    fetching_target = tile_product(TILE_ROWS, vectors, fetch_target=True)
+    fetching_target_and_next = tile_product(TILE_ROWS, vectors, fetch_target=True, fetch_next=True)
 
     @expanded
     def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
-        if rows == 8 and fetch == ROWS_AHEAD:
+        if rows == TILE_ROWS and fetch == ROWS_AHEAD:
             fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-        elif rows == 8 and fetch == TARGET:
+        elif rows == TILE_ROWS and fetch == TARGET:
             fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-        elif rows == 8 and fetch == TARGET_AND_NEXT:
+        elif rows == TILE_ROWS and fetch == TARGET_AND_NEXT:
             fetching_target_and_next(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
-        elif rows == 8:
-            eight(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+        elif rows == TILE_ROWS:
+            whole(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
         elif rows == 4:
             four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
         elif rows == 2:
@@ -51,7 +51,7 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     Arguments are addresses, and steps in elements from one row, or one k, to the next; a step of 0 gives every row
     the same start. `fetch` says what is fetched before it is needed: ROWS_AHEAD of a, whose step from k to k must then
     be 1; or the TARGET of each tile in c, which is worth it where that lies far away; or that, and the NEXT k elements
-    of each row of a.
+    of each row of a, where the step from row to row is 1.
 
     Where the rows of a are the columns of a batch, which is a_row of 1, there are many of them: the few that fill no
     tile are taken one by one, which spares the compiler the other tiles.

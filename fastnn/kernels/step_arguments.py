@@ -15,7 +15,8 @@ from fastnn.kernels.encoding import first_out_of_range
 from fastnn.kernels.jit import inlined, inlined_by_type
 from fastnn.kernels.simd import headers, pointer
 
-# The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes.
+# The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes; then what
+# arrays the next step expects, by the `id` of their data type, and how many rows at most it looks at itself.
 (
     PARAMETERS,
     PARAMETERS_SIZE,
@@ -47,19 +48,19 @@ HYPER_SIZE = 8
 @inlined
 def _is_ordinary(array, dimensions, dtype):
     """Whether the array with that `id` has so many dimensions, that data type (by its `id`), and elements in order."""
-    whole, part = np.int64(0), np.int32(0)
+    like_int64, like_int32 = np.int64(0), np.int32(0)
     return (
-        pointer(array + headers.DIMENSIONS, part)[0] == dimensions
-        and pointer(array + headers.DTYPE, whole)[0] == dtype
-        and pointer(array + headers.FLAGS, part)[0] & headers.ORDINARY == headers.ORDINARY
+        pointer(array + headers.DIMENSIONS, like_int32)[0] == dimensions
+        and pointer(array + headers.DTYPE, like_int64)[0] == dtype
+        and pointer(array + headers.FLAGS, like_int32)[0] & headers.ORDINARY == headers.ORDINARY
     )
 
 
 @inlined
 def _length(array, axis):
     """How long the array with that `id` is along an axis that it has."""
-    whole = np.int64(0)
-    return pointer(pointer(array + headers.SHAPE, whole)[0], whole)[axis]
+    like_int64 = np.int64(0)
+    return pointer(pointer(array + headers.SHAPE, like_int64)[0], like_int64)[axis]
 
 
 @inlined
@@ -71,17 +72,17 @@ def _elements(array):
 @inlined
 def rows_like_last(x, t, table):
     """How many rows x has, if x and t are such arrays as the table says that they were last, and not too many; or 0."""
-    whole = np.int64(0)
-    told = pointer(table, whole)
-    sizes = pointer(told[SIZES], whole)
+    like_int64 = np.int64(0)
+    told = pointer(table, like_int64)
+    sizes = pointer(told[SIZES], like_int64)
     dimensions = told[TARGET_DIMENSIONS]
     if not _is_ordinary(x, 2, told[DTYPE]) or not _is_ordinary(t, dimensions, told[TARGET_DTYPE]):
-        return whole
+        return 0
     n = _length(x, 0)
     if _length(x, 1) != sizes[0] or _length(t, 0) != n or n > told[MOST_ROWS]:
-        return whole
+        return 0
     if dimensions == 2 and _length(t, 1) != sizes[told[LAYERS]]:
-        return whole
+        return 0
     return n
 
 
@@ -114,10 +115,10 @@ inlined_by_type(wrong_label, _wrong_label_by_type)
 @inlined
 def arrays_of(x, t, n, like, target_like, table):
     """The arrays and codes of a step on n rows; `like` and `target_like` have the types of elements of x and t."""
-    whole, real = np.int64(0), np.float64(0)
-    told = carray(pointer(table, whole), (TABLE_SIZE,))
+    like_int64, like_float64 = np.int64(0), np.float64(0)
+    told = carray(pointer(table, like_int64), (TABLE_SIZE,))
     size, workers = told[PARAMETERS_SIZE], told[WORKSPACE_ROWS] - 1
-    sizes = carray(pointer(told[SIZES], whole), (told[LAYERS] + 1,))
+    sizes = carray(pointer(told[SIZES], like_int64), (told[LAYERS] + 1,))
     return (
         carray(pointer(_elements(x), like), (n, sizes[0])),
         _targets(_elements(t), n, sizes[-1], target_like),
@@ -127,8 +128,8 @@ def arrays_of(x, t, n, like, target_like, table):
         carray(pointer(told[WORKSPACE], like), (told[WORKSPACE_ROWS], told[WORKSPACE_COLUMNS])),
         carray(pointer(told[TRANSPOSED], like), (told[TRANSPOSED_SIZE],)),
         sizes,
-        carray(pointer(told[HYPER], real), (HYPER_SIZE,)),
-        carray(pointer(told[LOSSES], real), (workers,)),
+        carray(pointer(told[HYPER], like_float64), (HYPER_SIZE,)),
+        carray(pointer(told[LOSSES], like_float64), (workers,)),
         told[ACTIVATION],
         told[LOSS],
         told[OPTIMIZER],

@@ -164,6 +164,7 @@ def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch):
     at = out = 0
     for layer in range(sizes.size - 1):
         i, o = sizes[layer], padded(sizes[layer + 1], count)
+        # The share of one: a literal 0 would cost another compilation of the product.
         add_transposed_product(
             share_of(i, 0, 1), i, m, i, o // count, count, a, a_row, address(deltas, out), o, address(gradient, at),
             address(scratch, 0),

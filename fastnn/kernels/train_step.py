@@ -27,7 +27,7 @@ NOWHERE, UNLIKE_LAST = -1, -2
 
 @inlined
 def rows_of_a_tile(n, workers):
-    """As even as they go, in whole tiles of the micro-kernel."""
+    """The batch as evenly shared as it goes, in eights; but no more than a tile has room for."""
     return min(TILE, (n + 8 * workers - 1) // (8 * workers) * 8)
 
 
@@ -129,7 +129,7 @@ def train_step(x, t, n, like, target_like, table, step, workers):
 
 @parallel_kernel
 def parallel_train_step(x, t, n, like, target_like, table, step, workers):
-    """The same, to the bit, with each worker on a thread: two parallel regions, the tiles and the update."""
+    """The same for n above 0, to the bit, each worker on a thread: two parallel regions, the tiles and the update."""
     x, t, parameters, state, gradients, workspace, transposed, sizes, hyper, losses, activation, loss, optimizer = (
         arrays_of(x, t, n, like, target_like, table)
     )

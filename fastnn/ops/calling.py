@@ -74,9 +74,9 @@ def _about_out(declaration: Declaration) -> str:
         return ""
     arrays = "array" if declaration.returned_arrays == 1 else "tuple of arrays"
     return (
-        f"\n\nout : {arrays} of the result's shape and dtype, C-contiguous and writeable, written and returned instead "
-        "of a new one.\nRaises TypeError or ValueError, with nothing written, for any other, or one that shares memory "
-        "with an argument."
+        f"\n\nout : {arrays} like the new one, C-contiguous and writeable, to be written and returned in its place."
+        "\nRaises TypeError or ValueError, with nothing written, for any other, or one that shares memory with an "
+        "argument."
     )
 
 

@@ -59,7 +59,7 @@ def outputs(
     for k, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         name = f"out[{k}]" if several else "out"
         if type(array) is not np.ndarray or array.dtype != dtype:
-            found = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else repr(type(array).__name__)
+            found = f"dtype {array.dtype}" if type(array) is np.ndarray else repr(type(array).__name__)
             raise TypeError(f"{name}: got {found}, expected an array of {dtype}")
         if array.shape != shape:
             raise ValueError(f"{name}: got shape {array.shape}, expected {shape}")
@@ -128,11 +128,11 @@ def flag(name: str, value: Any) -> bool:
 
 
 def float_dtype(name: str, value: Any) -> np.dtype:
-    """float32 or float64 from a name, type or dtype. Raises TypeError for any other."""
+    """float32 or float64, the object that arrays have, from a name, type or dtype. Raises TypeError for any other."""
     try:
         dtype = np.dtype(value)
     except TypeError:
         dtype = None
     if dtype not in FLOATS:
         raise TypeError(f'{name}: got {value!r}, expected "float32" or "float64"')
-    return dtype
+    return FLOATS[FLOATS.index(dtype)]

@@ -1,5 +1,5 @@
-"""NumPy's public C struct of an array, which has not changed since its first version: where its fields lie, in bytes
-from where the object begins."""
+"""NumPy's public C struct of an array: where its fields lie, in bytes from where the object begins. They have kept
+their places since its first version, on machines of 64 bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses: of elements as pointers, of arrays as numbers."""
+"""Addresses of elements."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def tile_product(
     With `fetch_ahead`, for a whose rows are contiguous, the rows behind the tile are fetched into the second-level
     cache meanwhile. The hardware does not: each row begins on another page, where it must first learn to look ahead.
     With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written. With
-    `fetch_next` the next k elements of each row of a are fetched into the second-level cache.
+    `fetch_next`, for rows of a that lie side by side, their next k elements are fetched into the second-level cache.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
