@@ -233,14 +233,14 @@ def test_batches_of_every_size_by_turns(dtype, rng) -> None:
 
 
 def test_momentum_can_begin_between_steps(rng) -> None:
-    net, changed = fastnn.MLP((13, 7, 4)), fastnn.SGD(0.1)
-    data = list(batches((13, 7, 4), "softmax_cross_entropy", "float32", rng))
-    for x, t in data[:3]:
-        net.train_step(x, t, changed)
-    other, always = copy.deepcopy(net), fastnn.SGD(0.1, momentum=0.9)
-    changed.momentum = 0.9
-    for x, t in data[3:]:
-        assert net.train_step(x, t, changed) == other.train_step(x, t, always)
+    """Its velocity is then zero, as that of a new optimizer."""
+    sizes = (13, 7, 4)
+    net, twin, own = fastnn.MLP(sizes), Twin(sizes), fastnn.SGD(0.1)
+    data = list(batches(sizes, "softmax_cross_entropy", "float32", rng))
+    assert_same_trajectory(net, twin, own, reference_optimizers.SGD(0.1), data[:3], "float32", 0.1)
+    own.momentum = 0.9
+    theirs = reference_optimizers.SGD(0.1, momentum=0.9)
+    assert_same_trajectory(net, twin, own, theirs, data[3:], "float32", 0.1)
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
