@@ -64,7 +64,7 @@ class _TileProduct:
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
         places = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
-        a_rows = [builder.gep(a, [builder.mul(a_row, index(r))]) for r in range(self.rows)]
+        odd_steps = self._odd_steps(a_row)
         zero = ir.Constant(self.vector, None)
         sums = [[zero] * len(places) for _ in range(self.sets)]
 
@@ -76,8 +76,9 @@ class _TileProduct:
                 if self.fetch_next:
                     self._prefetch(builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
+                first_row = self._hidden(builder.gep(a, [builder.mul(at, a_k)]))
                 for r in range(self.rows):
-                    element = splat(builder, builder.load(builder.gep(a_rows[r], [builder.mul(at, a_k)])), self.lanes)
+                    element = splat(builder, builder.load(self._row(first_row, r, odd_steps)), self.lanes)
                     for v in range(self.vectors):
                         place = r * self.vectors + v
                         own[place] = builder.call(fused, [element, bs[v], own[place]])
@@ -120,6 +121,28 @@ class _TileProduct:
         builder.position_at_end(after)
         return [list(phis) for phis in kept]
 
+    def _odd_steps(self, a_row):
+        """The bytes from row 0 to rows 1, 3, 5 and so on: that times 1, 2 or 4 is in reach of any row up to the eighth
+        without an addition, as x86 has addresses of a base and a scaled step. Additions take the places of
+        multiply-adds."""
+        steps = {r: self.builder.mul(a_row, ir.IntType(64)(r * self.item)) for r in range(1, self.rows, 2)}
+        return {r: self._hidden(step) for r, step in steps.items()}
+
+    def _row(self, first_row, r, odd_steps):
+        """The address of row r."""
+        if r == 0:
+            return first_row
+        power_of_two = r & -r
+        offset = self.builder.mul(odd_steps[r // power_of_two], ir.IntType(64)(power_of_two))
+        byte = self.builder.bitcast(first_row, ir.IntType(8).as_pointer())
+        return self.builder.bitcast(self.builder.gep(byte, [offset]), first_row.type)
+
+    def _hidden(self, value):
+        """The same value, by way of nothing, so that LLVM does not make a chain of additions of the addresses."""
+        if self.rows < TILE_ROWS:
+            return value
+        return self.builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
+
     def _fetch(self, a, a_row, k):
         """Fetch what the rows behind the tile have in k's cache line: each step its share of the rows."""
         builder, index = self.builder, ir.IntType(64)
@@ -140,7 +163,7 @@ class _TileProduct:
     def _in_order(self, sums):
         """The sums, by way of nothing that LLVM may look into or move a load across: else it loads elements of a long
         before their use, runs out of registers, and takes twice the time."""
-        if not REGISTER_CONSTRAINT or self.rows * self.vectors < TILE_ROWS * TILE_VECTORS:
+        if not REGISTER_CONSTRAINT or self.rows < TILE_ROWS:
             return sums
         kinds = [self.vector] * len(sums)
         returned = self.vector if len(sums) == 1 else ir.LiteralStructType(kinds)
