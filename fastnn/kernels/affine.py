@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
-from fastnn.kernels.matmul import NOTHING, ROWS_AHEAD, TARGET, TARGET_AND_NEXT, panel_product
+from fastnn.kernels.matmul import NOTHING, ROWS, TARGET, TARGET_AND_NEXT, panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 from fastnn.kernels.transpose import transpose
@@ -171,7 +171,7 @@ def _times_packed(x, w, turned, start, y):
             panel_product(
                 min(_BLOCK, n - first), width // count, address(x, first * inner), inner, 1, panel, width,
                 address(start, at), 0, address(y, first * columns + at), columns, inner,
-                ROWS_AHEAD if p == 0 else TARGET,
+                ROWS if p == 0 else TARGET,
             )  # fmt: skip
 
 
@@ -195,9 +195,7 @@ def _times_narrow(x, w, start, y):
     for first in range(0, n, _BLOCK):
         m = min(_BLOCK, n - first)
         rows = address(x, first * inner)
-        panel_product(
-            m, 1, rows, inner, 1, address(w, 0), columns, address(start, 0), 0, out, count, before, ROWS_AHEAD
-        )
+        panel_product(m, 1, rows, inner, 1, address(w, 0), columns, address(start, 0), 0, out, count, before, ROWS)
         panel_product(
             m, 1, moved(rows, before), inner, 1, address(last, 0), count, out, count, out, count, ending, NOTHING
         )

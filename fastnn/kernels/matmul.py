@@ -11,32 +11,35 @@ from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, address, everywhere, load, moved, store, tile_product
 
 # What a product fetches before it is needed.
-NOTHING, ROWS_AHEAD, TARGET, TARGET_AND_NEXT = 0, 1, 2, 3
+NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET, TARGET_AND_NEXT = range(6)
 
 
 def _tiles(vectors: int) -> Callable:
     """The micro-kernels for a panel of so many vectors: one per number of rows, and for most rows those that fetch."""
     whole, four, two, one = (tile_product(rows, vectors) for rows in (TILE_ROWS, 4, 2, 1))
-    fetching_rows = tile_product(TILE_ROWS, vectors, fetch_ahead=True)
+    fetching_ahead = tile_product(TILE_ROWS, vectors, fetch_ahead=True)
+    fetching_rows = tile_product(TILE_ROWS, vectors, fetch_ahead=True, fetch_rows=True)
     fetching_target = tile_product(TILE_ROWS, vectors, fetch_target=True)
     fetching_target_and_next = tile_product(TILE_ROWS, vectors, fetch_target=True, fetch_next=True)
 
     @expanded
-    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
-        if rows == TILE_ROWS and fetch == ROWS_AHEAD:
-            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead):
+        if rows == TILE_ROWS and fetch == PANEL:
+            fetching_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+        elif rows == TILE_ROWS and fetch in (ROWS, ROWS_AND_PANEL):
+            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == TILE_ROWS and fetch == TARGET:
-            fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+            fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == TILE_ROWS and fetch == TARGET_AND_NEXT:
-            fetching_target_and_next(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+            fetching_target_and_next(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == TILE_ROWS:
-            whole(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+            whole(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == 4:
-            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == 2:
-            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         else:
-            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k)
+            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
 
     return product
 
@@ -49,25 +52,31 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of that many vectors.
 
     Arguments are addresses, and steps in elements from one row, or one k, to the next; a step of 0 gives every row
-    the same start. `fetch` says what is fetched before it is needed: ROWS_AHEAD of a, whose step from k to k must then
-    be 1; or the TARGET of each tile in c, which is worth it where that lies far away; or that, and the NEXT k elements
-    of each row of a, where the step from row to row is 1.
+    the same start.
+
+    `fetch` says what is fetched before it is needed: NOTHING; ROWS of a, whose step from k to k must then be 1; the
+    PANEL that lies behind b, a share with each tile of rows; ROWS_AND_PANEL; the TARGET of each tile in c, which is
+    worth it where that lies far away; or TARGET_AND_NEXT, the next k elements of each row of a too, where the step from
+    row to row is 1.
 
     Where the rows of a are the columns of a batch, which is a_row of 1, there are many of them: the few that fill no
     tile are taken one by one, which spares the compiler the other tiles.
     """
     r = 0
     rows = TILE_ROWS
+    size = k * b_k if fetch in (PANEL, ROWS_AND_PANEL) else 0
+    share = size // m if size else 0
     while r < m:
         while rows > m - r:
             rows = 1 if a_row == 1 else rows // 2
         x, y, z = moved(a, r * a_row), moved(start, r * start_row), moved(c, r * c_row)
+        ahead = moved(b, size + r * share)
         if vectors == 3:
-            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
+            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
         elif vectors == 2:
-            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
+            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
         else:
-            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch)
+            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
         r += rows
 
 
@@ -80,7 +89,7 @@ def times_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c
         column, width = first * lanes, (last - first) * lanes
         panel_product(
             m, last - first, a, a_row, 1, moved(panels, column * inner), width,
-            moved(start, column), start_row, moved(c, column), c_row, inner, ROWS_AHEAD if p == 0 else NOTHING,
+            moved(start, column), start_row, moved(c, column), c_row, inner, ROWS_AND_PANEL if p == 0 else PANEL,
         )  # fmt: skip
 
 

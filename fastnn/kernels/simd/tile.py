@@ -12,32 +12,42 @@ from fastnn.kernels.simd.host import LLVM, REGISTER_CONSTRAINT, TILE_ROWS, TILE_
 
 
 def tile_product(
-    rows: int, vectors: int, fetch_ahead: bool = False, fetch_target: bool = False, fetch_next: bool = False
+    rows: int,
+    vectors: int,
+    fetch_ahead: bool = False,
+    fetch_rows: bool = False,
+    fetch_target: bool = False,
+    fetch_next: bool = False,
 ) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
-    tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k): c[r, :] = start[r, :] + sum over k of a[r, k] b[k, :].
+    tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead):
+    c[r, :] = start[r, :] + sum over k of a[r, k] b[k, :].
     Arguments are addresses, and steps in elements from one row, or one k, to the next. All sums stay in registers:
     for each k the vectors of b are loaded once, each element of a is broadcast once. Every vector of b, start and c is
     read and written whole, so that their rows must be padded to whole vectors.
 
-    With `fetch_ahead`, for a whose rows are contiguous, the rows behind the tile are fetched into the second-level
-    cache meanwhile. The hardware does not: each row begins on another page, where it must first learn to look ahead.
+    With `fetch_ahead` what lies from the address `ahead` on is fetched into the second-level cache meanwhile, a cache
+    line for every two k. With `fetch_rows`, for a whose rows are contiguous, the rows behind the tile are fetched
+    there. The hardware does not: each row begins on another page, where it must first learn to look ahead.
     With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written. With
     `fetch_next`, for rows of a that lie side by side, their next k elements are fetched into the second-level cache.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
-    fetches = fetch_ahead, fetch_target, fetch_next
+    fetches = fetch_ahead, fetch_rows, fetch_target, fetch_next
 
     @intrinsic
-    def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k):
+    def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead):
         step = types.int64
-        signature = types.none(a, step, step, a, step, a, step, a, step, step)
+        signature = types.none(a, step, step, a, step, a, step, a, step, step, a)
         return signature, _TileProduct(rows, vectors, sets, fetches, a.dtype).generate
 
     return tile
 
+
+# Bytes of a cache line.
+LINE = 64
 
 # The caches, as LLVM's prefetch counts them.
 FIRST_LEVEL, SECOND_LEVEL = 3, 2
@@ -47,10 +57,10 @@ class _TileProduct:
     """Emits one micro-kernel."""
 
     def __init__(
-        self, rows: int, vectors: int, sets: int, fetches: tuple[bool, bool, bool], dtype: types.Float
+        self, rows: int, vectors: int, sets: int, fetches: tuple[bool, bool, bool, bool], dtype: types.Float
     ) -> None:
         self.rows, self.vectors, self.sets = rows, vectors, sets
-        self.fetch_ahead, self.fetch_target, self.fetch_next = fetches
+        self.fetch_ahead, self.fetch_rows, self.fetch_target, self.fetch_next = fetches
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -59,7 +69,7 @@ class _TileProduct:
 
     def generate(self, context, builder, signature, arguments):
         """The code of one call: all of it in line, registers from the first load to the last store."""
-        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k = arguments
+        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead = arguments
         self.builder, index = builder, ir.IntType(64)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
@@ -70,6 +80,9 @@ class _TileProduct:
 
         def steps(first, sums, count):
             if self.fetch_ahead and count > 1:
+                half_a_line = index(LINE // self.item // 2)
+                self._prefetch(builder.gep(ahead, [builder.mul(first, half_a_line)]), SECOND_LEVEL)
+            if self.fetch_rows and count > 1:
                 self._fetch(a, a_row, first)
             for u in range(count):
                 at, own = builder.add(first, index(u)), sums[u % self.sets]
@@ -146,7 +159,7 @@ class _TileProduct:
     def _fetch(self, a, a_row, k):
         """Fetch what the rows behind the tile have in k's cache line: each step its share of the rows."""
         builder, index = self.builder, ir.IntType(64)
-        line = 64 // self.item
+        line = LINE // self.item
         share = -(-self.rows * self.unrolled // line)
         step = builder.sdiv(builder.and_(k, index(line - 1)), index(self.unrolled))
         for r in range(share):
