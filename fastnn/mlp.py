@@ -96,7 +96,7 @@ class MLP:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
             step = self._state.step + 1
             loss, wrong = train_step.train_step(
-                id(x), id(t), 0, self._like, self._target_like, self._table_address, step, 1
+                id(x), id(t), 0, self._like, self._target_like, self._table_address, step, 1, train_step.WHOLE
             )  # fmt: skip
             if wrong == train_step.NOWHERE:
                 self._state.step = step
@@ -118,10 +118,11 @@ class MLP:
         step = self._state.step + 1
         arguments = id(rows), id(targets), n, self._like, self._target_like, self._table_address, step, workers
         if workers == 1 or threads.get_num_threads() == 1:
-            loss, wrong = train_step.train_step(*arguments)
+            loss, wrong = train_step.train_step(*arguments, train_step.WHOLE)
         else:
+            address = train_step.step_address(type(self._like), type(self._target_like))
             with sharing.parallel_region:
-                loss, wrong = train_step.parallel_train_step(*arguments)
+                loss, wrong = train_step.parallel_train_step(address, *arguments)
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
         self._state.step = step

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import numba
+from numba.core import types
 from numba.extending import overload, register_jitable
 
 from fastnn.kernels.cache import SourceKeyedCache
@@ -54,6 +55,13 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel whose `prange` loops run on Numba's threads."""
     return _cached(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function), function)
+
+
+def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> int:
+    """Where a kernel, compiled for arguments of these types, is in memory."""
+    dispatcher.compile(arguments)
+    compiled = dispatcher.overloads[arguments]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
 def _cached(dispatcher: numba.core.dispatcher.Dispatcher, function: Callable) -> numba.core.dispatcher.Dispatcher:

@@ -9,14 +9,17 @@ optimizer moments have the same layout. Padding starts as zero, its gradient is 
 
 from __future__ import annotations
 
-import numpy as np
-from numba import prange
+from functools import cache
 
-from fastnn.kernels.jit import inlined, kernel, parallel_kernel
+import numpy as np
+from numba import from_dtype, prange
+from numba.core import types
+
+from fastnn.kernels.jit import address_of, inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
 from fastnn.kernels.optimizers import is_plain_descent
 from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import flush_subnormals, lanes, restore_subnormals
+from fastnn.kernels.simd import calling, flush_subnormals, lanes, restore_subnormals
 from fastnn.kernels.step_arguments import arrays_of, rows_like_last, wrong_label
 from fastnn.kernels.step_tile import TILE, few_rows, forward_tile, tile_deltas, transpose_weights
 from fastnn.kernels.step_update import add_gradient, reduce_and_update, room_of, update_share
@@ -93,9 +96,14 @@ def update_part(worker, workers, tile, x, parameters, gradients, state, sizes, o
         reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper)
 
 
+# The parts of a step: the whole of it, its beginning and its end; and 2 worker + TILES, or + UPDATE.
+WHOLE, BEGINNING, END = -1, -2, -3
+TILES, UPDATE = 0, 1
+
+
 @kernel
-def train_step(x, t, n, like, target_like, table, step, workers):
-    """Forward, loss, backward, update on one thread; the arguments are those of `step_arguments`.
+def train_step(x, t, n, like, target_like, table, step, workers, part):
+    """Forward, loss, backward, update, or a part of that; the other arguments are those of `step_arguments`.
 
     Returns the mean loss before the update, in float64, and NOWHERE; or, with nothing changed, where the first label
     out of range is. Sums are those of so many workers. With n of 0 the arrays themselves say how many rows there are;
@@ -105,53 +113,65 @@ def train_step(x, t, n, like, target_like, table, step, workers):
         n = rows_like_last(x, t, table)
         if n == 0:
             return np.nan, UNLIKE_LAST
-    x, t, parameters, state, gradients, workspace, transposed, sizes, hyper, _, activation, loss, optimizer = arrays_of(
-        x, t, n, like, target_like, table
-    )
-    wrong = wrong_label(t, sizes[-1])
-    if wrong >= 0:
-        return np.nan, wrong
-    divisor, tile = mean_divisor(loss, n, sizes[-1]), rows_of_a_tile(n, workers)
-    if not few_rows(n, lanes(x)):
-        transpose_weights(parameters, sizes, transposed)
-    total = 0.0
-    for worker in range(workers):
-        total += worker_step(
-            worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper,
-            1.0 / divisor, transposed, workspace,
-        )  # fmt: skip
-    for worker in range(workers):
-        update_part(
-            worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace
-        )  # fmt: skip
-    return total / divisor, NOWHERE
-
-
-@parallel_kernel
-def parallel_train_step(x, t, n, like, target_like, table, step, workers):
-    """The same for n above 0, to the bit, each worker on a thread: two parallel regions, the tiles and the update."""
     x, t, parameters, state, gradients, workspace, transposed, sizes, hyper, losses, activation, loss, optimizer = (
         arrays_of(x, t, n, like, target_like, table)
     )
-    wrong = wrong_label(t, sizes[-1])
-    if wrong >= 0:
-        return np.nan, wrong
     divisor, tile = mean_divisor(loss, n, sizes[-1]), rows_of_a_tile(n, workers)
-    if not few_rows(n, lanes(x)):
-        transpose_weights(parameters, sizes, transposed)
-    for worker in prange(workers):
-        losses[worker] = worker_step(
-            worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper,
-            1.0 / divisor, transposed, workspace,
-        )  # fmt: skip
-    for worker in prange(workers):
-        update_part(
-            worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace
-        )  # fmt: skip
+    if part in (WHOLE, BEGINNING):
+        wrong = wrong_label(t, sizes[-1])
+        if wrong >= 0:
+            return np.nan, wrong
+        if not few_rows(n, lanes(x)):
+            transpose_weights(parameters, sizes, transposed)
+    first, last = (part // 2, part // 2 + 1) if part >= 0 else (0, workers if part == WHOLE else 0)
+    if part < 0 or part % 2 == TILES:
+        for worker in range(first, last):
+            losses[worker] = worker_step(
+                worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper,
+                1.0 / divisor, transposed, workspace,
+            )  # fmt: skip
+    if part < 0 or part % 2 == UPDATE:
+        for worker in range(first, last):
+            update_part(
+                worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace
+            )  # fmt: skip
     total = 0.0
     for worker in range(workers):
         total += losses[worker]
     return total / divisor, NOWHERE
+
+
+at_address = calling(types.Tuple((types.float64, types.int64)))
+
+
+@parallel_kernel
+def for_each_worker(address, x, t, n, like, target_like, table, step, workers, of_worker):
+    """The tiles of all workers, or their updates, each worker on a thread.
+
+    `train_step` is called by its address, because Numba would compile it anew for each parallel region. One region is
+    a function of its own, because Numba would make one loop of two that have no array in common.
+    """
+    for worker in prange(workers):
+        at_address(address, (x, t, n, like, target_like, table, step, workers, 2 * worker + of_worker))
+
+
+@kernel
+def parallel_train_step(address, x, t, n, like, target_like, table, step, workers):
+    """`train_step`, which is at that address, to the bit, each worker on a thread."""
+    _, wrong = at_address(address, (x, t, n, like, target_like, table, step, workers, np.int64(BEGINNING)))
+    if wrong >= 0:
+        return np.nan, wrong
+    for_each_worker(address, x, t, n, like, target_like, table, step, workers, TILES)
+    for_each_worker(address, x, t, n, like, target_like, table, step, workers, UPDATE)
+    return at_address(address, (x, t, n, like, target_like, table, step, workers, np.int64(END)))
+
+
+@cache
+def step_address(like: type, target_like: type) -> int:
+    """Where `train_step` is in memory, compiled for rows and targets of these types of elements."""
+    like_type, target_type = (from_dtype(np.dtype(kind)) for kind in (like, target_like))
+    whole = types.int64
+    return address_of(train_step, (whole, whole, whole, like_type, target_type, whole, whole, whole, whole))
 
 
 @kernel

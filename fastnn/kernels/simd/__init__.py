@@ -1,5 +1,6 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
+from fastnn.kernels.simd.calling import calling
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 from fastnn.kernels.simd.lent import LentArray
 from fastnn.kernels.simd.pointers import address, lanes, moved, pointer
@@ -25,6 +26,7 @@ __all__ = [
     "LentArray",
     "address",
     "bits_to_float",
+    "calling",
     "everywhere",
     "float_to_bits",
     "flush_subnormals",
