@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
-from fastnn.kernels.matmul import NOTHING, ROWS, TARGET, TARGET_AND_NEXT, panel_product
+from fastnn.kernels.matmul import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, TARGET_AND_NEXT, panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
 from fastnn.kernels.transpose import transpose
@@ -24,6 +24,9 @@ _ROWS = 32
 
 # Up to so many rows, copying the weights together costs more than it saves.
 _FEW_ROWS = 64
+
+# Up to so many bytes, panels stay in the second-level cache.
+_NEAR = 2**20
 
 # From so many columns on, the rows of a matrix are far apart in memory.
 _WIDE = 512
@@ -157,21 +160,24 @@ def _times_packed(x, w, turned, start, y):
     columns, count = y.shape[1], lanes(x)
     vectors = padded(columns, count) // count
     panels = _panels(columns, count)
-    # All panels are kept where several blocks of rows need them.
-    size = inner * TILE_VECTORS * count
-    packed = aligned_empty(size * (panels if n > _BLOCK else 1), x)
+    # All panels are kept where several blocks of rows need them; many of them are fetched from far away.
+    packed = aligned_empty(inner * count * (vectors if n > _BLOCK else TILE_VECTORS), x)
+    far = packed.size * packed.itemsize > _NEAR
     for first in range(0, n, _BLOCK):
         for p in range(panels):
             at, width = _column(p, panels, vectors, columns, count), _width(p, panels, vectors) * count
-            panel = address(packed, p * size if n > _BLOCK else 0)
+            panel = address(packed, panel_start(p, panels, vectors) * count * inner if n > _BLOCK else 0)
             if first == 0 and turned:
                 transpose(width, inner, count, address(w, at * inner), inner, panel, width)
             elif first == 0:
                 copy_vectors(inner, width // count, address(w, at), columns, panel, width)
+            fetch = ROWS if p == 0 else TARGET
+            if far and first > 0:
+                fetch = ROWS_AND_PANEL if p == 0 else PANEL
             panel_product(
                 min(_BLOCK, n - first), width // count, address(x, first * inner), inner, 1, panel, width,
                 address(start, at), 0, address(y, first * columns + at), columns, inner,
-                ROWS if p == 0 else TARGET,
+                fetch,
             )  # fmt: skip
 
 
