@@ -28,19 +28,22 @@ def restored():
 def trained(
     threads: int, n: int = 700, dtype: str = "float32", steps: int = 3, hidden: int = 100, optimizer: str = "Adam"
 ) -> list[np.ndarray]:
+    """The weights after so many steps, and the losses."""
     rng = np.random.default_rng(0)
     x, t = rng.standard_normal((n, 300)).astype(dtype), rng.integers(0, 10, n)
     net, optimizer = fastnn.MLP((300, hidden, 30, 10), "relu", dtype=dtype), getattr(fastnn, optimizer)(1e-3)
     fastnn.set_num_threads(threads)
-    for _ in range(steps):
-        net.train_step(x, t, optimizer)
-    return net.get_weights()
+    losses = [net.train_step(x, t, optimizer) for _ in range(steps)]
+    return [*net.get_weights(), np.array(losses)]
 
 
 @needs_two
 @pytest.mark.parametrize("n", [100, 700])  # one tile for each thread; more than one
 def test_two_threads_train_as_one_does(n: int, dtype: str) -> None:
-    for one, two in zip(trained(1, n, dtype, steps=1), trained(2, n, dtype, steps=1), strict=True):
+    *weights, loss = trained(1, n, dtype, steps=1)
+    *others, other_loss = trained(2, n, dtype, steps=1)
+    np.testing.assert_allclose(other_loss, loss, rtol=n * np.finfo(dtype).eps)
+    for one, two in zip(weights, others, strict=True):
         # Adam's first step is lr times a sign: sums in another order may turn the sign of what is all but zero.
         assert np.median(np.abs(one - two)) <= 10 * np.finfo(dtype).eps
         assert np.mean(np.abs(one - two) > 1e-4) < 0.01
