@@ -15,18 +15,20 @@ NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET, TARGET_AND_NEXT = range(6)
 
 
 def _tiles(vectors: int) -> Callable:
-    """The micro-kernels for a panel of so many vectors: one per number of rows, and for most rows those that fetch."""
-    whole, four, two, one = (tile_product(rows, vectors) for rows in (TILE_ROWS, 4, 2, 1))
-    fetching_ahead = tile_product(TILE_ROWS, vectors, fetch_ahead=True)
+    """The micro-kernels for a panel of so many vectors: one per number of rows, and for most rows others that
+    fetch more.
+
+    Each costs half a second of compiling, so that there is none that fetches nothing: fetching what is near is cheap.
+    """
+    whole = tile_product(TILE_ROWS, vectors, fetch_ahead=True)
+    four, two, one = (tile_product(rows, vectors) for rows in (4, 2, 1))
     fetching_rows = tile_product(TILE_ROWS, vectors, fetch_ahead=True, fetch_rows=True)
     fetching_target = tile_product(TILE_ROWS, vectors, fetch_target=True)
     fetching_target_and_next = tile_product(TILE_ROWS, vectors, fetch_target=True, fetch_next=True)
 
     @expanded
     def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead):
-        if rows == TILE_ROWS and fetch == PANEL:
-            fetching_ahead(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
-        elif rows == TILE_ROWS and fetch in (ROWS, ROWS_AND_PANEL):
+        if rows == TILE_ROWS and fetch in (ROWS, ROWS_AND_PANEL):
             fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == TILE_ROWS and fetch == TARGET:
             fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
