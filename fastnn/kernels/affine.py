@@ -13,7 +13,17 @@ from numba import prange
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
 from fastnn.kernels.matmul import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, TARGET_AND_NEXT, panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
-from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, address, lanes, moved, prefer_full_vectors
+from fastnn.kernels.simd import (
+    TILE_ROWS,
+    TILE_VECTORS,
+    address,
+    everywhere,
+    lanes,
+    load,
+    moved,
+    prefer_full_vectors,
+    store,
+)
 from fastnn.kernels.transpose import transpose
 
 # Rows of a batch that are added to a gradient at once.
@@ -60,6 +70,8 @@ def _forward_share(x, w, b, y, total):
         bias = np.zeros(count, x.dtype)
         bias[:outputs] = b
         _times_narrow(x, w, bias, y)
+    elif total == 1 and outputs >= _WIDE:
+        _row_times(x[0], w, b, y[0])
     elif total <= _FEW_ROWS:
         _times(x, w, b, y, 32 if total <= 2 * TILE_ROWS else 64)
     else:
@@ -151,6 +163,28 @@ def _times(x, w, start, y, height):
             n, _width(panels - 1, panels, vectors), address(x, 0), inner, 1, address(w, at), columns,
             address(start, at), 0, address(y, at), columns, inner, NOTHING,
         )  # fmt: skip
+
+
+@kernel
+def _row_times(x, w, start, y):
+    """y ← start + x w for one row x and a wide w, which is read once, four rows of it at a time, as memory likes it."""
+    inner, columns = w.shape
+    count = lanes(w)
+    whole = columns // count * count
+    y[:] = start
+    for k in range(0, inner // 4 * 4, 4):
+        x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
+        a0, a1, a2, a3 = everywhere(x0), everywhere(x1), everywhere(x2), everywhere(x3)
+        row = address(w, k * columns)
+        for c in range(0, whole, count):
+            at, out = moved(row, c), address(y, c)
+            first = load(out) + a0 * load(at) + a1 * load(moved(at, columns))
+            store(first + a2 * load(moved(at, 2 * columns)) + a3 * load(moved(at, 3 * columns)), out)
+        for c in range(whole, columns):
+            y[c] += x0 * w[k, c] + x1 * w[k + 1, c] + x2 * w[k + 2, c] + x3 * w[k + 3, c]
+    for k in range(inner // 4 * 4, inner):
+        for c in range(columns):
+            y[c] += x[k] * w[k, c]
 
 
 @kernel
