@@ -25,9 +25,7 @@ from benchmarks.peers import PEERS, Unavailable  # neither NumPy nor any peer, w
 # the initial weights, and every implementation is timed on the same first steps of the same training.
 MAX_STEPS = 500
 WARM_STEPS = 250  # warming up starts over after this many, for the same reason
-PEAK_SECONDS = (
-    0.01  # of a look at the machine's peak between bursts: the first of four, in which new threads spread out
-)
+PEAK_SECONDS = 0.01  # of a look at the peak between bursts; in the first of four new threads spread out
 SETTLING_STEPS = 2  # after a restart, not timed: the first allocates what the optimizer keeps
 
 

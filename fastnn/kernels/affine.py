@@ -167,7 +167,7 @@ def _times(x, w, start, y, height):
 
 @kernel
 def _row_times(x, w, start, y):
-    """y ← start + x w for one row x and a wide w, which is read once, four rows of it at a time, as memory likes it."""
+    """y ← start + x w for one row x and a wide w, which is read in the order in which it lies, four rows at a time."""
     inner, columns = w.shape
     count = lanes(w)
     whole = columns // count * count

@@ -19,7 +19,7 @@ from fastnn.kernels.jit import address_of, inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
 from fastnn.kernels.optimizers import is_plain_descent
 from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import calling, flush_subnormals, lanes, restore_subnormals
+from fastnn.kernels.simd import flush_subnormals, indirect_call, lanes, restore_subnormals
 from fastnn.kernels.step_arguments import arrays_of, rows_like_last, wrong_label
 from fastnn.kernels.step_tile import TILE, few_rows, forward_tile, tile_deltas, transpose_weights
 from fastnn.kernels.step_update import add_gradient, reduce_and_update, room_of, update_share
@@ -106,8 +106,9 @@ def train_step(x, t, n, like, target_like, table, step, workers, part):
     """Forward, loss, backward, update, or a part of that; the other arguments are those of `step_arguments`.
 
     Returns the mean loss before the update, in float64, and NOWHERE; or, with nothing changed, where the first label
-    out of range is. Sums are those of so many workers. With n of 0 the arrays themselves say how many rows there are;
-    but where they are not such as the table says, nothing is changed, and UNLIKE_LAST returned.
+    out of range is. The loss is there when all tiles are: of the WHOLE, and at the END. Sums are those of so many
+    workers. With n of 0 the arrays themselves say how many rows there are; but where they are not such as the table
+    says, nothing is changed, and UNLIKE_LAST returned.
     """
     if n == 0:
         n = rows_like_last(x, t, table)
@@ -141,7 +142,8 @@ def train_step(x, t, n, like, target_like, table, step, workers, part):
     return total / divisor, NOWHERE
 
 
-at_address = calling(types.Tuple((types.float64, types.int64)))
+# `train_step` at some address.
+call_step = indirect_call(types.Tuple((types.float64, types.int64)))
 
 
 @parallel_kernel
@@ -152,18 +154,18 @@ def for_each_worker(address, x, t, n, like, target_like, table, step, workers, o
     a function of its own, because Numba would make one loop of two that have no array in common.
     """
     for worker in prange(workers):
-        at_address(address, (x, t, n, like, target_like, table, step, workers, 2 * worker + of_worker))
+        call_step(address, (x, t, n, like, target_like, table, step, workers, 2 * worker + of_worker))
 
 
 @kernel
 def parallel_train_step(address, x, t, n, like, target_like, table, step, workers):
     """`train_step`, which is at that address, to the bit, each worker on a thread."""
-    _, wrong = at_address(address, (x, t, n, like, target_like, table, step, workers, np.int64(BEGINNING)))
+    _, wrong = call_step(address, (x, t, n, like, target_like, table, step, workers, np.int64(BEGINNING)))
     if wrong >= 0:
         return np.nan, wrong
     for_each_worker(address, x, t, n, like, target_like, table, step, workers, TILES)
     for_each_worker(address, x, t, n, like, target_like, table, step, workers, UPDATE)
-    return at_address(address, (x, t, n, like, target_like, table, step, workers, np.int64(END)))
+    return call_step(address, (x, t, n, like, target_like, table, step, workers, np.int64(END)))
 
 
 @cache

@@ -1,7 +1,7 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
-from fastnn.kernels.simd.calling import calling
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from fastnn.kernels.simd.indirect import indirect_call
 from fastnn.kernels.simd.lent import LentArray
 from fastnn.kernels.simd.pointers import address, lanes, moved, pointer
 from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
@@ -26,10 +26,10 @@ __all__ = [
     "LentArray",
     "address",
     "bits_to_float",
-    "calling",
     "everywhere",
     "float_to_bits",
     "flush_subnormals",
+    "indirect_call",
     "lanes",
     "load",
     "load_part",

@@ -151,7 +151,8 @@ class _TileProduct:
         return self.builder.bitcast(self.builder.gep(byte, [offset]), first_row.type)
 
     def _hidden(self, value):
-        """The same value, by way of nothing, so that LLVM does not make a chain of additions of the addresses."""
+        """The same value, in a full tile by way of nothing, so that LLVM does not make a chain of additions of the
+        addresses."""
         if self.rows < TILE_ROWS:
             return value
         return self.builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)

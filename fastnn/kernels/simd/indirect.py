@@ -1,4 +1,4 @@
-"""Calls of compiled kernels by their address."""
+"""Indirect calls: of compiled kernels, by their address."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
-def calling(returned: types.Type) -> Callable:
-    """at_address(address, arguments): call the compiled kernel at an address, which returns that type, with a tuple of
+def indirect_call(returned: types.Type) -> Callable:
+    """call(address, arguments): call the compiled kernel at an address, which returns that type, with a tuple of
     arguments of exactly the types that it was compiled for. It must not raise.
 
     Whoever calls a kernel by name gets a copy of its code, and Numba compiles that again.
     """
 
     @intrinsic
-    def at_address(typing_context, address, arguments):
+    def call(typing_context, address, arguments):
         def generate(context, builder, signature, values):
             kinds = list(signature.args[1].types)
             kernel = context.call_conv.get_function_type(returned, kinds)
@@ -26,4 +26,4 @@ def calling(returned: types.Type) -> Callable:
 
         return returned(types.int64, arguments), generate
 
-    return at_address
+    return call
