@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastnn.kernels.jit import expanded, inlined, kernel
+from fastnn.kernels.jit import expanded, inlined, inlined_sum, kernel
 from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, address, everywhere, load, moved, store, tile_product
 
@@ -162,6 +162,58 @@ def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
             for v in range(last - first):
                 w = moved(row, v * lanes)
                 store(load(w) + factor * load(moved(dy, (first + v) * lanes)), w)
+
+
+@expanded
+def outer_product(height, vectors, lanes, a, dy, c):
+    """c ← aᵀ dy for one row a of `height` elements and one panel of that many vectors."""
+    for k in range(height):
+        factor = everywhere(a[k])
+        row = moved(c, k * vectors * lanes)
+        store(factor * load(dy), row)
+        if vectors > 1:
+            store(factor * load(moved(dy, lanes)), moved(row, lanes))
+        if vectors > 2:
+            store(factor * load(moved(dy, 2 * lanes)), moved(row, 2 * lanes))
+
+
+@inlined_sum
+def _sum_of_lanes(sums, row, lanes):
+    """The sum of the numbers in one vector of `sums`."""
+    total = sums[row * lanes]
+    for k in range(row * lanes + 1, (row + 1) * lanes):
+        total += sums[k]
+    return total
+
+
+@expanded
+def row_times_transposed_panels(inner, vectors, lanes, dy, panels, dx, dx_row, sums):
+    """dx ← dy wᵀ for one row: products along each row of w, added up in a vector and its lanes at last.
+
+    dy and dx are padded to whole vectors; `sums` is room for the vectors of a block of rows of w. The panels come in
+    reverse: the last ones are still near, where the forward product has just read them.
+    """
+    count = panel_count(vectors)
+    block = sums.size // lanes
+    for top in range(0, inner, block):
+        height = min(block, inner - top)
+        for p in range(count - 1, -1, -1):
+            first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+            width = last - first
+            d = moved(dy, first * lanes)
+            for r in range(height):
+                w = moved(panels, (first * inner + (top + r) * width) * lanes)
+                total = load(w) * load(d)
+                if width > 1:
+                    total = total + load(moved(w, lanes)) * load(moved(d, lanes))
+                if width > 2:
+                    total = total + load(moved(w, 2 * lanes)) * load(moved(d, 2 * lanes))
+                place = address(sums, r * lanes)
+                store(total if p == count - 1 else total + load(place), place)
+        for r in range(height):
+            dx[top + r] = _sum_of_lanes(sums, r, lanes)
+    for k in range(inner, dx_row):
+        dx[k] = 0
 
 
 @expanded

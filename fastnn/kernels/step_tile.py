@@ -10,7 +10,7 @@ from __future__ import annotations
 from fastnn.kernels.activations import activate, activate_backward
 from fastnn.kernels.jit import expanded, inlined, kernel
 from fastnn.kernels.losses import loss_sum
-from fastnn.kernels.matmul import times_panels, times_transposed_panels
+from fastnn.kernels.matmul import row_times_transposed_panels, times_panels, times_transposed_panels
 from fastnn.kernels.panels import padded, transpose_panels
 from fastnn.kernels.simd import address, lanes
 
@@ -71,7 +71,9 @@ def input_gradient(m, few, i, o, dy, weights, transposed, dx, zeros, scratch):
     """dx ← dy wᵀ for m rows: dy (m, o) and dx (m, i) in padded rows."""
     count = lanes(zeros)
     di, do = padded(i, count), padded(o, count)
-    if few:
+    if m == 1:
+        row_times_transposed_panels(i, do // count, count, dy, weights, dx, di, scratch)
+    elif few:
         times_transposed_panels(m, i, o, count, dy, weights, dx, di, address(zeros, 0), scratch)
     else:
         times_panels(m, o, di // count, count, dy, do, transposed, address(zeros, 0), 0, dx, di)

@@ -14,9 +14,10 @@ from fastnn.kernels.matmul import (
     add_transposed_product,
     gather_columns,
     mostly_zero,
+    outer_product,
     panel_product,
 )
-from fastnn.kernels.optimizers import is_plain_descent, update
+from fastnn.kernels.optimizers import is_plain_descent, numbers_of, update
 from fastnn.kernels.panels import padded, panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
@@ -47,12 +48,10 @@ def add_rows(m, rows, row, total):
 
 
 @kernel
-def update_block(at, size, optimizer, parameters, gradient, state, step, hyper):
+def update_block(at, size, optimizer, parameters, gradient, state, numbers):
     """Update `size` parameters from `at` on by a gradient that begins with the block."""
     end = at + size
-    update(
-        optimizer, parameters[at:end], gradient[:size], state[0, at:end], state[1, at:end], step, hyper
-    )  # fmt: skip
+    update(optimizer, parameters[at:end], gradient[:size], state[0, at:end], state[1, at:end], numbers)
 
 
 @inlined
@@ -78,8 +77,8 @@ def rows_of_tile(k, tile, x, workspace, i, before):
 
 @expanded
 def use_gradient(
-    top, bottom, with_bias, tiles, tile, x, i, o, before, at, optimizer, parameters, state, step, hyper, workspace,
-    zeros, scratch
+    top, bottom, with_bias, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers, workspace, zeros,
+    scratch
 ):  # fmt: skip
     """Update the rows from `top` to `bottom` of one layer's weights at `at`, and its bias, by the gradient of all
     tiles: block by block, each used while it is in the first-level cache."""
@@ -94,6 +93,9 @@ def use_gradient(
             height = min(rows, bottom - r)
             for k in range(tiles):
                 m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
+                if tiles * m == 1:
+                    outer_product(height, width // count, count, moved(a, r), moved(dy, first), address(scratch, 0))
+                    break
                 b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
                 start, start_row = (address(zeros, 0), 0) if k == 0 else (address(scratch, 0), width)
                 panel_product(
@@ -101,14 +103,14 @@ def use_gradient(
                     width, m, NOTHING,
                 )  # fmt: skip
             block = at + first * i + r * width
-            update_block(block, height * width, optimizer, parameters, scratch, state, step, hyper)
+            update_block(block, height * width, optimizer, parameters, scratch, state, numbers)
     for first in range(0, o if with_bias else 0, BLOCK):
         width = min(BLOCK, o - first)
         scratch[:width] = 0
         for k in range(tiles):
             m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
             add_rows(m, moved(dy, first), o, scratch[:width])
-        update_block(at + i * o + first, width, optimizer, parameters, scratch, state, step, hyper)
+        update_block(at + i * o + first, width, optimizer, parameters, scratch, state, numbers)
 
 
 @expanded
@@ -139,6 +141,7 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, st
     count, n = lanes(x), x.shape[0]
     tiles = (n + tile - 1) // tile
     scratch, zeros = workspace[share, 2 * room_of(workspace) :], workspace[-1]
+    numbers = numbers_of(optimizer, step, hyper)
     at = before = 0
     flags = flush_subnormals()
     for layer in range(sizes.size - 1):
@@ -148,7 +151,7 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, st
             descend(top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, scratch)
         else:
             use_gradient(
-                top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, step, hyper,
+                top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers,
                 workspace, zeros, scratch,
             )  # fmt: skip
         at += (i + 1) * o
@@ -178,6 +181,8 @@ def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch):
 @kernel
 def reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper):
     """Update the parameters from `first` to `last`, block by block, by the sum of the workers' gradients."""
+    numbers = numbers_of(optimizer, step, hyper)
+    flags = flush_subnormals()
     for at in range(first, last, BLOCK):
         end = min(at + BLOCK, last)
         gradient = gradients[0, at:end]
@@ -185,4 +190,5 @@ def reduce_and_update(first, last, workers, optimizer, parameters, gradients, st
             other = gradients[worker, at:end]
             for k in range(end - at):
                 gradient[k] += other[k]
-        update_block(at, end - at, optimizer, parameters, gradient, state, step, hyper)
+        update_block(at, end - at, optimizer, parameters, gradient, state, numbers)
+    restore_subnormals(flags)

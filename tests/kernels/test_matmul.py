@@ -88,6 +88,20 @@ def few_rows_back(dy, columns, flat, zeros, scratch, dx, inner):
     )  # fmt: skip
 
 
+@numba.njit
+def row_back(dy, flat, sums, dx, inner):
+    count = lanes(dx)
+    matmul.row_times_transposed_panels(
+        inner, dy.size // count, count, address(dy, 0), address(flat, 0), address(dx, 0), dx.size, sums
+    )  # fmt: skip
+
+
+@numba.njit
+def outer_product(a, dy, c):
+    count = lanes(c)
+    matmul.outer_product(a.size, dy.size // count, count, address(a, 0), address(dy, 0), address(c, 0))
+
+
 def tolerance(dtype: str, length: int) -> float:
     """Of standard normal terms: their sum's size times the walk of its roundings."""
     return 8 * np.finfo(dtype).eps * (1 + length)
@@ -142,6 +156,22 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
         expected = dy.astype("float64") @ w.T
         np.testing.assert_allclose(dx.reshape(rows, -1)[:, :inner], expected, atol=tolerance(dtype, columns))
 
+        dx, whole = guarded(width_of(inner, dtype), dtype)
+        dx[:] = np.nan
+        row_back(padded_rows(dy)[0], flat, np.full(8192, np.nan, dtype), dx, inner)
+        assert_guarded(whole)
+        np.testing.assert_allclose(dx[:inner], expected[0], atol=tolerance(dtype, columns))
+        np.testing.assert_array_equal(dx[inner:], 0)
+
+
+@pytest.mark.parametrize("vectors", range(1, TILE_VECTORS + 1))
+def test_outer_product_of_one_panel(vectors: int, dtype: str, rng: np.random.Generator) -> None:
+    a, dy = rng.standard_normal(11).astype(dtype), rng.standard_normal(vectors * count_of(dtype)).astype(dtype)
+    c, whole = guarded(a.size * dy.size, dtype)
+    outer_product(a, dy, c)
+    assert_guarded(whole)
+    np.testing.assert_array_equal(c.reshape(a.size, dy.size), np.outer(a, dy))
+
 
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
@@ -178,6 +208,8 @@ def test_few_rows_back_in_several_blocks(dtype: str, rng: np.random.Generator) -
     few_rows_back(padded_rows(dy), 20, packed(w), np.zeros(64, dtype), np.empty(8192, dtype), dx.reshape(5, -1), 1300)
     assert_guarded(whole)
     np.testing.assert_allclose(dx.reshape(5, -1)[:, :1300], dy.astype("float64") @ w.T, atol=tolerance(dtype, 20))
+    row_back(padded_rows(dy)[0], packed(w), np.empty(8192, dtype), dx[: width_of(1300, dtype)], 1300)
+    np.testing.assert_allclose(dx[:1300], dy[0].astype("float64") @ w.T, atol=tolerance(dtype, 20))
 
 
 @pytest.mark.skipif(VECTOR_BYTES == 16, reason="no wide registers")
