@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
-from fastnn.kernels.matmul import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, TARGET_AND_NEXT, panel_product
+from fastnn.kernels.matmul import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, panel_product
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
@@ -355,10 +355,7 @@ def _transposed_times(a, b, c, top, bottom):
                 if own and p == panels - 1:
                     out, step = address(last, (row - top) * width), width
                 start, start_row = (address(zeros, 0), 0) if first == 0 else (out, step)
-                panel_product(
-                    rows, wide, rows_of_a, 1, a_k, panel, panel_row, start, start_row, out, step, m,
-                    TARGET_AND_NEXT if p == 0 and not pack_a else TARGET,
-                )  # fmt: skip
+                panel_product(rows, wide, rows_of_a, 1, a_k, panel, panel_row, start, start_row, out, step, m, TARGET)
     if own:
         for r in range(top, bottom):
             for k in range(width):

@@ -11,7 +11,7 @@ from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import TILE_ROWS, address, everywhere, load, moved, store, tile_product
 
 # What a product fetches before it is needed.
-NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET, TARGET_AND_NEXT = range(6)
+NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET = range(5)
 
 
 def _tiles(vectors: int) -> Callable:
@@ -25,7 +25,6 @@ def _tiles(vectors: int) -> Callable:
     four, two, one = (tile_product(rows, vectors) for rows in (4, 2, 1))
     fetching_rows = tile_product(TILE_ROWS, vectors, fetch_ahead=True, fetch_rows=True)
     fetching_target = tile_product(TILE_ROWS, vectors, fetch_target=True)
-    fetching_target_and_next = tile_product(TILE_ROWS, vectors, fetch_target=True, fetch_next=True)
 
     @expanded
     def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead):
@@ -33,8 +32,6 @@ def _tiles(vectors: int) -> Callable:
             fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == TILE_ROWS and fetch == TARGET:
             fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
-        elif rows == TILE_ROWS and fetch == TARGET_AND_NEXT:
-            fetching_target_and_next(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == TILE_ROWS:
             whole(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
         elif rows == 4:
@@ -58,9 +55,8 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     the same start.
 
     `fetch` says what is fetched before it is needed: NOTHING; ROWS of a, whose step from k to k must then be 1; the
-    PANEL that lies behind b, a share with each tile of rows; ROWS_AND_PANEL; the TARGET of each tile in c, which is
-    worth it where that lies far away; or TARGET_AND_NEXT, the next k elements of each row of a too, where the step from
-    row to row is 1.
+    PANEL that lies behind b, a share with each tile of rows; ROWS_AND_PANEL; or the TARGET of each tile in c, which is
+    worth it where that lies far away, and the next k elements of each row of a, where the step from row to row is 1.
 
     Where the rows of a are the columns of a batch, which is a_row of 1, there are many of them: the few that fill no
     tile are taken one by one, which spares the compiler the other tiles.

@@ -17,7 +17,6 @@ def tile_product(
     fetch_ahead: bool = False,
     fetch_rows: bool = False,
     fetch_target: bool = False,
-    fetch_next: bool = False,
 ) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
@@ -30,12 +29,12 @@ def tile_product(
     With `fetch_ahead` what lies from the address `ahead` on is fetched into the second-level cache meanwhile, a cache
     line for every two k. With `fetch_rows`, for a whose rows are contiguous, the rows behind the tile are fetched
     there. The hardware does not: each row begins on another page, where it must first learn to look ahead.
-    With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written. With
-    `fetch_next`, for rows of a that lie side by side, their next k elements are fetched into the second-level cache.
+    With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written, and
+    the next k elements of each row of a into the second-level cache, where these rows lie side by side.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
-    fetches = fetch_ahead, fetch_rows, fetch_target, fetch_next
+    fetches = fetch_ahead, fetch_rows, fetch_target
 
     @intrinsic
     def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead):
@@ -57,10 +56,10 @@ class _TileProduct:
     """Emits one micro-kernel."""
 
     def __init__(
-        self, rows: int, vectors: int, sets: int, fetches: tuple[bool, bool, bool, bool], dtype: types.Float
+        self, rows: int, vectors: int, sets: int, fetches: tuple[bool, bool, bool], dtype: types.Float
     ) -> None:
         self.rows, self.vectors, self.sets = rows, vectors, sets
-        self.fetch_ahead, self.fetch_rows, self.fetch_target, self.fetch_next = fetches
+        self.fetch_ahead, self.fetch_rows, self.fetch_target = fetches
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -86,7 +85,7 @@ class _TileProduct:
                 self._fetch(a, a_row, first)
             for u in range(count):
                 at, own = builder.add(first, index(u)), sums[u % self.sets]
-                if self.fetch_next:
+                if self.fetch_target:
                     self._prefetch(builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
                 first_row = self._hidden(builder.gep(a, [builder.mul(at, a_k)]))
