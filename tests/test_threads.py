@@ -38,10 +38,11 @@ def trained(
 
 
 @needs_two
-@pytest.mark.parametrize("n", [100, 700])  # one tile for each thread; more than one
-def test_two_threads_train_as_one_does(n: int, dtype: str) -> None:
-    *weights, loss = trained(1, n, dtype, steps=1)
-    *others, other_loss = trained(2, n, dtype, steps=1)
+# One tile for each thread; more than one; one of a single row.
+@pytest.mark.parametrize(("n", "hidden"), [(100, 100), (700, 100), (9, 1000)])
+def test_two_threads_train_as_one_does(n: int, hidden: int, dtype: str) -> None:
+    *weights, loss = trained(1, n, dtype, steps=1, hidden=hidden)
+    *others, other_loss = trained(2, n, dtype, steps=1, hidden=hidden)
     np.testing.assert_allclose(other_loss, loss, rtol=n * np.finfo(dtype).eps)
     for one, two in zip(weights, others, strict=True):
         # Adam's first step is lr times a sign: sums in another order may turn the sign of what is all but zero.
