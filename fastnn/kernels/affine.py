@@ -20,9 +20,11 @@ from fastnn.kernels.simd import (
     everywhere,
     lanes,
     load,
+    load_part,
     moved,
     prefer_full_vectors,
     store,
+    store_part,
 )
 from fastnn.kernels.transpose import transpose
 
@@ -40,6 +42,9 @@ _NEAR = 2**20
 
 # From so many columns on, the rows of a matrix are far apart in memory.
 _WIDE = 512
+
+# From so many vectors in a row of w on, one row of x goes through w row by row; fewer are faster panel by panel.
+_ROW_BY_ROW = 6
 
 
 @kernel
@@ -70,7 +75,7 @@ def _forward_share(x, w, b, y, total):
         bias = np.zeros(count, x.dtype)
         bias[:outputs] = b
         _times_narrow(x, w, bias, y)
-    elif total == 1 and outputs >= _WIDE:
+    elif total == 1 and outputs >= _ROW_BY_ROW * count:
         _row_times(x[0], w, b, y[0])
     elif total <= _FEW_ROWS:
         _times(x, w, b, y, 32 if total <= 2 * TILE_ROWS else 64)
@@ -165,23 +170,42 @@ def _times(x, w, start, y, height):
         )  # fmt: skip
 
 
+@inlined
+def _four_rows(y, w, step, a0, a1, a2, a3):
+    """y + a w for one vector of columns of four rows."""
+    first = y + a0 * load(w) + a1 * load(moved(w, step))
+    return first + a2 * load(moved(w, 2 * step)) + a3 * load(moved(w, 3 * step))
+
+
+@inlined
+def _part_of_four_rows(y, w, step, size, a0, a1, a2, a3):
+    """The same for the first `size` lanes, y at an address and written back."""
+    first = load_part(y, size) + a0 * load_part(w, size) + a1 * load_part(moved(w, step), size)
+    last = first + a2 * load_part(moved(w, 2 * step), size) + a3 * load_part(moved(w, 3 * step), size)
+    store_part(last, y, size)
+
+
 @kernel
 def _row_times(x, w, start, y):
-    """y ← start + x w for one row x and a wide w, which is read in the order in which it lies, four rows at a time."""
+    """y ← start + x w for one row x, w read in the order in which it lies, four rows at a time.
+
+    Where every row of w begins as far from a cache line, vectors begin at one.
+    """
     inner, columns = w.shape
     count = lanes(w)
-    whole = columns // count * count
+    head = -w.ctypes.data % (count * w.itemsize) // w.itemsize if columns % count == 0 else 0
+    whole = head + (columns - head) // count * count
     y[:] = start
     for k in range(0, inner // 4 * 4, 4):
-        x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-        a0, a1, a2, a3 = everywhere(x0), everywhere(x1), everywhere(x2), everywhere(x3)
+        a0, a1, a2, a3 = everywhere(x[k]), everywhere(x[k + 1]), everywhere(x[k + 2]), everywhere(x[k + 3])
         row = address(w, k * columns)
-        for c in range(0, whole, count):
-            at, out = moved(row, c), address(y, c)
-            first = load(out) + a0 * load(at) + a1 * load(moved(at, columns))
-            store(first + a2 * load(moved(at, 2 * columns)) + a3 * load(moved(at, 3 * columns)), out)
-        for c in range(whole, columns):
-            y[c] += x0 * w[k, c] + x1 * w[k + 1, c] + x2 * w[k + 2, c] + x3 * w[k + 3, c]
+        if head > 0:
+            _part_of_four_rows(address(y, 0), row, columns, head, a0, a1, a2, a3)
+        for c in range(head, whole, count):
+            out = address(y, c)
+            store(_four_rows(load(out), moved(row, c), columns, a0, a1, a2, a3), out)
+        if whole < columns:
+            _part_of_four_rows(address(y, whole), moved(row, whole), columns, columns - whole, a0, a1, a2, a3)
     for k in range(inner // 4 * 4, inner):
         for c in range(columns):
             y[c] += x[k] * w[k, c]

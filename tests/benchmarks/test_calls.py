@@ -11,7 +11,7 @@ import pytest
 from benchmarks.calls import numpy_calls
 from benchmarks.calls.catalogue import FAMILIES, Call, Plan, calls
 from benchmarks.calls.measure import measure
-from benchmarks.calls.worker import MODULES, CallWorker, inputs
+from benchmarks.calls.worker import LINE, MODULES, CallWorker, inputs, placed_copy
 from benchmarks.peers import PEERS
 from benchmarks.progress import Part
 from benchmarks.results import CallCell
@@ -138,6 +138,16 @@ class Worker:
 
     def close(self) -> None:
         self.closed = True
+
+
+@pytest.mark.parametrize("shape", [(2,), (50, 10), (784, 50), (784, 1024)])
+def test_arrays_begin_where_large_ones_do(shape: tuple[int, ...], rng: np.random.Generator):
+    array, large = rng.standard_normal(shape), np.empty(2**27, np.uint8)
+    copies = [placed_copy(array) for _ in range(5)]
+    assert {copy.ctypes.data % LINE for copy in copies} == {large.ctypes.data % LINE}
+    for copy in copies:
+        assert copy.flags.owndata, "a view would cost fastnn a look whether it shares memory"
+        np.testing.assert_array_equal(copy, array)
 
 
 def test_a_call_that_kills_the_process_is_lost_alone():

@@ -10,7 +10,7 @@ import pytest
 
 import fastnn
 from fastnn.kernels import affine
-from fastnn.kernels.simd import address, lanes
+from fastnn.kernels.simd import VECTOR_BYTES, address, lanes
 from fastnn.kernels.transpose import transpose
 
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
@@ -60,6 +60,25 @@ def test_forward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator
         np.testing.assert_allclose(
             y, x.astype("float64") @ w + b, rtol=0, atol=tolerance(dtype, inputs), err_msg=f"{n}"
         )
+
+
+@pytest.mark.parametrize("vectors", [6, 7])
+@pytest.mark.parametrize("inputs", [1, 4, 11])
+def test_one_row_wherever_its_weights_begin(inputs: int, vectors: int, dtype: str, rng: np.random.Generator) -> None:
+    """Vectors begin at cache lines, and the rest of each row comes in parts."""
+    item = np.dtype(dtype).itemsize
+    outputs = vectors * VECTOR_BYTES // item
+    x, b = drawn(rng, dtype, (1, inputs), (outputs,))
+    for shift in range(64 // item):
+        around = np.full(inputs * outputs + 2 * GUARD + 64, np.nan, dtype)
+        begin = GUARD + (-around.ctypes.data // item - GUARD) % (64 // item) + shift
+        w = around[begin : begin + inputs * outputs].reshape(inputs, outputs)
+        assert w.ctypes.data % 64 == shift * item
+        w[...] = rng.standard_normal(w.shape)
+        y, whole = guarded((1, outputs), dtype)
+        affine.affine_forward(x, w, b, y)
+        assert_guarded(whole)
+        np.testing.assert_allclose(y, x.astype("float64") @ w + b, rtol=0, atol=tolerance(dtype, inputs))
 
 
 @pytest.mark.parametrize("outputs", WIDTHS)
