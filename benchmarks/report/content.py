@@ -25,9 +25,9 @@ HOW_TO_READ = (
 )
 
 HOW_CALLS_ARE_READ = (
-    "One call from Python, on one thread, everything in one process, each on arrays of its own that begin where NumPy's "
-    "large ones do, writing into arrays that it is given: "
-    "fastnn's public functions, which check their arguments, NumPy and PyTorch. Median time; below it, for each peer, "
+    "One call from Python, on one thread, everything in one process, each on arrays of its own that begin where "
+    "NumPy's large ones do, writing into arrays that it is given: fastnn's public functions, which check their "
+    "arguments, NumPy and PyTorch. Median time; below it, for each peer, "
     f"its time divided by fastnn's: above 1{fmt.TIMES} fastnn is faster. {LEVEL_MARK} no clear difference. The rate is "
     "fastnn's: share of the FMA peak, or bytes of the inputs and outputs per second."
 )
