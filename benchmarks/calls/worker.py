@@ -34,8 +34,8 @@ MODULES = {
 MAX_CALLS = 2**16  # of a burst
 
 LINE = 64  # bytes of a cache line
-LARGE = 2**26  # bytes for which every allocator asks the system
-MAX_PLACES = 512  # given up before any place will do
+LARGE = 2**28  # bytes, more than an allocator keeps: it asks the system for them
+MAX_PLACES = 256  # tried before any will do
 
 
 class CallWorker:
@@ -125,13 +125,15 @@ def placed_copy(array: NDArray) -> NDArray:
     Else luck would decide: one row by a matrix takes up to 1.7 times as long where rows do not begin at cache lines.
     """
     usual = np.empty(LARGE, np.uint8).ctypes.data % LINE
-    elsewhere: list[NDArray] = []  # kept meanwhile, so that the next one comes to lie somewhere else
-    while True:
+    rng = np.random.default_rng(0)
+    elsewhere = []  # kept meanwhile, with gaps between, so that the next one comes to lie somewhere else
+    for _ in range(MAX_PLACES):
         copy = np.empty_like(array)
-        if copy.ctypes.data % LINE == usual or len(elsewhere) >= MAX_PLACES:
-            copy[...] = array
-            return copy
-        elsewhere += copy, np.empty(16 * (len(elsewhere) % 7) + 1, np.uint8)
+        if copy.ctypes.data % LINE == usual:
+            break
+        elsewhere.append((copy, np.empty(rng.integers(1, 4096), np.uint8)))
+    copy[...] = array
+    return copy
 
 
 def _as_function(declaration: Declaration, make: Callable[..., Callable[[], Any]]) -> Callable[..., Any]:

@@ -171,15 +171,15 @@ def _times(x, w, start, y, height):
 
 
 @inlined
-def _four_rows(y, w, step, a0, a1, a2, a3):
-    """y + a w for one vector of columns of four rows."""
-    first = y + a0 * load(w) + a1 * load(moved(w, step))
-    return first + a2 * load(moved(w, 2 * step)) + a3 * load(moved(w, 3 * step))
+def _add_four_rows(y, w, step, a0, a1, a2, a3):
+    """y ← y + a w for a vector of columns of four rows, both at addresses, `step` from row to row of w."""
+    first = load(y) + a0 * load(w) + a1 * load(moved(w, step))
+    store(first + a2 * load(moved(w, 2 * step)) + a3 * load(moved(w, 3 * step)), y)
 
 
 @inlined
-def _part_of_four_rows(y, w, step, size, a0, a1, a2, a3):
-    """The same for the first `size` lanes, y at an address and written back."""
+def _add_part_of_four_rows(y, w, step, size, a0, a1, a2, a3):
+    """The same for the first `size` lanes."""
     first = load_part(y, size) + a0 * load_part(w, size) + a1 * load_part(moved(w, step), size)
     last = first + a2 * load_part(moved(w, 2 * step), size) + a3 * load_part(moved(w, 3 * step), size)
     store_part(last, y, size)
@@ -189,7 +189,8 @@ def _part_of_four_rows(y, w, step, size, a0, a1, a2, a3):
 def _row_times(x, w, start, y):
     """y ← start + x w for one row x, w read in the order in which it lies, four rows at a time.
 
-    Where every row of w begins as far from a cache line, vectors begin at one.
+    Where all rows of w begin as far from the border of a vector, whole vectors are read from border to border: none
+    crosses a cache line.
     """
     inner, columns = w.shape
     count = lanes(w)
@@ -200,12 +201,11 @@ def _row_times(x, w, start, y):
         a0, a1, a2, a3 = everywhere(x[k]), everywhere(x[k + 1]), everywhere(x[k + 2]), everywhere(x[k + 3])
         row = address(w, k * columns)
         if head > 0:
-            _part_of_four_rows(address(y, 0), row, columns, head, a0, a1, a2, a3)
+            _add_part_of_four_rows(address(y, 0), row, columns, head, a0, a1, a2, a3)
         for c in range(head, whole, count):
-            out = address(y, c)
-            store(_four_rows(load(out), moved(row, c), columns, a0, a1, a2, a3), out)
+            _add_four_rows(address(y, c), moved(row, c), columns, a0, a1, a2, a3)
         if whole < columns:
-            _part_of_four_rows(address(y, whole), moved(row, whole), columns, columns - whole, a0, a1, a2, a3)
+            _add_part_of_four_rows(address(y, whole), moved(row, whole), columns, columns - whole, a0, a1, a2, a3)
     for k in range(inner // 4 * 4, inner):
         for c in range(columns):
             y[c] += x[k] * w[k, c]

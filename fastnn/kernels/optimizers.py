@@ -107,7 +107,8 @@ def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
 
 @kernel
 def numbers_of(code, step, hyper):
-    """What the update of that optimizer needs of the step and of `hyper`, worked out once for all its blocks."""
+    """What the update of that optimizer needs of the step and of `hyper`, worked out once for all its blocks: for Adam
+    the last arguments of `_adam`, else `hyper` as it is."""
     if code == ADAM:
         of_mean, of_root = _bias_corrections(step, hyper[1], hyper[2])
         return hyper[0] * of_mean, hyper[1], hyper[2], of_root, hyper[3], hyper[4]
@@ -122,10 +123,10 @@ def update(code, w, g, first, second, numbers):
     elif code == SGD:
         momentum_update(w, g, first, numbers[0], numbers[1], numbers[2] != 0, numbers[3])
     else:
-        _adam(w, g, first, second, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5])
+        _adam(w, g, first, second, *numbers)
 
 
 @kernel
-def is_plain_descent(code, hyper):
+def is_plain_descent(code, numbers):
     """Whether the update is w ← w - lr g and no more."""
-    return code == SGD and hyper[1] == 0 and hyper[3] == 0
+    return code == SGD and numbers[1] == 0 and numbers[3] == 0

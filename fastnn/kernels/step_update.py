@@ -17,17 +17,15 @@ from fastnn.kernels.matmul import (
     outer_product,
     panel_product,
 )
-from fastnn.kernels.optimizers import is_plain_descent, numbers_of, update
+from fastnn.kernels.optimizers import is_plain_descent, update
 from fastnn.kernels.panels import padded, panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
     TILE_VECTORS,
     VECTOR_BYTES,
     address,
-    flush_subnormals,
     lanes,
     moved,
-    restore_subnormals,
 )
 from fastnn.kernels.step_tile import TILE
 
@@ -91,11 +89,11 @@ def use_gradient(
         rows = BLOCK // width // TILE_ROWS * TILE_ROWS
         for r in range(top, bottom, rows):
             height = min(rows, bottom - r)
-            for k in range(tiles):
+            if x.shape[0] == 1:
+                _, a, _, dy = rows_of_tile(0, tile, x, workspace, i, before)
+                outer_product(height, width // count, count, moved(a, r), moved(dy, first), address(scratch, 0))
+            for k in range(tiles if x.shape[0] > 1 else 0):
                 m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-                if tiles * m == 1:
-                    outer_product(height, width // count, count, moved(a, r), moved(dy, first), address(scratch, 0))
-                    break
                 b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
                 start, start_row = (address(zeros, 0), 0) if k == 0 else (address(scratch, 0), width)
                 panel_product(
@@ -136,18 +134,16 @@ def share_of(rows, share, shares):
 
 
 @expanded
-def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, step, hyper, workspace):
+def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace):
     """Update a share of every layer by the gradient of all tiles, none of them stored."""
     count, n = lanes(x), x.shape[0]
     tiles = (n + tile - 1) // tile
     scratch, zeros = workspace[share, 2 * room_of(workspace) :], workspace[-1]
-    numbers = numbers_of(optimizer, step, hyper)
     at = before = 0
-    flags = flush_subnormals()
     for layer in range(sizes.size - 1):
         i, o = sizes[layer], padded(sizes[layer + 1], count)
         top, bottom = share_of(i, share, shares), share_of(i, share + 1, shares)
-        if is_plain_descent(optimizer, hyper):
+        if is_plain_descent(optimizer, numbers):
             descend(top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, scratch)
         else:
             use_gradient(
@@ -156,7 +152,6 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, st
             )  # fmt: skip
         at += (i + 1) * o
         before += o
-    restore_subnormals(flags)
 
 
 @expanded
@@ -179,10 +174,8 @@ def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch):
 
 
 @kernel
-def reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper):
+def reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, numbers):
     """Update the parameters from `first` to `last`, block by block, by the sum of the workers' gradients."""
-    numbers = numbers_of(optimizer, step, hyper)
-    flags = flush_subnormals()
     for at in range(first, last, BLOCK):
         end = min(at + BLOCK, last)
         gradient = gradients[0, at:end]
@@ -191,4 +184,3 @@ def reduce_and_update(first, last, workers, optimizer, parameters, gradients, st
             for k in range(end - at):
                 gradient[k] += other[k]
         update_block(at, end - at, optimizer, parameters, gradient, state, numbers)
-    restore_subnormals(flags)

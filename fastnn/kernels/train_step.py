@@ -17,7 +17,7 @@ from numba.core import types
 
 from fastnn.kernels.jit import address_of, inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
-from fastnn.kernels.optimizers import is_plain_descent
+from fastnn.kernels.optimizers import is_plain_descent, numbers_of
 from fastnn.kernels.panels import padded
 from fastnn.kernels.simd import flush_subnormals, indirect_call, lanes, restore_subnormals
 from fastnn.kernels.step_arguments import arrays_of, rows_like_last, wrong_label
@@ -87,13 +87,16 @@ def mean_divisor(loss, n, classes):
 @kernel
 def update_part(worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace):
     """Update the worker's part of the parameters, after everybody's `worker_step`."""
+    numbers = numbers_of(optimizer, step, hyper)
+    before = flush_subnormals()
     if one_tile_each(x.shape[0], tile, workers):
-        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, step, hyper, workspace)
+        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, numbers, workspace)
     else:
         count = lanes(parameters)
         vectors = parameters.size // count
         first, last = vectors * worker // workers * count, vectors * (worker + 1) // workers * count
-        reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, step, hyper)
+        reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, numbers)
+    restore_subnormals(before)
 
 
 # The parts of a step: the whole of it, its beginning and its end; and 2 worker + TILES, or + UPDATE.

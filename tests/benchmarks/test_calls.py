@@ -142,7 +142,7 @@ class Worker:
 
 @pytest.mark.parametrize("shape", [(2,), (50, 10), (784, 50), (784, 1024)])
 def test_arrays_begin_where_large_ones_do(shape: tuple[int, ...], rng: np.random.Generator):
-    array, large = rng.standard_normal(shape), np.empty(2**27, np.uint8)
+    array, large = rng.standard_normal(shape), np.empty(2**28, np.uint8)
     copies = [placed_copy(array) for _ in range(5)]
     assert {copy.ctypes.data % LINE for copy in copies} == {large.ctypes.data % LINE}
     for copy in copies:
