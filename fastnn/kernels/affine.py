@@ -12,6 +12,7 @@ from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
 from fastnn.kernels.matmul import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, panel_product
+from fastnn.kernels.narrow import times_narrow
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
@@ -65,16 +66,9 @@ def affine_forward(x, w, b, y):
 @kernel
 def _forward_share(x, w, b, y, total):
     """y ← x w + b for some of a batch of `total` rows, which alone decides how, and so the order of every sum."""
-    n, outputs, count = x.shape[0], b.size, lanes(x)
-    if 8 * outputs <= count:
-        turned = np.ascontiguousarray(w.T)
-        for r in range(n):
-            for c in range(outputs):
-                y[r, c] = b[c] + _dot(x[r], turned[c])
-    elif outputs < count:
-        bias = np.zeros(count, x.dtype)
-        bias[:outputs] = b
-        _times_narrow(x, w, bias, y)
+    outputs, count = b.size, lanes(x)
+    if outputs < count:
+        times_narrow(x, w, b, y, total)
     elif total == 1 and outputs >= _ROW_BY_ROW * count:
         _row_times(x[0], w, b, y[0])
     elif total <= _FEW_ROWS:
@@ -95,7 +89,7 @@ def parallel_affine_forward(x, w, b, y, workers):
 @kernel
 def affine_backward(dy, x, w, dx, dw, db):
     """dx ← dy wᵀ, dw ← xᵀ dy, db ← the sum of dy over its rows."""
-    input_gradient(dy, w, dx)
+    input_gradient(dy, w, dx, dy.shape[0])
     weight_gradient(dy, x, dw, 0, 1)
     sum_rows(dy, db)
 
@@ -106,7 +100,7 @@ def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
     for worker in prange(workers):
         first, last = _share(dy.shape[0], worker, workers), _share(dy.shape[0], worker + 1, workers)
         if last > first:
-            input_gradient(dy[first:last], w, dx[first:last])
+            input_gradient(dy[first:last], w, dx[first:last], dy.shape[0])
         weight_gradient(dy, x, dw, worker, workers)
         if worker == 0:
             sum_rows(dy, db)
@@ -196,7 +190,8 @@ def _row_times(x, w, start, y):
     count = lanes(w)
     head = -w.ctypes.data % (count * w.itemsize) // w.itemsize if columns % count == 0 else 0
     whole = head + (columns - head) // count * count
-    y[:] = start
+    for c in range(columns):
+        y[c] = start[c]
     for k in range(0, inner // 4 * 4, 4):
         a0, a1, a2, a3 = everywhere(x[k]), everywhere(x[k + 1]), everywhere(x[k + 2]), everywhere(x[k + 3])
         row = address(w, k * columns)
@@ -240,52 +235,25 @@ def _times_packed(x, w, turned, start, y):
 
 
 @kernel
-def _times_narrow(x, w, start, y):
-    """y ← start + x w for a w narrower than a vector. `start` is padded to one vector.
-
-    Of a row of w a whole vector is read, the beginning of the next rows with it: what lies in the lanes beyond its
-    columns is never used. Only the last rows are copied, so that nothing is read behind them.
-    """
-    n, inner = x.shape
-    columns, count = y.shape[1], lanes(x)
-    ending = min(inner, (count - 1) // columns + 1)
-    before = inner - ending
-    last = np.zeros(ending * count, x.dtype)
-    for k in range(ending):
-        for c in range(columns):
-            last[k * count + c] = w[before + k, c]
-    tile = aligned_empty(min(n, _BLOCK) * count, x)
-    out = address(tile, 0)
-    for first in range(0, n, _BLOCK):
-        m = min(_BLOCK, n - first)
-        rows = address(x, first * inner)
-        panel_product(m, 1, rows, inner, 1, address(w, 0), columns, address(start, 0), 0, out, count, before, ROWS)
-        panel_product(
-            m, 1, moved(rows, before), inner, 1, address(last, 0), count, out, count, out, count, ending, NOTHING
-        )
-        for r in range(m):
-            for c in range(columns):
-                y[first + r, c] = tile[r * count + c]
-
-
-@kernel
 def copy_vectors(rows, vectors, source, source_row, target, target_row):
     """target ← so many vectors of each row of source: a product of no terms."""
     panel_product(rows, vectors, source, 0, 0, source, 0, source, source_row, target, target_row, 0, NOTHING)
 
 
 @kernel
-def input_gradient(dy, w, dx):
-    """dx ← dy wᵀ."""
-    n, inputs, count = dy.shape[0], w.shape[0], lanes(dy)
-    if n <= 2:
-        for r in range(n):
+def input_gradient(dy, w, dx, total):
+    """dx ← dy wᵀ for some of a batch of `total` rows, which alone decides how."""
+    inputs, count = w.shape[0], lanes(dy)
+    if total <= 2:
+        for r in range(dy.shape[0]):
             for k in range(inputs):
                 dx[r, k] = _dot(dy[r], w[k])
         return
     zeros = np.zeros(max(inputs, count), dy.dtype)
     if inputs < count:
-        _times_narrow(dy, np.ascontiguousarray(w.T), zeros[:count], dx)
+        turned = np.empty((w.shape[1], inputs), w.dtype)
+        transpose(inputs, w.shape[1], count, address(w, 0), w.shape[1], address(turned, 0), inputs)
+        times_narrow(dy, turned, zeros, dx, total)
     else:
         _times_packed(dy, w, True, zeros, dx)
 
@@ -304,11 +272,14 @@ def weight_gradient(dy, x, dw, worker, workers):
         elif outputs >= count:
             _transposed_times(x, dy, dw, top, bottom)
         else:
-            wide = np.zeros((n, count), x.dtype)
-            wide[:, :outputs] = dy
-            gradient = np.empty((inputs, count), x.dtype)
+            wide, gradient = np.zeros((n, count), x.dtype), np.empty((inputs, count), x.dtype)
+            for r in range(n):
+                for c in range(outputs):
+                    wide[r, c] = dy[r, c]
             _transposed_times(x, wide, gradient, top, bottom)
-            dw[top:bottom] = gradient[top:bottom, :outputs]
+            for k in range(top, bottom):
+                for c in range(outputs):
+                    dw[k, c] = gradient[k, c]
         return
     top, bottom = _share(outputs, worker, workers), _share(outputs, worker + 1, workers)
     if n == 0:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from fastnn.kernels.jit import kernel
-from fastnn.kernels.simd import moved, turn_square
+from fastnn.kernels.simd import moved, turn_part, turn_square
 
 
 @kernel
 def transpose(rows, columns, count, source, source_row, target, target_row):
     """target (columns, rows) ← the transpose of source (rows, columns); addresses, and steps from row to row.
 
-    `count` is the lanes of a vector of them. Squares at the edge begin earlier, and overlap those before.
+    `count` is the lanes of a vector of them.
     """
-    if rows < count or columns < count:
+    if 4 * rows < count:
         for r in range(rows):
             for c in range(columns):
                 target[c * target_row + r] = source[r * source_row + c]
         return
+    if 4 * columns < count:
+        for c in range(columns):
+            for r in range(rows):
+                target[c * target_row + r] = source[r * source_row + c]
+        return
     for r in range(0, rows, count):
-        r = min(r, rows - count)
+        height = min(count, rows - r)
         for c in range(0, columns, count):
-            c = min(c, columns - count)
-            turn_square(moved(source, r * source_row + c), source_row, moved(target, c * target_row + r), target_row)
+            width = min(count, columns - c)
+            square, out = moved(source, r * source_row + c), moved(target, c * target_row + r)
+            if height == count and width == count:
+                turn_square(square, source_row, out, target_row)
+            else:
+                turn_part(square, source_row, out, target_row, height, width)

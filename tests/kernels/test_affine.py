@@ -16,6 +16,8 @@ from fastnn.kernels.transpose import transpose
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
 ROWS = (0, 1, 2, 3, 8, 9, 15, 127, 129, 300)
 WIDTHS = (1, 2, 3, 8, 10, 16, 17, 33, 48, 50, 100)
+# Long rows by few columns, products along rows: ends that fill no vector, and more than is multiplied at once.
+LONG = ((140, 5), (140, 10), (513, 2), (600, 10), (1030, 3))
 GUARD = 64
 
 
@@ -50,7 +52,7 @@ def tolerance(dtype: str, length: int) -> float:
     return 8 * np.finfo(dtype).eps * (1 + length)
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600)])
+@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600), *LONG])
 def test_forward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
         x, w, b = drawn(rng, dtype, (n, inputs), (inputs, outputs), (outputs,))
@@ -81,8 +83,7 @@ def test_one_row_wherever_its_weights_begin(inputs: int, vectors: int, dtype: st
         np.testing.assert_allclose(y, x.astype("float64") @ w + b, rtol=0, atol=tolerance(dtype, inputs))
 
 
-@pytest.mark.parametrize("outputs", WIDTHS)
-@pytest.mark.parametrize("inputs", WIDTHS)
+@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (10, 140), (3, 600)])
 def test_backward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
         dy, x, w = drawn(rng, dtype, (n, outputs), (n, inputs), (inputs, outputs))

@@ -19,6 +19,7 @@ from fastnn.kernels.simd import (
     lanes,
     load,
     load_part,
+    products_along_rows,
     restore_subnormals,
     square_root,
     store,
@@ -76,6 +77,31 @@ def test_parts_of_a_vector_touch_nothing_else(dtype: str) -> None:
         twice_and_one(x, y, count)
         np.testing.assert_array_equal(y[:count], 7)
         np.testing.assert_array_equal(y[count:], -1)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(8, 2), (4, 4), (1, 4), (3, 1)])
+def test_products_along_rows(rows: int, columns: int, dtype: str, rng: np.random.Generator) -> None:
+    """NaN around each row: only its own elements are read."""
+    products = products_along_rows(rows, columns)
+
+    @numba.njit
+    def multiply(a, b, k, sums):
+        products(address(a, 0), a.shape[1], address(b, 0), b.shape[1], k, address(sums, 0))
+
+    per_vector = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for k in (0, 1, per_vector - 1, per_vector, per_vector + 1, 5 * per_vector + 3):
+        a, b = (np.full((m, k + 3), np.nan, dtype) for m in (rows, columns))
+        a[:, :k], b[:, :k] = rng.standard_normal((rows, k)), rng.standard_normal((columns, k))
+        vectors = -(-rows * columns // per_vector)
+        sums = np.full((vectors + 1) * per_vector, 7, dtype)
+        multiply(a, b, k, sums)
+        np.testing.assert_array_equal(sums[vectors * per_vector :], 7)
+        np.testing.assert_allclose(
+            sums[: rows * columns].reshape(rows, columns),
+            a[:, :k].astype("float64") @ b[:, :k].T,
+            rtol=0,
+            atol=8 * np.finfo(dtype).eps * (1 + k),
+        )
 
 
 def test_subnormal_numbers_are_zero_only_meanwhile(dtype: str) -> None:

@@ -1,5 +1,6 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
+from fastnn.kernels.simd.along import products_along_rows
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 from fastnn.kernels.simd.indirect import indirect_call
 from fastnn.kernels.simd.lent import LentArray
@@ -15,7 +16,7 @@ from fastnn.kernels.simd.scalars import (
 )
 from fastnn.kernels.simd.subnormals import flush_subnormals, restore_subnormals
 from fastnn.kernels.simd.tile import tile_product
-from fastnn.kernels.simd.turn import turn_square
+from fastnn.kernels.simd.turn import turn_part, turn_square
 from fastnn.kernels.simd.vector import everywhere, load, load_part, square_root, store, store_part
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "pointer",
     "polynomial",
     "prefer_full_vectors",
+    "products_along_rows",
     "restore_subnormals",
     "scale_row",
     "shift_row",
@@ -47,5 +49,6 @@ __all__ = [
     "sum_row",
     "tile_product",
     "times_power_of_two",
+    "turn_part",
     "turn_square",
 ]

@@ -7,6 +7,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastnn.kernels.simd.host import LLVM, VECTOR_BYTES, splat
+from fastnn.kernels.simd.memory import first_lanes, masked_load, masked_store
 
 
 class _RowLoop:
@@ -36,9 +37,7 @@ class _RowLoop:
         offset, kept = builder.phi(index), builder.phi(self.vector)
         offset.add_incoming(index(0), before)
         kept.add_incoming(state, before)
-        wide = ir.VectorType(index, self.lanes)
-        left = self.splat(builder.sub(self.columns, offset))
-        mask = builder.icmp_signed("<", ir.Constant(wide, [index(k) for k in range(self.lanes)]), left)
+        mask = first_lanes(builder, self.vector, builder.sub(self.columns, offset))
         changed = body(offset, mask, kept)
         following = builder.add(offset, index(self.lanes))
         offset.add_incoming(following, builder.block)
@@ -48,18 +47,10 @@ class _RowLoop:
         return changed
 
     def load(self, base, offset, mask, otherwise):
-        place = self._place(base, offset)
-        kind = ir.FunctionType(self.vector, [place.type, ir.IntType(32), mask.type, self.vector])
-        name = f"llvm.masked.load.{self.suffix}.p0{self.suffix}"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, [place, ir.IntType(32)(self.item), mask, otherwise])
+        return masked_load(self.builder, self._place(base, offset), mask, otherwise)
 
     def store(self, value, base, offset, mask):
-        place = self._place(base, offset)
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, place.type, ir.IntType(32), mask.type])
-        name = f"llvm.masked.store.{self.suffix}.p0{self.suffix}"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        self.builder.call(function, [value, place, ir.IntType(32)(self.item), mask])
+        masked_store(self.builder, value, self._place(base, offset), mask)
 
     def store_whole(self, value, base, offset):
         self.builder.store(value, self._place(base, offset)).align = self.item

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastnn.kernels.simd.host import LLVM, REGISTER_CONSTRAINT, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, splat
+from fastnn.kernels.simd.loop import loop_over_sums
+from fastnn.kernels.simd.memory import FIRST_LEVEL, SECOND_LEVEL, prefetch
 
 
 def tile_product(
@@ -48,9 +51,6 @@ def tile_product(
 # Bytes of a cache line.
 LINE = 64
 
-# The caches, as LLVM's prefetch counts them.
-FIRST_LEVEL, SECOND_LEVEL = 3, 2
-
 
 class _TileProduct:
     """Emits one micro-kernel."""
@@ -75,63 +75,43 @@ class _TileProduct:
         places = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
         odd_steps = self._odd_steps(a_row)
         zero = ir.Constant(self.vector, None)
-        sums = [[zero] * len(places) for _ in range(self.sets)]
+        sums = [zero] * (self.sets * len(places))
 
         def steps(first, sums, count):
             if self.fetch_ahead and count > 1:
                 half_a_line = index(LINE // self.item // 2)
-                self._prefetch(builder.gep(ahead, [builder.mul(first, half_a_line)]), SECOND_LEVEL)
+                prefetch(builder, builder.gep(ahead, [builder.mul(first, half_a_line)]), SECOND_LEVEL)
             if self.fetch_rows and count > 1:
                 self._fetch(a, a_row, first)
             for u in range(count):
-                at, own = builder.add(first, index(u)), sums[u % self.sets]
+                at, own = builder.add(first, index(u)), u % self.sets * len(places)
                 if self.fetch_target:
-                    self._prefetch(builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
+                    prefetch(builder, builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
                 first_row = self._hidden(builder.gep(a, [builder.mul(at, a_k)]))
                 for r in range(self.rows):
                     element = splat(builder, builder.load(self._row(first_row, r, odd_steps)), self.lanes)
                     for v in range(self.vectors):
-                        place = r * self.vectors + v
-                        own[place] = builder.call(fused, [element, bs[v], own[place]])
-                    row = slice(r * self.vectors, (r + 1) * self.vectors)
-                    own[row] = self._in_order(own[row])
+                        place = own + r * self.vectors + v
+                        sums[place] = builder.call(fused, [element, bs[v], sums[place]])
+                    row = slice(own + r * self.vectors, own + (r + 1) * self.vectors)
+                    sums[row] = self._in_order(sums[row])
             return sums
 
         if self.fetch_target:
             for r, v in places:
-                self._prefetch(self._place(c, c_row, index(r), v), FIRST_LEVEL, to_write=True)
+                prefetch(builder, self._place(c, c_row, index(r), v), FIRST_LEVEL, to_write=True)
         whole = builder.sub(k, builder.srem(k, index(self.unrolled)))
-        sums = self._loop(index(0), whole, self.unrolled, sums, steps)
-        sums = self._loop(whole, k, 1, sums, steps)
+        sums = loop_over_sums(builder, index(0), whole, self.unrolled, sums, partial(steps, count=self.unrolled))
+        sums = loop_over_sums(builder, whole, k, 1, sums, partial(steps, count=1))
         for place, (r, v) in enumerate(places):
-            total = sums[0][place]
-            for other in sums[1:]:
-                total = builder.fadd(total, other[place])
+            total, *others = sums[place :: len(places)]
+            for other in others:
+                total = builder.fadd(total, other)
             # Last, so that a weight to which a gradient is added is rounded once, and not once for each row.
             total = builder.fadd(self._load(start, start_row, index(r), v), total)
             builder.store(total, self._place(c, c_row, index(r), v)).align = self.item
         return context.get_dummy_value()
-
-    def _loop(self, first, last, step, sums, body):
-        """for at in range(first, last, step): sums = body(at, sums, step), with the sums in registers."""
-        builder = self.builder
-        before, function = builder.block, builder.function
-        test, loop, after = (function.append_basic_block(name) for name in ("test", "loop", "after"))
-        builder.branch(test)
-        builder.position_at_end(test)
-        at = builder.phi(ir.IntType(64))
-        at.add_incoming(first, before)
-        kept = [[builder.phi(self.vector) for _ in own] for own in sums]
-        self._incoming(kept, sums, before)
-        builder.cbranch(builder.icmp_signed("<", at, last), loop, after)
-        builder.position_at_end(loop)
-        changed = body(at, [list(phis) for phis in kept], step)
-        at.add_incoming(builder.add(at, ir.IntType(64)(step)), builder.block)
-        self._incoming(kept, changed, builder.block)
-        builder.branch(test)
-        builder.position_at_end(after)
-        return [list(phis) for phis in kept]
 
     def _odd_steps(self, a_row):
         """The bytes from row 0 to rows 1, 3, 5 and so on: that times 1, 2 or 4 is in reach of any row up to the eighth
@@ -165,13 +145,7 @@ class _TileProduct:
         for r in range(share):
             row = builder.add(builder.mul(step, index(share)), index(self.rows + r))
             place = builder.gep(a, [builder.add(builder.mul(row, a_row), builder.and_(k, index(-line)))])
-            self._prefetch(place, SECOND_LEVEL)
-
-    def _prefetch(self, place, level: int, to_write: bool = False):
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0i8")
-        self.builder.call(prefetch, [self.builder.bitcast(place, byte), flag(int(to_write)), flag(level), flag(1)])
+            prefetch(builder, place, SECOND_LEVEL)
 
     def _in_order(self, sums):
         """The sums, by way of nothing that LLVM may look into or move a load across: else it loads elements of a long
@@ -184,11 +158,6 @@ class _TileProduct:
         constraint = ",".join([*outputs, *map(str, range(len(sums))), "~{memory}"])
         found = self.builder.asm(ir.FunctionType(returned, kinds), "", constraint, sums, True)
         return [found] if len(sums) == 1 else [self.builder.extract_value(found, v) for v in range(len(sums))]
-
-    def _incoming(self, kept, sums, block):
-        for phis, own in zip(kept, sums, strict=True):
-            for phi, value in zip(phis, own, strict=True):
-                phi.add_incoming(value, block)
 
     def _place(self, base, step, r, v):
         offset = self.builder.add(self.builder.mul(step, r), ir.IntType(64)(v * self.lanes))

@@ -14,6 +14,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from fastnn.kernels.simd.host import LLVM, LOOKS_UP_ROOTS, VECTOR_BYTES, splat
+from fastnn.kernels.simd.memory import first_lanes, masked_load, masked_store
 
 
 class Vector(types.Type):
@@ -84,31 +85,14 @@ def store(typing_context, vector, pointer):
     return types.none(vector, pointer), generate
 
 
-def _first(builder, vector: Vector, count):
-    """True in the first `count` lanes."""
-    index = ir.IntType(64)
-    places = ir.Constant(ir.VectorType(index, vector.lanes), [index(k) for k in range(vector.lanes)])
-    return builder.icmp_signed("<", places, splat(builder, count, vector.lanes))
-
-
-def _masked(builder, name: str, result, arguments, vector: Vector):
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    suffix = f"v{vector.lanes}f{vector.dtype.bitwidth}"
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.{suffix}.p0{suffix}")
-    return builder.call(function, arguments)
-
-
 @intrinsic
 def load_part(typing_context, pointer, count):
     """A vector whose first `count` lanes are read from an address; the others are 0, and nothing behind is read."""
     vector = Vector(pointer.dtype)
 
     def generate(context, builder, signature, arguments):
-        place, mask = _place(builder, arguments[0], vector), _first(builder, vector, arguments[1])
-        alignment = ir.IntType(32)(vector.dtype.bitwidth // 8)
-        return _masked(
-            builder, "load", vector.llvm, [place, alignment, mask, ir.Constant(vector.llvm, None)], vector
-        )  # fmt: skip
+        place, mask = _place(builder, arguments[0], vector), first_lanes(builder, vector.llvm, arguments[1])
+        return masked_load(builder, place, mask, ir.Constant(vector.llvm, None))
 
     return vector(pointer, types.int64), generate
 
@@ -118,9 +102,8 @@ def store_part(typing_context, vector, pointer, count):
     """Write the first `count` lanes of a vector from an address on, and nothing behind."""
 
     def generate(context, builder, signature, arguments):
-        place, mask = _place(builder, arguments[1], vector), _first(builder, vector, arguments[2])
-        alignment = ir.IntType(32)(vector.dtype.bitwidth // 8)
-        _masked(builder, "store", ir.VoidType(), [arguments[0], place, alignment, mask], vector)
+        place, mask = _place(builder, arguments[1], vector), first_lanes(builder, vector.llvm, arguments[2])
+        masked_store(builder, arguments[0], place, mask)
         return context.get_dummy_value()
 
     return types.none(vector, pointer, types.int64), generate

@@ -1,0 +1,130 @@
+"""Products whose result is narrower than a vector: y = x w + b with few outputs, w and y as they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.kernels.jit import inlined, kernel
+from fastnn.kernels.matmul import NOTHING, ROWS, panel_product
+from fastnn.kernels.panels import aligned_empty, padded
+from fastnn.kernels.simd import TILE_ROWS, address, lanes, moved, products_along_rows
+from fastnn.kernels.transpose import transpose
+
+# Rows of a batch of which the result is kept together.
+_BLOCK = 128
+
+# Neighbours in a row that are multiplied at once: so much of a tile of rows and of w stays in the first-level cache.
+_NEAR = 512
+
+# Columns of w that are multiplied at once, and rows of x with them. Vectors of x may cross cache lines, which counts
+# twice: half a tile of rows by four columns loads fewer of them than a tile by two.
+_COLUMNS, _ROWS = 4, TILE_ROWS // 2
+_four_columns, _two_columns = products_along_rows(_ROWS, _COLUMNS), products_along_rows(TILE_ROWS, 2, fetch_rows=True)
+_one_row = products_along_rows(1, _COLUMNS)
+
+
+@inlined
+def times_narrow(x, w, start, y, total):
+    """y ← start + x w for a w narrower than a vector and some of a batch of `total` rows, which decides how."""
+    if _along_rows(total, w.shape[0], w.shape[1], lanes(x)):
+        _times_along_rows(x, w, start, y)
+    else:
+        _times_in_lanes(x, w, start, y)
+
+
+@inlined
+def _along_rows(n, inner, columns, count):
+    """Whether products along rows, for which w is turned and the lanes of each sum are added up, cost less than those
+    with a column of w in each lane, of which as many are empty as w has fewer columns."""
+    if 3 * columns <= count:
+        return n >= (8 if 8 * columns <= count else 32)
+    return 3 * columns <= 2 * count and inner >= 8 * count and n >= 128
+
+
+@kernel
+def _places(columns, group):
+    """Where the elements of a tile of the result, side by side, are among the products of `_multiply`."""
+    place = np.empty(TILE_ROWS * columns, np.int64)
+    for r in range(TILE_ROWS):
+        for c in range(columns):
+            left = columns - c // _COLUMNS * _COLUMNS
+            within = r * 2 if left <= 2 else r // _ROWS * (group // 2) + r % _ROWS * _COLUMNS
+            place[r * columns + c] = c // _COLUMNS * group + within + c % _COLUMNS
+    return place
+
+
+@inlined
+def _multiply(rows, columns, a, a_row, b, b_row, k, products, group):
+    """products ← those of a tile of rows of a, or of one, with the columns, of which four take up a `group`."""
+    for c in range(0, columns, _COLUMNS):
+        other, out = moved(b, c * b_row), moved(products, c // _COLUMNS * group)
+        if rows < TILE_ROWS:
+            _one_row(a, a_row, other, b_row, k, out)
+        elif columns - c <= 2:
+            _two_columns(a, a_row, other, b_row, k, out)
+        else:
+            for half in range(2):
+                _four_columns(moved(a, half * _ROWS * a_row), a_row, other, b_row, k, moved(out, half * (group // 2)))
+
+
+@kernel
+def _times_along_rows(x, w, start, y):
+    """Each element of the result is a sum of products along a row of x and one of wᵀ."""
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    groups = (columns + _COLUMNS - 1) // _COLUMNS
+    # A vector more, so that the rows do not share a few places of the cache.
+    row = padded(inner, count) + count
+    group = 2 * max(_ROWS * _COLUMNS, count)
+    room = aligned_empty(groups * (_COLUMNS * row + group), x)
+    turned, products = room[: groups * _COLUMNS * row], address(room, groups * _COLUMNS * row)
+    transpose(inner, columns, count, address(w, 0), columns, address(turned, 0), row)
+    # What lies there may be subnormal numbers, which cost a hundred cycles each.
+    turned[columns * row :] = 0
+    place = _places(columns, group)
+    for first in range(0, inner, _NEAR):
+        k = min(_NEAR, inner - first)
+        r = 0
+        while r < n:
+            rows = TILE_ROWS if n - r >= TILE_ROWS else 1
+            _multiply(
+                rows, columns, address(x, r * inner + first), inner, address(turned, first), row, k,
+                products, group,
+            )  # fmt: skip
+            result = address(y, r * columns)
+            if first == 0:
+                for own in range(rows):
+                    for c in range(columns):
+                        result[own * columns + c] = start[c]
+            for e in range(rows * columns):
+                result[e] += products[place[e]]
+            r += rows
+
+
+@kernel
+def _times_in_lanes(x, w, start, y):
+    """Each lane has a column of w.
+
+    Of a row of w a whole vector is read, the beginning of the next rows with it: what lies in the lanes beyond its
+    columns is never used. Only the last rows are copied, so that nothing is read behind them.
+    """
+    n, inner = x.shape
+    columns, count = y.shape[1], lanes(x)
+    ending = min(inner, (count - 1) // columns + 1)
+    before = inner - ending
+    room = aligned_empty((ending + 1 + min(n, _BLOCK)) * count, x)
+    room[: (ending + 1) * count] = 0
+    last, wide_start, out = address(room, count), address(room, 0), address(room, (ending + 1) * count)
+    for c in range(columns):
+        room[c] = start[c]
+    for k in range(ending):
+        for c in range(columns):
+            last[k * count + c] = w[before + k, c]
+    for first in range(0, n, _BLOCK):
+        m = min(_BLOCK, n - first)
+        rows = address(x, first * inner)
+        panel_product(m, 1, rows, inner, 1, address(w, 0), columns, wide_start, 0, out, count, before, ROWS)
+        panel_product(m, 1, moved(rows, before), inner, 1, last, count, out, count, out, count, ending, NOTHING)
+        for r in range(m):
+            for c in range(columns):
+                y[first + r, c] = out[r * count + c]
