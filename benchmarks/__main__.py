@@ -157,7 +157,8 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     if chosen.quick:
         plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
     elif chosen.full:
-        plan = replace(plan, min_rounds=7, case_seconds=6.0)
+        # With several threads a round takes a second, most of it pauses, and other work disturbs it most.
+        plan = replace(plan, min_rounds=7, case_seconds=15.0)
     if chosen.rounds:
         plan = replace(plan, rounds=chosen.rounds, min_rounds=chosen.rounds)
     on = partial(on_images, data=images(chosen.data))
