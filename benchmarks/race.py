@@ -39,7 +39,7 @@ class Plan:
     case_seconds: float = 1.2  # no further round, beyond the least number, once the rounds have taken this long
     burst_seconds: float = 0.01
     warm_one: float = 0.01  # with one thread: caches and branch predictors
-    warm_many: float = 0.04  # with several: freshly woken threads start on one core
+    warm_many: float = 0.1  # with several: freshly woken threads start on one core, and may stay there for 75 ms
     quiet: float = 0.06  # with several: idle pools spin for up to 30 ms and would steal the next one's cores
 
 
