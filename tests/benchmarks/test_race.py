@@ -172,7 +172,7 @@ def test_rounds_end_with_the_time_but_not_before_the_least_number():
 def test_the_peak_is_looked_at_after_each_burst_of_one():
     hall = Hall()
     hall.peak_beside = "fast"
-    cells = by_peer(hall.race([Case(MODEL, 2, threads=2)], quiet=0.06))
+    cells = by_peer(hall.race([Case(MODEL, 2, threads=2)], quiet=0.06, case_seconds=60))
     assert len(cells["fast"].peaks) == 4
     assert cells["fast"].peaks[3] > cells["fast"].peaks[0] > 1e9
     assert not cells["slow"].peaks
