@@ -13,8 +13,8 @@ from fastnn.kernels.transpose import transpose
 # Rows of a batch of which the result is kept together.
 _BLOCK = 128
 
-# Neighbours in a row that are multiplied at once: so much of a tile of rows and of w stays in the first-level cache.
-_NEAR = 512
+# Elements of a row that are multiplied in one run: so much of a tile of rows and of w stays in the first-level cache.
+_RUN = 512
 
 # Columns of w that are multiplied at once, and rows of x with them. Vectors of x may cross cache lines, which counts
 # twice: half a tile of rows by four columns loads fewer of them than a tile by two.
@@ -82,8 +82,8 @@ def _times_along_rows(x, w, start, y):
     # What lies there may be subnormal numbers, which cost a hundred cycles each.
     turned[columns * row :] = 0
     place = _places(columns, group)
-    for first in range(0, inner, _NEAR):
-        k = min(_NEAR, inner - first)
+    for first in range(0, inner, _RUN):
+        k = min(_RUN, inner - first)
         r = 0
         while r < n:
             rows = TILE_ROWS if n - r >= TILE_ROWS else 1

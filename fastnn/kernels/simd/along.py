@@ -18,9 +18,9 @@ def products_along_rows(rows: int, columns: int, fetch_rows: bool = False) -> Ca
     """The micro-kernel for so many rows of a and of b.
 
     products(a, a_row, b, b_row, k, sums): sums[r columns + c] = the sum over k of a[r, k] b[c, k].
-    Arguments are addresses, and steps in elements from one row to the next; neighbours in a row lie side by side. Each
-    lane of a sum has every so manieth k, and the lanes are added up at last. Nothing is read beyond k; `sums` is
-    written in whole vectors. With `fetch_rows` as many rows of a behind these are fetched into the first-level cache.
+    Arguments are addresses, and steps in elements from one row to the next; neighbours in a row lie side by side. A sum
+    has a vector to itself, whose lanes are added up at last. Nothing is read beyond k; `sums` is written in whole
+    vectors. With `fetch_rows` as many rows of a behind these are fetched into the first-level cache.
     """
 
     @intrinsic
