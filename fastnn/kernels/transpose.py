@@ -10,7 +10,8 @@ from fastnn.kernels.simd import moved, turn_part, turn_square
 def transpose(rows, columns, count, source, source_row, target, target_row):
     """target (columns, rows) ← the transpose of source (rows, columns); addresses, and steps from row to row.
 
-    `count` is the lanes of a vector of them.
+    `count` is the lanes of a vector of them. Less than a quarter of a square goes element by element: a square costs
+    the same however little of it is used.
     """
     if 4 * rows < count:
         for r in range(rows):
