@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import sharing, threads
+from fastnn.aligned import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.kernels import activations, losses, step_arguments, step_tile, step_update, train_step
+from fastnn.kernels.layer import layer_size, pack_weights, transposed_size, unpack_weights, weights_size
 from fastnn.kernels.metrics import argmax_rows
-from fastnn.kernels.panels import pack, unpack
+from fastnn.kernels.panels import padded
 from fastnn.kernels.simd import VECTOR_BYTES
 from fastnn.kernels.softmax import softmax
 from fastnn.ops import checks
@@ -70,13 +72,10 @@ class MLP:
         self._sizes = np.array(self.sizes)
         self._codes = activations.CODES[activation], losses.CODES[loss]
         self._lanes = VECTOR_BYTES // self.dtype.itemsize
-        padded = [-(-size // self._lanes) * self._lanes for size in self.sizes]
-        layers = list(zip(self.sizes, padded[1:], strict=False))
-        self._parameters = _aligned_zeros((sum((i + 1) * o for i, o in layers),), self.dtype)
-        self._room = 2 * step_tile.TILE * sum(padded[1:])
-        self._transposed = _aligned_zeros(
-            (sum(o * i for i, o in zip(padded[1:], self.sizes[2:], strict=False)),), self.dtype
-        )
+        layers = list(pairwise(self.sizes))
+        self._parameters = aligned_zeros((sum(layer_size(i, o, self._lanes) for i, o in layers),), self.dtype)
+        self._room = 2 * step_tile.TILE * sum(padded(o, self._lanes) for _, o in layers)
+        self._transposed = aligned_zeros((sum(transposed_size(i, o, self._lanes) for i, o in layers[1:]),), self.dtype)
         self._workspace = np.empty((0, 0), self.dtype)
         self._gradients = np.empty((1, 0), self.dtype)
         self._losses = np.zeros(0)
@@ -133,7 +132,7 @@ class MLP:
         rows = self._rows(x)
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # Its own room: several threads may ask one net.
-        outputs = _aligned_zeros((self._room // 2,), self.dtype)
+        outputs = aligned_zeros((self._room // 2,), self.dtype)
         train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, step_tile.TILE, z)
         return z
 
@@ -157,7 +156,7 @@ class MLP:
         weights = []
         for w_part, b_part, shape in self._parts():
             w = np.empty(shape, self.dtype)
-            unpack(w_part, w, self._lanes)
+            unpack_weights(w_part, w, self._lanes)
             weights += [w, b_part.copy()]
         return weights
 
@@ -176,7 +175,7 @@ class MLP:
             if array.dtype.kind not in "fiu":
                 raise TypeError(f"weights[{k}]: got dtype {array.dtype}, expected numbers")
         for layer, (w_part, b_part, _) in enumerate(self._parts()):
-            pack(checks.contiguous(arrays[2 * layer].astype(self.dtype)), w_part, self._lanes)
+            pack_weights(checks.contiguous(arrays[2 * layer].astype(self.dtype)), w_part, self._lanes)
             b_part[...] = arrays[2 * layer + 1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -194,13 +193,12 @@ class MLP:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
 
     def _parts(self) -> Iterator[tuple[NDArray, NDArray, tuple[int, int]]]:
-        """Of each layer: the panels of its weights, its bias, and the shape of its weights."""
+        """Of each layer: its weights as they lie, its bias, and the shape of its weights."""
         at = 0
         for i, o in pairwise(self.sizes):
-            width = -(-o // self._lanes) * self._lanes
-            end = at + i * width
+            end = at + weights_size(i, o, self._lanes)
             yield self._parameters[at:end], self._parameters[end : end + o], (i, o)
-            at = end + width
+            at += layer_size(i, o, self._lanes)
 
     def _rows(self, x: ArrayLike) -> NDArray:
         if type(x) is np.ndarray and x.dtype is self.dtype and x.ndim == 2 and x.shape[1] == self.sizes[0]:
@@ -255,6 +253,7 @@ class MLP:
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
         state = optimizer.state(self, self._parameters)
         self._table[step_arguments.MOMENTS] = state.moments.ctypes.data
+        self._table[step_arguments.MOMENTS_ROW] = state.moments.shape[1]
         self._table[step_arguments.HYPER] = optimizer.hyper.ctypes.data
         self._table[step_arguments.OPTIMIZER] = optimizer.code
         # Last: from now on the table is trusted.
@@ -269,11 +268,11 @@ class MLP:
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
-            self._workspace = _aligned_zeros((workers + 1, self._room + step_update.SCRATCH), self.dtype)
+            self._workspace = aligned_zeros((workers + 1, self._room + step_update.SCRATCH), self.dtype)
             self._losses = np.zeros(workers)
             self._tell()
         if gradient and self._gradients.size < workers * self._parameters.size:
-            self._gradients = _aligned_zeros((workers, self._parameters.size), self.dtype)
+            self._gradients = aligned_zeros((workers, self._parameters.size), self.dtype, part=3)
             self._tell()
 
     def _tell(self) -> None:
@@ -293,14 +292,6 @@ class MLP:
         table[step_arguments.WORKSPACE_ROWS], table[step_arguments.WORKSPACE_COLUMNS] = self._workspace.shape
         table[step_arguments.LAYERS] = len(self.sizes) - 1
         table[step_arguments.ACTIVATION], table[step_arguments.LOSS] = self._codes
-
-
-def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
-    """Zeros that begin at a cache line; rows do too where their length is a multiple of one."""
-    size = int(np.prod(shape))
-    raw = np.zeros(size + 64 // dtype.itemsize, dtype)
-    shift = -raw.ctypes.data % 64 // dtype.itemsize
-    return raw[shift : shift + size].reshape(shape)
 
 
 def _one_of(name: str, value: Any, known: Any) -> str:

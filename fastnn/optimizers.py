@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.aligned import aligned_zeros, row_apart
 from fastnn.kernels import optimizers as kernels
 from fastnn.ops.arguments import flag, not_negative, positive, share
 
@@ -32,7 +33,7 @@ class _HyperParameter:
 
 @dataclass
 class State:
-    """What an optimizer keeps for one net: `moments` (k, parameters) and the number of steps made."""
+    """What an optimizer keeps for one net: `moments` (k, parameters or more) and the number of steps made."""
 
     moments: NDArray
     step: int = 0
@@ -52,7 +53,8 @@ class Optimizer:
         """The state kept for `net`, zero before its first step."""
         found = self._states.get(net)
         if found is None:
-            found = self._states[net] = State(np.zeros((self.moments, parameters.size), parameters.dtype))
+            shape = self.moments, row_apart(parameters.size, parameters.dtype)
+            found = self._states[net] = State(aligned_zeros(shape, parameters.dtype, part=1))
         return found
 
 

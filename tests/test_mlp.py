@@ -61,6 +61,19 @@ def test_trajectory_at_any_depth_and_batch(sizes, n, dtype, rng) -> None:
     assert_same_trajectory(net, twin, fastnn.SGD(0.1), reference_optimizers.SGD(0.1), data, dtype, 0.1)
 
 
+# Columns that fill no vector lie apart: beside panels and alone, an odd number and one, first, in the middle and last.
+@pytest.mark.parametrize("sizes", [(64, 48, 35, 5), (32, 16, 10), (16, 17, 32, 1), (48, 50)])
+@pytest.mark.parametrize("n", [1, 7, 33, 65, 150])
+@pytest.mark.parametrize(
+    ("name", "numbers"), [("SGD", {"lr": 0.05}), ("SGD", {"lr": 0.01, "momentum": 0.9}), OPTIMIZERS[4]]
+)
+def test_trajectory_with_a_remainder(name, numbers, n, sizes, dtype, rng) -> None:
+    loss = "softmax_cross_entropy" if sizes[-1] > 1 else "mean_squared_error"
+    net, twin = fastnn.MLP(sizes, "tanh", loss, dtype=dtype), Twin(sizes, "tanh", loss, dtype=dtype)
+    own, theirs = getattr(fastnn, name)(**numbers), getattr(reference_optimizers, name)(**numbers)
+    assert_same_trajectory(net, twin, own, theirs, batches(sizes, loss, dtype, rng, n), dtype, numbers["lr"])
+
+
 @pytest.mark.parametrize(("name", "numbers"), [OPTIMIZERS[0], OPTIMIZERS[3], OPTIMIZERS[4]])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 def test_trajectory_of_torch(activation, name, numbers, rng) -> None:

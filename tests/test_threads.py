@@ -30,8 +30,8 @@ def trained(
 ) -> list[np.ndarray]:
     """The weights after so many steps, and the losses."""
     rng = np.random.default_rng(0)
-    x, t = rng.standard_normal((n, 300)).astype(dtype), rng.integers(0, 10, n)
-    net, optimizer = fastnn.MLP((300, hidden, 30, 10), "relu", dtype=dtype), getattr(fastnn, optimizer)(1e-3)
+    x, t = rng.standard_normal((n, 304)).astype(dtype), rng.integers(0, 10, n)
+    net, optimizer = fastnn.MLP((304, hidden, 32, 10), "relu", dtype=dtype), getattr(fastnn, optimizer)(1e-3)
     fastnn.set_num_threads(threads)
     losses = [net.train_step(x, t, optimizer) for _ in range(steps)]
     return [*net.get_weights(), np.array(losses)]
@@ -55,7 +55,7 @@ def test_two_threads_train_as_one_does(n: int, hidden: int, dtype: str) -> None:
 @pytest.mark.parametrize("n", [1, 7])
 def test_threads_share_the_update_of_one_tile_to_the_bit(n: int, optimizer: str, dtype: str) -> None:
     wide = {"n": n, "dtype": dtype, "hidden": 2000, "optimizer": optimizer}
-    assert fastnn.MLP((300, 2000, 30, 10))._workers(n) > 1, "else nothing is shared, and the test shows nothing"
+    assert fastnn.MLP((304, 2000, 32, 10))._workers(n) > 1, "else nothing is shared, and the test shows nothing"
     for one, two in zip(trained(1, **wide), trained(2, **wide), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -82,7 +82,7 @@ def test_results_can_be_the_same_for_any_number_of_threads(n: int, dtype: str) -
 @needs_two
 def test_results_of_a_tile_each_can_be_the_same_too(dtype: str) -> None:
     fastnn.set_thread_invariant(True)
-    assert fastnn.MLP((300, 1000, 30, 10))._workers(100) > 2
+    assert fastnn.MLP((304, 1000, 32, 10))._workers(100) > 2
     for one, two in zip(trained(1, 100, dtype, hidden=1000), trained(2, 100, dtype, hidden=1000), strict=True):
         np.testing.assert_array_equal(one, two)
 

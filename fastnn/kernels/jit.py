@@ -49,7 +49,7 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
-    return _cached(numba.njit(fastmath=_FUSED, **_COMPILED)(function), function)
+    return _cached(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)), function)
 
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
@@ -62,6 +62,16 @@ def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[ty
     dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+def _by_type_alone(dispatcher: numba.core.dispatcher.Dispatcher) -> numba.core.dispatcher.Dispatcher:
+    """Let a kernel that calls this one with a number written out share what is compiled for any number of its type.
+
+    Numba would compile this one anew for each such number.
+    """
+    choose = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: choose([types.unliteral(kind) for kind in args], kws)
+    return dispatcher
 
 
 def _cached(dispatcher: numba.core.dispatcher.Dispatcher, function: Callable) -> numba.core.dispatcher.Dispatcher:

@@ -57,9 +57,6 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     `fetch` says what is fetched before it is needed: NOTHING; ROWS of a, whose step from k to k must then be 1; the
     PANEL that lies behind b, a share with each tile of rows; ROWS_AND_PANEL; or the TARGET of each tile in c, which is
     worth it where that lies far away, and the next k elements of each row of a, where the step from row to row is 1.
-
-    Where the rows of a are the columns of a batch, which is a_row of 1, there are many of them: the few that fill no
-    tile are taken one by one, which spares the compiler the other tiles.
     """
     r = 0
     rows = TILE_ROWS
@@ -67,7 +64,7 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     share = size // m if size else 0
     while r < m:
         while rows > m - r:
-            rows = 1 if a_row == 1 else rows // 2
+            rows //= 2
         x, y, z = moved(a, r * a_row), moved(start, r * start_row), moved(c, r * c_row)
         ahead = moved(b, size + r * share)
         if vectors == 3:
@@ -128,7 +125,7 @@ def add_transposed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, 
 
 
 # From so many vectors in a row of w on, leaving it out is worth a branch that the CPU guesses wrong.
-_WORTH_A_BRANCH = 4
+_WORTH_A_BRANCH = 3
 
 
 @inlined
@@ -213,14 +210,13 @@ def row_times_transposed_panels(inner, vectors, lanes, dy, panels, dx, dx_row, s
 
 
 @expanded
-def times_transposed_panels(m, inner, columns, lanes, dy, panels, dx, dx_row, zeros, scratch):
+def times_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row, zeros, scratch):
     """dx ← dy wᵀ for a few rows, without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane.
 
     dy (m, columns), dx (m, inner) in padded rows; `scratch` holds at least a block of dyᵀ and of dxᵀ.
     """
     vectors = (columns + lanes - 1) // lanes
     count = panel_count(vectors)
-    width_dy = vectors * lanes
     block = scratch.size // (2 * lanes)
     turned_dx = address(scratch, block * lanes)
     for first_row in range(0, m, lanes):
@@ -231,10 +227,10 @@ def times_transposed_panels(m, inner, columns, lanes, dy, panels, dx, dx_row, ze
                 start, end = panel_start(p, count, vectors) * lanes, panel_start(p + 1, count, vectors) * lanes
                 width = end - start
                 used = min(end, columns) - start
-                source = moved(dy, first_row * width_dy + start)
+                source = moved(dy, first_row * dy_row + start)
                 for c in range(used):
                     for r in range(lanes):
-                        scratch[c * lanes + r] = source[r * width_dy + c] if r < rows else 0
+                        scratch[c * lanes + r] = source[r * dy_row + c] if r < rows else 0
                 w = moved(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (turned_dx, lanes)
                 panel_product(

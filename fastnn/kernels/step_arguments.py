@@ -21,6 +21,7 @@ from fastnn.kernels.simd import headers, pointer
     PARAMETERS,
     PARAMETERS_SIZE,
     MOMENTS,
+    MOMENTS_ROW,
     GRADIENTS,
     WORKSPACE,
     WORKSPACE_ROWS,
@@ -39,7 +40,7 @@ from fastnn.kernels.simd import headers, pointer
     TARGET_DIMENSIONS,
     MOST_ROWS,
     TABLE_SIZE,
-) = range(21)
+) = range(22)
 
 # Numbers of an optimizer, at most.
 HYPER_SIZE = 8
@@ -123,7 +124,7 @@ def arrays_of(x, t, n, like, target_like, table):
         carray(pointer(_elements(x), like), (n, sizes[0])),
         _targets(_elements(t), n, sizes[-1], target_like),
         carray(pointer(told[PARAMETERS], like), (size,)),
-        carray(pointer(told[MOMENTS], like), (2, size)),
+        carray(pointer(told[MOMENTS], like), (2, told[MOMENTS_ROW])),
         carray(pointer(told[GRADIENTS], like), (workers, size)),
         carray(pointer(told[WORKSPACE], like), (told[WORKSPACE_ROWS], told[WORKSPACE_COLUMNS])),
         carray(pointer(told[TRANSPOSED], like), (told[TRANSPOSED_SIZE],)),

@@ -8,21 +8,17 @@ one layer behind the other.
 from __future__ import annotations
 
 from fastnn.kernels.activations import activate, activate_backward
-from fastnn.kernels.jit import expanded, inlined, kernel
+from fastnn.kernels.jit import expanded, kernel
+from fastnn.kernels.layer import layer_size, panel_vectors, remainder_columns, transposed_size, weights_size
 from fastnn.kernels.losses import loss_sum
 from fastnn.kernels.matmul import row_times_transposed_panels, times_panels, times_transposed_panels
 from fastnn.kernels.panels import padded, transpose_panels
-from fastnn.kernels.simd import address, lanes
+from fastnn.kernels.remainder import product_in_lanes, times_remainder
+from fastnn.kernels.simd import address, lanes, moved
 
 # Rows of a tile: enough that a panel of weights is used often while it is in the cache, few enough that the tile's
 # rows and outputs stay in the second-level cache.
 TILE = 64
-
-
-@inlined
-def layer_size(inputs, outputs, lanes_):
-    """Elements of one layer in the flat array: weights and bias."""
-    return (inputs + 1) * padded(outputs, lanes_)
 
 
 @expanded
@@ -35,16 +31,18 @@ def forward_tile(x, first, m, parameters, sizes, activation, outputs):
     at = out = 0
     for layer in range(layers):
         i, o = sizes[layer], padded(sizes[layer + 1], count)
-        y = address(outputs, out)
-        times_panels(
-            m, i, o // count, count, a, a_row,
-            address(parameters, at), address(parameters, at + i * o), 0, y, o,
-        )  # fmt: skip
+        vectors, remainder = panel_vectors(i, sizes[layer + 1], count), remainder_columns(i, sizes[layer + 1], count)
+        w, y = address(parameters, at), address(outputs, out)
+        bias = moved(w, weights_size(i, sizes[layer + 1], count))
+        times_panels(m, i, vectors, count, a, a_row, w, bias, 0, y, o)
+        if remainder > 0:
+            whole = vectors * count
+            times_remainder(m, i, remainder, a, a_row, moved(w, i * whole), moved(bias, whole), moved(y, whole), o)
         if layer < layers - 1:
             activate(activation, outputs[out : out + m * o])
             out += m * o
         a, a_row = y, o
-        at += (i + 1) * o
+        at += layer_size(i, sizes[layer + 1], count)
     return out
 
 
@@ -55,9 +53,10 @@ def transpose_weights(parameters, sizes, transposed):
     at, out = layer_size(sizes[0], sizes[1], count), 0
     for layer in range(1, sizes.size - 1):
         i, o = sizes[layer], sizes[layer + 1]
-        transpose_panels(parameters[at:], i, o, transposed[out:], count)
+        columns = o - remainder_columns(i, o, count)
+        transpose_panels(parameters[at:], i, columns, transposed[out:], count)
         at += layer_size(i, o, count)
-        out += o * padded(i, count)
+        out += transposed_size(i, o, count)
 
 
 @kernel
@@ -71,12 +70,21 @@ def input_gradient(m, few, i, o, dy, weights, transposed, dx, zeros, scratch):
     """dx ← dy wᵀ for m rows: dy (m, o) and dx (m, i) in padded rows."""
     count = lanes(zeros)
     di, do = padded(i, count), padded(o, count)
-    if m == 1:
-        row_times_transposed_panels(i, do // count, count, dy, weights, dx, di, scratch)
-    elif few:
-        times_transposed_panels(m, i, o, count, dy, weights, dx, di, address(zeros, 0), scratch)
-    else:
-        times_panels(m, o, di // count, count, dy, do, transposed, address(zeros, 0), 0, dx, di)
+    vectors, remainder = panel_vectors(i, o, count), remainder_columns(i, o, count)
+    start, start_row = address(zeros, 0), 0
+    if vectors > 0:
+        if m == 1:
+            row_times_transposed_panels(i, vectors, count, dy, weights, dx, di, scratch)
+        elif few:
+            times_transposed_panels(m, i, o - remainder, count, dy, do, weights, dx, di, start, scratch)
+        else:
+            times_panels(m, o - remainder, di // count, count, dy, do, transposed, start, 0, dx, di)
+        start, start_row = dx, di
+    if remainder > 0:
+        whole = vectors * count
+        product_in_lanes(
+            m, moved(dy, whole), do, 1, i, count, moved(weights, i * whole), i, start, start_row, dx, di, remainder
+        )  # fmt: skip
 
 
 @expanded
@@ -87,7 +95,7 @@ def tile_loss(loss, m, classes, out, outputs, t, deltas, scale):
     return loss_sum(loss, z, classes, t, dz, scale)
 
 
-@expanded
+@kernel
 def tile_deltas(
     x, t, first, m, few, parameters, sizes, activation, loss, scale, transposed, outputs, deltas, zeros, scratch
 ):  # fmt: skip
@@ -99,7 +107,7 @@ def tile_deltas(
     for layer in range(layers - 1, 0, -1):
         i, o = sizes[layer], sizes[layer + 1]
         at -= layer_size(i, o, count)
-        turned -= o * padded(i, count)
+        turned -= transposed_size(i, o, count)
         before = out - m * padded(i, count)
         input_gradient(
             m, few, i, o, address(deltas, out), address(parameters, at), address(transposed, turned),

@@ -8,6 +8,7 @@ sums up the gradients of its tiles, and then adds up everybody's for its share o
 from __future__ import annotations
 
 from fastnn.kernels.jit import expanded, inlined, kernel
+from fastnn.kernels.layer import layer_size, panel_vectors, remainder_columns, weights_size
 from fastnn.kernels.matmul import (
     NOTHING,
     add_outer_product,
@@ -19,6 +20,7 @@ from fastnn.kernels.matmul import (
 )
 from fastnn.kernels.optimizers import is_plain_descent, update
 from fastnn.kernels.panels import padded, panel_count, panel_start
+from fastnn.kernels.remainder import product_in_lanes
 from fastnn.kernels.simd import (
     TILE_ROWS,
     TILE_VECTORS,
@@ -75,13 +77,16 @@ def rows_of_tile(k, tile, x, workspace, i, before):
 
 @expanded
 def use_gradient(
-    top, bottom, with_bias, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers, workspace, zeros,
-    scratch
+    top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, optimizer, parameters, state, numbers, workspace,
+    zeros, scratch
 ):  # fmt: skip
-    """Update the rows from `top` to `bottom` of one layer's weights at `at`, and its bias, by the gradient of all
-    tiles: block by block, each used while it is in the first-level cache."""
+    """Update the rows from `top` to `bottom` of the panels of one layer's weights at `at`, and the rest of it, its
+    remainder and its bias, by the gradient of all tiles: block by block, each used while it is in the first-level
+    cache."""
     count = lanes(parameters)
-    vectors = o // count
+    o, vectors = padded(outputs, count), panel_vectors(i, outputs, count)
+    remainder, whole = remainder_columns(i, outputs, count), vectors * count
+    bias = at + weights_size(i, outputs, count)
     panels = panel_count(vectors)
     for p in range(panels):
         first, last = panel_start(p, panels, vectors) * count, panel_start(p + 1, panels, vectors) * count
@@ -102,28 +107,57 @@ def use_gradient(
                 )  # fmt: skip
             block = at + first * i + r * width
             update_block(block, height * width, optimizer, parameters, scratch, state, numbers)
-    for first in range(0, o if with_bias else 0, BLOCK):
+    widest = BLOCK // max(remainder, 1) // count * count
+    for first in range(0, i if with_rest and remainder > 0 else 0, widest):
+        width = min(widest, i - first)
+        for k in range(tiles):
+            m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
+            start, start_row = (address(zeros, 0), 0) if k == 0 else (address(scratch, 0), width)
+            product_in_lanes(
+                remainder, moved(dy, whole), 1, o, width, count, moved(a, first), a_row, start, start_row,
+                address(scratch, 0), width, m,
+            )  # fmt: skip
+        # Whole rows lie side by side.
+        rows = remainder if width == i else 1
+        for c in range(0, remainder, rows):
+            block = at + (whole + c) * i + first
+            update_block(block, rows * width, optimizer, parameters, scratch[c * width :], state, numbers)
+    for first in range(0, o if with_rest else 0, BLOCK):
         width = min(BLOCK, o - first)
         scratch[:width] = 0
         for k in range(tiles):
             m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
             add_rows(m, moved(dy, first), o, scratch[:width])
-        update_block(at + i * o + first, width, optimizer, parameters, scratch, state, numbers)
+        update_block(bias + first, width, optimizer, parameters, scratch, state, numbers)
+
+
+@kernel
+def add_gradient_of_rest(m, a, a_row, dy, i, outputs, layer):
+    """Add the gradient of m rows to what of a layer does not lie in panels, its remainder and its bias."""
+    count = lanes(layer)
+    o, remainder = padded(outputs, count), remainder_columns(i, outputs, count)
+    if remainder > 0:
+        whole = panel_vectors(i, outputs, count) * count
+        rows = address(layer, whole * i)
+        product_in_lanes(remainder, moved(dy, whole), 1, o, i, count, a, a_row, rows, i, rows, i, m)
+    bias = weights_size(i, outputs, count)
+    add_rows(m, dy, o, layer[bias : bias + o])
 
 
 @expanded
-def descend(top, bottom, with_bias, tiles, tile, x, i, o, before, at, parameters, workspace, scratch):
+def descend(top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, parameters, workspace, scratch):
     """The same for plain gradient descent, with deltas times -rate: w ← w + aᵀ delta, no gradient in between."""
     count = lanes(parameters)
+    o, vectors = padded(outputs, count), panel_vectors(i, outputs, count)
     w = address(parameters, at)
     for k in range(tiles):
         m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-        if m == 1 and mostly_zero(a, i, o // count, count, dy):
-            add_outer_product(top, bottom, i, o // count, count, a, dy, w)
+        if m == 1 and mostly_zero(a, i, vectors, count, dy):
+            add_outer_product(top, bottom, i, vectors, count, a, dy, w)
         else:
-            add_transposed_product(top, bottom, m, i, o // count, count, a, a_row, dy, o, w, address(scratch, 0))
-        if with_bias:
-            add_rows(m, dy, o, parameters[at + i * o : at + (i + 1) * o])
+            add_transposed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(scratch, 0))
+        if with_rest:
+            add_gradient_of_rest(m, a, a_row, dy, i, outputs, parameters[at:])
 
 
 @inlined
@@ -141,7 +175,7 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, nu
     scratch, zeros = workspace[share, 2 * room_of(workspace) :], workspace[-1]
     at = before = 0
     for layer in range(sizes.size - 1):
-        i, o = sizes[layer], padded(sizes[layer + 1], count)
+        i, o = sizes[layer], sizes[layer + 1]
         top, bottom = share_of(i, share, shares), share_of(i, share + 1, shares)
         if is_plain_descent(optimizer, numbers):
             descend(top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, scratch)
@@ -150,8 +184,8 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, nu
                 top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers,
                 workspace, zeros, scratch,
             )  # fmt: skip
-        at += (i + 1) * o
-        before += o
+        at += layer_size(i, o, count)
+        before += padded(o, count)
 
 
 @expanded
@@ -162,15 +196,15 @@ def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch):
     at = out = 0
     for layer in range(sizes.size - 1):
         i, o = sizes[layer], padded(sizes[layer + 1], count)
-        # The share of one: a literal 0 would cost another compilation of the product.
+        dy = address(deltas, out)
         add_transposed_product(
-            share_of(i, 0, 1), i, m, i, o // count, count, a, a_row, address(deltas, out), o, address(gradient, at),
+            0, i, m, i, panel_vectors(i, sizes[layer + 1], count), count, a, a_row, dy, o, address(gradient, at),
             address(scratch, 0),
         )  # fmt: skip
-        add_rows(m, address(deltas, out), o, gradient[at + i * o : at + (i + 1) * o])
+        add_gradient_of_rest(m, a, a_row, dy, i, sizes[layer + 1], gradient[at:])
         a, a_row = address(outputs, out), o
         out += m * o
-        at += (i + 1) * o
+        at += layer_size(i, sizes[layer + 1], count)
 
 
 @kernel

@@ -3,8 +3,8 @@
 Each worker takes its tiles through forward, loss and backward while they are in the second-level cache; nothing grows
 with the batch. Then each updates its share of the parameters.
 
-Parameters live packed in one flat array: for each layer the weights in panels, then the padded bias. Gradients and
-optimizer moments have the same layout. Padding starts as zero, its gradient is zero, and it is never read as data.
+Parameters live packed in one flat array, layer by layer (`layer.py`); gradients and optimizer moments have the same
+layout. Padding starts as zero, its gradient is zero, and it is never read as data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numba import from_dtype, prange
 from numba.core import types
 
-from fastnn.kernels.jit import address_of, inlined, kernel, parallel_kernel
+from fastnn.kernels.jit import address_of, expanded, inlined, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
 from fastnn.kernels.optimizers import is_plain_descent, numbers_of
 from fastnn.kernels.panels import padded
@@ -40,7 +40,7 @@ def one_tile_each(n, tile, workers):
     return n <= tile * workers
 
 
-@kernel
+@expanded
 def worker_step(
     worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper, scale, transposed,
     workspace
@@ -84,7 +84,7 @@ def mean_divisor(loss, n, classes):
     return n * classes if loss == MEAN_SQUARED_ERROR else n
 
 
-@kernel
+@expanded
 def update_part(worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace):
     """Update the worker's part of the parameters, after everybody's `worker_step`."""
     numbers = numbers_of(optimizer, step, hyper)

@@ -4,7 +4,7 @@ from fastnn.kernels.simd.along import products_along_rows
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 from fastnn.kernels.simd.indirect import indirect_call
 from fastnn.kernels.simd.lent import LentArray
-from fastnn.kernels.simd.pointers import address, lanes, moved, pointer
+from fastnn.kernels.simd.pointers import address, lanes, moved, pointer, stack_room
 from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.kernels.simd.scalars import (
     SCALES_BY_POWERS_OF_TWO,
@@ -43,6 +43,7 @@ __all__ = [
     "scale_row",
     "shift_row",
     "square_root",
+    "stack_room",
     "store",
     "store_part",
     "subtract_row",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastnn.kernels.simd.host import VECTOR_BYTES
@@ -49,3 +51,17 @@ def pointer(typing_context, address, like):
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
     return types.CPointer(like)(types.int64, like), generate
+
+
+def stack_room(count: int) -> Callable:
+    """room(like): the address of room for so many elements, of the type that the address `like` has, which is gone when
+    the calling kernel returns."""
+
+    @intrinsic
+    def room(typing_context, like):
+        def generate(context, builder, signature, arguments):
+            return cgutils.alloca_once(builder, context.get_value_type(like.dtype), ir.IntType(64)(count))
+
+        return like(like), generate
+
+    return room

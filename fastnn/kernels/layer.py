@@ -1,0 +1,70 @@
+"""How one layer lies in the flat array of parameters: its weights, then its padded bias.
+
+Weights (inputs, outputs) are panels, padded to whole vectors. But where only a few columns are left over for the last
+vector, most of its lanes would be empty: the *remainder* of such a layer lies behind its panels, each column a row
+along the inputs, and nothing is padded. Gradients and optimizer moments have the same layout.
+"""
+
+from __future__ import annotations
+
+from fastnn.kernels.jit import inlined, kernel
+from fastnn.kernels.panels import pack, padded, unpack
+
+
+@inlined
+def remainder_columns(inputs, outputs, lanes):
+    """Columns that lie outside the panels: none where they fill two thirds of a vector, or where their rows would not
+    be whole vectors."""
+    left = outputs % lanes
+    return left if inputs % lanes == 0 and 3 * left <= 2 * lanes else 0
+
+
+@inlined
+def panel_vectors(inputs, outputs, lanes):
+    """Vectors in a row of the panels; none where all columns are remainder."""
+    return padded(outputs - remainder_columns(inputs, outputs, lanes), lanes) // lanes
+
+
+@inlined
+def weights_size(inputs, outputs, lanes):
+    """Elements of the weights of one layer."""
+    remainder = remainder_columns(inputs, outputs, lanes)
+    return inputs * (panel_vectors(inputs, outputs, lanes) * lanes + remainder)
+
+
+@inlined
+def layer_size(inputs, outputs, lanes):
+    """Elements of one layer: weights and bias."""
+    return weights_size(inputs, outputs, lanes) + padded(outputs, lanes)
+
+
+@inlined
+def transposed_size(inputs, outputs, lanes):
+    """Elements of the panels of a layer's weights, transposed; its remainder needs no transposing."""
+    return padded(inputs, lanes) * (outputs - remainder_columns(inputs, outputs, lanes))
+
+
+@kernel
+def pack_weights(w, flat, lanes):
+    """flat ← the weights w of a layer."""
+    inputs, outputs = w.shape
+    remainder = remainder_columns(inputs, outputs, lanes)
+    whole = outputs - remainder
+    behind = inputs * panel_vectors(inputs, outputs, lanes) * lanes
+    pack(w[:, :whole], flat[:behind], lanes)
+    for c in range(remainder):
+        for k in range(inputs):
+            flat[behind + c * inputs + k] = w[k, whole + c]
+
+
+@kernel
+def unpack_weights(flat, w, lanes):
+    """w ← the weights of a layer."""
+    inputs, outputs = w.shape
+    remainder = remainder_columns(inputs, outputs, lanes)
+    whole = outputs - remainder
+    behind = inputs * panel_vectors(inputs, outputs, lanes) * lanes
+    unpack(flat[:behind], w[:, :whole], lanes)
+    for c in range(remainder):
+        for k in range(inputs):
+            w[k, whole + c] = flat[behind + c * inputs + k]

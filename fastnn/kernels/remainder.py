@@ -1,0 +1,56 @@
+"""Products with the remainder of a layer's weights: a few columns, each a row along the inputs (`layer.py`).
+
+Forward each element of the result is a product along rows. Backward the inputs are in the lanes: no lane is empty.
+"""
+
+from __future__ import annotations
+
+from fastnn.kernels.jit import expanded, kernel
+from fastnn.kernels.matmul import NOTHING, panel_product
+from fastnn.kernels.panels import panel_count, panel_start
+from fastnn.kernels.simd import TILE_ROWS, load, moved, products_along_rows, stack_room, store
+
+# Columns that are multiplied at once.
+_COLUMNS = 2
+_many_rows, _one_row = products_along_rows(TILE_ROWS, _COLUMNS), products_along_rows(1, _COLUMNS)
+_room_for_products = stack_room(TILE_ROWS * _COLUMNS)
+
+
+@expanded
+def times_remainder(m, inner, columns, a, a_row, rows, start, c, c_row):
+    """c ← start + a rowsᵀ: m rows of a (m, inner), `columns` rows of so many elements; in each row of c one vector,
+    padded as `start` is."""
+    products = _room_for_products(a)
+    # The last columns of an odd number are the two last, and one alone is multiplied twice.
+    step = inner if columns > 1 else 0
+    r = 0
+    while r < m:
+        height = TILE_ROWS if m - r >= TILE_ROWS else 1
+        own, out = moved(a, r * a_row), moved(c, r * c_row)
+        for k in range(height):
+            store(load(start), moved(out, k * c_row))
+        for first in range(0, columns, _COLUMNS):
+            column = max(0, min(first, columns - _COLUMNS))
+            others = moved(rows, column * inner)
+            if height == TILE_ROWS:
+                _many_rows(own, a_row, others, step, inner, products)
+            else:
+                _one_row(own, a_row, others, step, inner, products)
+            for k in range(height):
+                for other in range(min(_COLUMNS, columns)):
+                    out[k * c_row + column + other] = start[column + other] + products[k * _COLUMNS + other]
+        r += height
+
+
+@kernel
+def product_in_lanes(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, c_row, k):
+    """c ← start + a b: m rows of a, k rows of b (k, width), which is whole vectors wide and read as it lies."""
+    vectors = width // lanes
+    count = panel_count(vectors)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+        column = first * lanes
+        panel_product(
+            m, last - first, a, a_row, a_k, moved(b, column), b_row, moved(start, column), start_row,
+            moved(c, column), c_row, k, NOTHING,
+        )  # fmt: skip

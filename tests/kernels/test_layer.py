@@ -1,0 +1,52 @@
+"""How a layer lies: weights come back as they were, padding is zero, the remainder lies in rows behind the panels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastnn.kernels import layer
+from fastnn.kernels.panels import padded
+from fastnn.kernels.simd import VECTOR_BYTES
+
+
+def lanes_of(dtype: str) -> int:
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3, 10, 15, 16, 17, 48, 50, 59, 100])
+@pytest.mark.parametrize("inputs", [1, 8, 16, 33, 64])
+def test_weights_and_back(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
+    lanes = lanes_of(dtype)
+    w = rng.standard_normal((inputs, outputs)).astype(dtype)
+    size = layer.weights_size(inputs, outputs, lanes)
+    whole = np.full(size + 2, 7, dtype)
+    flat = whole[1:-1]
+    flat[:] = np.nan
+    layer.pack_weights(w, flat, lanes)
+    assert whole[0] == whole[-1] == 7
+    assert np.count_nonzero(flat) == w.size, "padding is zero"
+    back = np.full_like(w, np.nan)
+    layer.unpack_weights(flat, back, lanes)
+    np.testing.assert_array_equal(back, w)
+    remainder = layer.remainder_columns(inputs, outputs, lanes)
+    behind = flat[size - remainder * inputs :].reshape(remainder, inputs)
+    np.testing.assert_array_equal(behind, w[:, outputs - remainder :].T)
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_only_few_columns_along_whole_vectors_are_a_remainder(lanes: int) -> None:
+    assert layer.remainder_columns(2 * lanes, 3 * lanes + 2, lanes) == 2
+    assert layer.remainder_columns(2 * lanes, 1, lanes) == 1
+    assert layer.remainder_columns(2 * lanes, 3 * lanes, lanes) == 0
+    assert layer.remainder_columns(2 * lanes, 4 * lanes - 1, lanes) == 0, "most of a vector"
+    assert layer.remainder_columns(2 * lanes + 1, 3 * lanes + 2, lanes) == 0, "its rows would not be whole vectors"
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 50), (64, 10), (33, 50), (64, 48)])
+def test_sizes_add_up(inputs: int, outputs: int) -> None:
+    for lanes in (4, 8, 16):
+        remainder = layer.remainder_columns(inputs, outputs, lanes)
+        columns = padded(outputs - remainder, lanes) + remainder
+        assert layer.panel_vectors(inputs, outputs, lanes) * lanes + remainder == columns
+        assert layer.layer_size(inputs, outputs, lanes) == inputs * columns + padded(outputs, lanes)
