@@ -10,7 +10,7 @@ from typing import Any
 import numba
 
 # What a worker must have to do: a parallel region costs 5 to 10 microseconds.
-FLOPS_OF_A_WORKER = 10_000_000
+FLOPS_OF_A_WORKER = 8_000_000
 
 
 def _allowed_cpus() -> set[int]:
