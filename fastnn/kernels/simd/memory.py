@@ -20,10 +20,18 @@ def prefetch(builder, place, level: int, to_write: bool = False) -> None:
 
 
 def first_lanes(builder, vector: ir.VectorType, count):
-    """A mask: true in the first `count` lanes."""
-    index = ir.IntType(64)
+    """A mask: true in the first `count` lanes.
+
+    Compared in numbers of the width of a lane, which takes one instruction; numbers of 64 bits would take two and more
+    to put them together where lanes have 32.
+    """
+    most = ir.IntType(64)(vector.count)
+    fewer = builder.select(builder.icmp_signed("<", count, most), count, most)
+    index = ir.IntType(_bits(vector))
+    if index.width < 64:
+        fewer = builder.trunc(fewer, index)
     lanes = ir.Constant(ir.VectorType(index, vector.count), [index(lane) for lane in range(vector.count)])
-    return builder.icmp_signed("<", lanes, splat(builder, count, vector.count))
+    return builder.icmp_signed("<", lanes, splat(builder, fewer, vector.count))
 
 
 def masked_load(builder, place, mask, otherwise):
@@ -36,12 +44,16 @@ def masked_store(builder, value, place, mask) -> None:
     _masked(builder, "store", ir.VoidType(), [value, place, _alignment(value), mask], value.type)
 
 
+def _bits(vector: ir.VectorType) -> int:
+    return 32 if vector.element == ir.FloatType() else 64
+
+
 def _alignment(value):
-    return ir.IntType(32)(4 if value.type.element == ir.FloatType() else 8)
+    return ir.IntType(32)(_bits(value.type) // 8)
 
 
 def _masked(builder, name: str, result, arguments: list, vector: ir.VectorType):
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    suffix = f"v{vector.count}f{32 if vector.element == ir.FloatType() else 64}"
+    suffix = f"v{vector.count}f{_bits(vector)}"
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.{suffix}.p0{suffix}")
     return builder.call(function, arguments)
