@@ -12,7 +12,7 @@ from numba import prange
 
 from fastnn.kernels.jit import inlined, inlined_sum, kernel, parallel_kernel
 from fastnn.kernels.matmul import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, panel_product
-from fastnn.kernels.narrow import times_narrow
+from fastnn.kernels.narrow import along_rows, times_along_rows, times_narrow
 from fastnn.kernels.panels import aligned_empty, padded, panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
@@ -44,6 +44,9 @@ _NEAR = 2**20
 # From so many columns on, the rows of a matrix are far apart in memory.
 _WIDE = 512
 
+# From so many vectors in a row of x on, products along rows outweigh adding up their lanes.
+_LONG = 4
+
 # From so many vectors in a row of w on, one row of x goes through w row by row; fewer are faster panel by panel.
 _ROW_BY_ROW = 6
 
@@ -66,15 +69,22 @@ def affine_forward(x, w, b, y):
 @kernel
 def _forward_share(x, w, b, y, total):
     """y ← x w + b for some of a batch of `total` rows, which alone decides how, and so the order of every sum."""
-    outputs, count = b.size, lanes(x)
+    inner, outputs, count = x.shape[1], b.size, lanes(x)
+    left = outputs % count
+    # Few columns in a last vector of their own would cost as much as all that it has room for.
+    apart = inner >= _LONG * count and along_rows(total, inner, left, count)
+    whole = outputs - left if apart else outputs
     if outputs < count:
         times_narrow(x, w, b, y, total)
-    elif total == 1 and outputs >= _ROW_BY_ROW * count:
+        return
+    if total == 1 and outputs >= _ROW_BY_ROW * count:
         _row_times(x[0], w, b, y[0])
     elif total <= _FEW_ROWS:
-        _times(x, w, b, y, 32 if total <= 2 * TILE_ROWS else 64)
+        _times(x, w, b, y, whole, 32 if total <= 2 * TILE_ROWS else 64)
     else:
-        _times_packed(x, w, False, b, y)
+        _times_packed(x, w, False, b, y, whole)
+    if whole < outputs:
+        times_along_rows(x, w, b, y, whole)
 
 
 @parallel_kernel
@@ -133,34 +143,34 @@ def _width(panel, panels, vectors):
 
 
 @kernel
-def _times(x, w, start, y, height):
-    """y ← start + x w, for w of at least one vector of columns, as it lies.
+def _times(x, w, start, y, columns, height):
+    """y ← start + x w, its first `columns`, at least one vector of them, w as it lies.
 
     Rows of a wide w are far apart, each on a page of its own: `height` rows at a time, for all columns.
     """
     n, inner = x.shape
-    columns, count = y.shape[1], lanes(x)
+    step, count = y.shape[1], lanes(x)
     vectors = padded(columns, count) // count
     panels = _panels(columns, count)
     # The last panel shares columns with the one before: it must not add to what is there.
     shared = columns % count != 0
-    if columns < _WIDE:
+    if step < _WIDE:
         height = max(inner, 1)
     for first in range(0, inner, height):
         k = min(height, inner - first)
         for p in range(panels - 1 if shared else panels):
             at = _column(p, panels, vectors, columns, count)
             out = address(y, at)
-            begin, begin_row = (address(start, at), 0) if first == 0 else (out, columns)
+            begin, begin_row = (address(start, at), 0) if first == 0 else (out, step)
             panel_product(
-                n, _width(p, panels, vectors), address(x, first), inner, 1, address(w, first * columns + at), columns,
-                begin, begin_row, out, columns, k, NOTHING,
+                n, _width(p, panels, vectors), address(x, first), inner, 1, address(w, first * step + at), step,
+                begin, begin_row, out, step, k, NOTHING,
             )  # fmt: skip
     if shared:
         at = _column(panels - 1, panels, vectors, columns, count)
         panel_product(
-            n, _width(panels - 1, panels, vectors), address(x, 0), inner, 1, address(w, at), columns,
-            address(start, at), 0, address(y, at), columns, inner, NOTHING,
+            n, _width(panels - 1, panels, vectors), address(x, 0), inner, 1, address(w, at), step,
+            address(start, at), 0, address(y, at), step, inner, NOTHING,
         )  # fmt: skip
 
 
@@ -207,10 +217,10 @@ def _row_times(x, w, start, y):
 
 
 @kernel
-def _times_packed(x, w, turned, start, y):
-    """y ← start + x w, or start + x wᵀ where it is `turned`, with each panel of columns copied together."""
+def _times_packed(x, w, turned, start, y, columns):
+    """y ← start + x w, or start + x wᵀ where it is `turned`, its first `columns`, with each panel copied together."""
     n, inner = x.shape
-    columns, count = y.shape[1], lanes(x)
+    step, count = y.shape[1], lanes(x)
     vectors = padded(columns, count) // count
     panels = _panels(columns, count)
     # All panels are kept where several blocks of rows need them; many of them are fetched from far away.
@@ -223,13 +233,13 @@ def _times_packed(x, w, turned, start, y):
             if first == 0 and turned:
                 transpose(width, inner, count, address(w, at * inner), inner, panel, width)
             elif first == 0:
-                copy_vectors(inner, width // count, address(w, at), columns, panel, width)
+                copy_vectors(inner, width // count, address(w, at), step, panel, width)
             fetch = ROWS if p == 0 else TARGET
             if far and first > 0:
                 fetch = ROWS_AND_PANEL if p == 0 else PANEL
             panel_product(
                 min(_BLOCK, n - first), width // count, address(x, first * inner), inner, 1, panel, width,
-                address(start, at), 0, address(y, first * columns + at), columns, inner,
+                address(start, at), 0, address(y, first * step + at), step, inner,
                 fetch,
             )  # fmt: skip
 
@@ -255,7 +265,7 @@ def input_gradient(dy, w, dx, total):
         transpose(inputs, w.shape[1], count, address(w, 0), w.shape[1], address(turned, 0), inputs)
         times_narrow(dy, turned, zeros, dx, total)
     else:
-        _times_packed(dy, w, True, zeros, dx)
+        _times_packed(dy, w, True, zeros, dx, inputs)
 
 
 @kernel

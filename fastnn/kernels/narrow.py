@@ -26,14 +26,14 @@ _one_row = products_along_rows(1, _COLUMNS)
 @inlined
 def times_narrow(x, w, start, y, total):
     """y ← start + x w for a w narrower than a vector and some of a batch of `total` rows, which decides how."""
-    if _along_rows(total, w.shape[0], w.shape[1], lanes(x)):
-        _times_along_rows(x, w, start, y)
+    if along_rows(total, w.shape[0], w.shape[1], lanes(x)):
+        times_along_rows(x, w, start, y, 0)
     else:
         _times_in_lanes(x, w, start, y)
 
 
 @inlined
-def _along_rows(n, inner, columns, count):
+def along_rows(n, inner, columns, count):
     """Whether products along rows, for which w is turned and the lanes of each sum are added up, cost less than those
     with a column of w in each lane, of which as many are empty as w has fewer columns. Where they break even was
     measured with AVX-512."""
@@ -72,17 +72,19 @@ def _multiply(rows, columns, a, a_row, b, b_row, k, products, group):
 
 
 @kernel
-def _times_along_rows(x, w, start, y):
-    """Each element of the result is a sum of products along a row of x and one of wᵀ."""
+def times_along_rows(x, w, start, y, first_column):
+    """y ← start + x w from a column on, fewer than a vector: each element is a sum of products along a row of x and one
+    of wᵀ."""
     n, inner = x.shape
-    columns, count = y.shape[1], lanes(x)
+    step, count = y.shape[1], lanes(x)
+    columns = step - first_column
     groups = (columns + _COLUMNS - 1) // _COLUMNS
     # A vector more, so that the rows do not share a few places of the cache.
     row = padded(inner, count) + count
     group = 2 * max(_ROWS * _COLUMNS, count)
     room = aligned_empty(groups * (_COLUMNS * row + group), x)
     turned, products = room[: groups * _COLUMNS * row], address(room, groups * _COLUMNS * row)
-    transpose(inner, columns, count, address(w, 0), columns, address(turned, 0), row)
+    transpose(inner, columns, count, address(w, first_column), step, address(turned, 0), row)
     # What lies there may be subnormal numbers, which cost a hundred cycles each.
     turned[columns * row :] = 0
     place = _places(columns, group)
@@ -95,13 +97,11 @@ def _times_along_rows(x, w, start, y):
                 rows, columns, address(x, r * inner + first), inner, address(turned, first), row, k,
                 products, group,
             )  # fmt: skip
-            result = address(y, r * columns)
-            if first == 0:
-                for own in range(rows):
-                    for c in range(columns):
-                        result[own * columns + c] = start[c]
-            for e in range(rows * columns):
-                result[e] += products[place[e]]
+            for own in range(rows):
+                result = address(y, (r + own) * step + first_column)
+                for c in range(columns):
+                    before = start[first_column + c] if first == 0 else result[c]
+                    result[c] = before + products[place[own * columns + c]]
             r += rows
 
 

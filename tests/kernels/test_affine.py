@@ -16,8 +16,9 @@ from fastnn.kernels.transpose import transpose
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
 ROWS = (0, 1, 2, 3, 8, 9, 15, 127, 129, 300)
 WIDTHS = (1, 2, 3, 8, 10, 16, 17, 33, 48, 50, 100)
-# Long rows by few columns, products along rows: ends that fill no vector, and more than is multiplied at once.
-LONG = ((140, 5), (140, 10), (513, 2), (600, 10), (1030, 3))
+# Long rows by few columns, alone or beside whole vectors, products along rows: ends that fill no vector, and more than
+# is multiplied at once.
+LONG = ((70, 50), (140, 58), (513, 17), (140, 5), (140, 10), (513, 2), (600, 10), (1030, 3))
 GUARD = 64
 
 

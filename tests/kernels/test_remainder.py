@@ -70,7 +70,7 @@ def test_forward(rows: int, vectors: int, dtype: str, rng: np.random.Generator) 
 
 def test_nan_and_infinity_pass_through(dtype: str) -> None:
     count = lanes_of(dtype)
-    x, others = np.ones((3, count), dtype), np.ones((2, count), dtype)
+    x, others = np.ones((3, 4 * count), dtype), np.ones((2, 4 * count), dtype)
     x[0, 3], x[1, -1] = np.nan, np.inf
     c = np.zeros((3, count), dtype)
     forward(x, others, np.zeros(count, dtype), c)
