@@ -7,7 +7,9 @@ along the inputs, and nothing is padded. Gradients and optimizer moments have th
 
 from __future__ import annotations
 
-from fastnn.kernels.jit import inlined, kernel
+from numpy.typing import NDArray
+
+from fastnn.kernels.jit import inlined
 from fastnn.kernels.panels import pack, padded, unpack
 
 
@@ -44,27 +46,28 @@ def transposed_size(inputs, outputs, lanes):
     return padded(inputs, lanes) * (outputs - remainder_columns(inputs, outputs, lanes))
 
 
-@kernel
-def pack_weights(w, flat, lanes):
+def pack_weights(w: NDArray, flat: NDArray, lanes: int) -> None:
     """flat ← the weights w of a layer."""
-    inputs, outputs = w.shape
-    remainder = remainder_columns(inputs, outputs, lanes)
-    whole = outputs - remainder
-    behind = inputs * panel_vectors(inputs, outputs, lanes) * lanes
-    pack(w[:, :whole], flat[:behind], lanes)
-    for c in range(remainder):
-        for k in range(inputs):
-            flat[behind + c * inputs + k] = w[k, whole + c]
+    panels, columns, remainder, rows = _beside(flat, w, lanes)
+    pack(columns, panels, lanes)
+    rows[...] = remainder.T
 
 
-@kernel
-def unpack_weights(flat, w, lanes):
+def unpack_weights(flat: NDArray, w: NDArray, lanes: int) -> None:
     """w ← the weights of a layer."""
+    panels, columns, remainder, rows = _beside(flat, w, lanes)
+    unpack(panels, columns, lanes)
+    remainder[...] = rows.T
+
+
+def _beside(flat: NDArray, w: NDArray, lanes: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """The panels and the columns of w that they hold; the remainder of w and the rows that hold it."""
     inputs, outputs = w.shape
     remainder = remainder_columns(inputs, outputs, lanes)
-    whole = outputs - remainder
-    behind = inputs * panel_vectors(inputs, outputs, lanes) * lanes
-    unpack(flat[:behind], w[:, :whole], lanes)
-    for c in range(remainder):
-        for k in range(inputs):
-            w[k, whole + c] = flat[behind + c * inputs + k]
+    panels = flat[: flat.size - inputs * remainder]
+    return (
+        panels,
+        w[:, : outputs - remainder],
+        w[:, outputs - remainder :],
+        flat[panels.size :].reshape(remainder, inputs),
+    )

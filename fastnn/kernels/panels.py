@@ -7,7 +7,10 @@ vectors with zeros. A padded row of the whole matrix, `padded(columns)` elements
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn.kernels.jit import inlined, kernel
 from fastnn.kernels.simd import TILE_VECTORS, address
@@ -32,23 +35,27 @@ def panel_start(panel, panels, vectors):
     return vectors * panel // panels
 
 
-@kernel
-def pack(w, panels, per_vector):
+def pack(w: NDArray, panels: NDArray, per_vector: int) -> None:
     """panels ← the matrix w; the array is inner * padded(columns) long."""
+    for panel, columns in _beside(panels, w, per_vector):
+        panel[:, : columns.shape[1]] = columns
+        panel[:, columns.shape[1] :] = 0
+
+
+def unpack(panels: NDArray, w: NDArray, per_vector: int) -> None:
+    """w ← the matrix that lies in panels."""
+    for panel, columns in _beside(panels, w, per_vector):
+        columns[...] = panel[:, : columns.shape[1]]
+
+
+def _beside(panels: NDArray, w: NDArray, per_vector: int) -> Iterator[tuple[NDArray, NDArray]]:
+    """Each panel as a matrix, and the columns of w that belong there."""
     inner, columns = w.shape
     vectors = padded(columns, per_vector) // per_vector
     count = panel_count(vectors)
-    zero = w.dtype.type(0)
     for p in range(count):
         first, last = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
-        width, within = last - first, min(last, columns) - first
-        at = first * inner
-        for k in range(inner):
-            for c in range(within):
-                panels[at + c] = w[k, first + c]
-            for c in range(within, width):
-                panels[at + c] = zero
-            at += width
+        yield panels[first * inner : last * inner].reshape(inner, last - first), w[:, first:last]
 
 
 @kernel
@@ -57,21 +64,6 @@ def aligned_empty(size, like):
     raw = np.empty(size + 64, like.dtype)
     shift = -raw.ctypes.data % 64 // raw.itemsize
     return raw[shift : shift + size]
-
-
-@kernel
-def unpack(panels, w, per_vector):
-    """w ← the matrix that lies in panels."""
-    inner, columns = w.shape
-    vectors = padded(columns, per_vector) // per_vector
-    count = panel_count(vectors)
-    for p in range(count):
-        first, last = panel_start(p, count, vectors) * per_vector, panel_start(p + 1, count, vectors) * per_vector
-        at = first * inner
-        for k in range(inner):
-            for c in range(min(last, columns) - first):
-                w[k, first + c] = panels[at + c]
-            at += last - first
 
 
 @kernel
