@@ -74,6 +74,15 @@ def test_trajectory_with_a_remainder(name, numbers, n, sizes, dtype, rng) -> Non
     assert_same_trajectory(net, twin, own, theirs, batches(sizes, loss, dtype, rng, n), dtype, numbers["lr"])
 
 
+@pytest.mark.parametrize("n", [1, 7])
+def test_long_remainder_is_updated_in_blocks(n, dtype, rng) -> None:
+    """Ten rows of more than a block together."""
+    net, twin = fastnn.MLP((2000, 10), dtype=dtype), Twin((2000, 10), dtype=dtype)
+    own, theirs = fastnn.Adam(0.01), reference_optimizers.Adam(0.01)
+    data = batches((2000, 10), "softmax_cross_entropy", dtype, rng, n)
+    assert_same_trajectory(net, twin, own, theirs, data, dtype, 0.01)
+
+
 @pytest.mark.parametrize(("name", "numbers"), [OPTIMIZERS[0], OPTIMIZERS[3], OPTIMIZERS[4]])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 def test_trajectory_of_torch(activation, name, numbers, rng) -> None:
