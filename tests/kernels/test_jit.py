@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from numba import types
 
 from fastnn.kernels.jit import kernel
 
 
 @kernel
 def multiplied(x, factor):
-    return x[0] * factor
-
-
-@kernel
-def several(x, factor):
-    return multiplied(x, 2) + multiplied(x, 3) + multiplied(x, factor)
+    return x * factor
 
 
 def test_numbers_written_out_are_no_types_of_their_own() -> None:
-    assert several(np.array([10.0]), 4) == 90
-    assert len(multiplied.signatures) == 1
+    """What a calling kernel asks for when it is compiled."""
+    for factor in (2, 3):
+        multiplied.get_call_template((types.float64, types.literal(factor)), {})
+    assert multiplied.signatures == [(types.float64, types.int64)]
