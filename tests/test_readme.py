@@ -34,8 +34,9 @@ def test_headline_is_that_of_the_committed_report() -> None:
     assert headline.is_current(ROOT / "README.md", results)
 
 
-def test_report_is_what_its_results_render_to(tmp_path: Path) -> None:
-    committed = ROOT / "reports" / "reference"
+@pytest.mark.parametrize("report", ["reference", "intel-xeon"])
+def test_report_is_what_its_results_render_to(report: str, tmp_path: Path) -> None:
+    committed = ROOT / "reports" / report
     render(Results.load(committed / "results.json"), tmp_path)
     for name in ("report.md", "results.csv"):
         assert (tmp_path / name).read_text("utf-8") == (committed / name).read_text("utf-8")

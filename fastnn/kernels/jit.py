@@ -29,7 +29,8 @@ def inlined(function: Callable) -> Callable:
 def expanded(function: Callable) -> Callable:
     """A helper that Numba copies into its one or two callers and never compiles on its own.
 
-    What a kernel calls is compiled again, and whole, with each kernel above it: every level costs seconds.
+    What a kernel calls is compiled again, and whole, with each kernel above it: every level costs seconds. But a copy
+    within a copy is copied again at every level: what holds many of them had better be a kernel.
     """
     return numba.njit(inline="always", fastmath=_FUSED, **_COMPILED)(function)
 
