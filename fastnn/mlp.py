@@ -73,7 +73,7 @@ class MLP:
         self._codes = activations.CODES[activation], losses.CODES[loss]
         self._lanes = VECTOR_BYTES // self.dtype.itemsize
         layers = list(pairwise(self.sizes))
-        self._parameters = aligned_zeros((sum(layer_size(i, o, self._lanes) for i, o in layers),), self.dtype)
+        self._parameters = aligned_zeros((self._parameters_size(),), self.dtype)
         self._room = 2 * step_tile.TILE * sum(padded(o, self._lanes) for _, o in layers)
         self._transposed = aligned_zeros((sum(transposed_size(i, o, self._lanes) for i, o in layers[1:]),), self.dtype)
         self._workspace = np.empty((0, 0), self.dtype)
@@ -175,7 +175,7 @@ class MLP:
             if array.dtype.kind not in "fiu":
                 raise TypeError(f"weights[{k}]: got dtype {array.dtype}, expected numbers")
         for layer, (w_part, b_part, _) in enumerate(self._parts()):
-            pack_weights(checks.contiguous(arrays[2 * layer].astype(self.dtype)), w_part, self._lanes)
+            pack_weights(arrays[2 * layer], w_part, self._lanes)
             b_part[...] = arrays[2 * layer + 1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -187,10 +187,18 @@ class MLP:
         vars(self).update(state)
         # Copies and pickles make a dtype of their own, and arrays are told by the identity of theirs.
         self.dtype = checks.float_dtype("dtype", self.dtype)
+        if (self._lanes, self._parameters.size) != (VECTOR_BYTES // self.dtype.itemsize, self._parameters_size()):
+            raise ValueError(
+                "pickle: got a net whose parameters lie as in another version of fastnn or on another kind of CPU, "
+                "expected one of this; keep get_weights() where a net must outlive them"
+            )
         self._begin_table()
 
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
+
+    def _parameters_size(self) -> int:
+        return sum(layer_size(i, o, self._lanes) for i, o in pairwise(self.sizes))
 
     def _parts(self) -> Iterator[tuple[NDArray, NDArray, tuple[int, int]]]:
         """Of each layer: its weights as they lie, its bias, and the shape of its weights."""

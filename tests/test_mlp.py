@@ -221,6 +221,13 @@ def test_copies_train_on_their_own(copied, rng) -> None:
         assert np.array_equal(mine, its) == shared
 
 
+@pytest.mark.parametrize("changed", [{"_lanes": 3}, {"_parameters": np.zeros(5, np.float32)}])
+def test_net_of_another_layout_is_refused(changed) -> None:
+    net = fastnn.MLP((7, 6, 3))
+    with pytest.raises(ValueError, match="another version"):
+        fastnn.MLP.__new__(fastnn.MLP).__setstate__(net.__getstate__() | changed)
+
+
 def test_learning_rate_can_change_between_steps(rng) -> None:
     x, t = rng.standard_normal((9, 13)).astype(np.float32), rng.integers(0, 4, 9)
     net, optimizer = fastnn.MLP((13, 4)), fastnn.SGD(lr=0.1)

@@ -1,8 +1,8 @@
 """The affine map of a fully connected layer: products on arrays as they lie, packed only where a panel is used often.
 
 Columns are taken in panels of whole vectors. Where they do not come out even, the last panel begins earlier and
-computes some columns twice, so that nothing is read or written out of bounds and nothing needs padding; only an array
-narrower than one vector is padded.
+computes some columns twice, so that nothing is read or written out of bounds and nothing needs padding; or the few that
+are left over are products along rows, as are those of a w narrower than one vector (`narrow.py`).
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def affine_forward(x, w, b, y):
 def _forward_share(x, w, b, y, total):
     """y ← x w + b for some of a batch of `total` rows, which alone decides how, and so the order of every sum."""
     inner, outputs, count = x.shape[1], b.size, lanes(x)
-    left = outputs % count
-    # Few columns in a last vector of their own would cost as much as all that it has room for.
-    apart = inner >= _LONG * count and along_rows(total, inner, left, count)
-    whole = outputs - left if apart else outputs
     if outputs < count:
         times_narrow(x, w, b, y, total)
         return
+    left = outputs % count
+    # Few columns in a last vector of their own would cost as much as all that it has room for.
+    apart = left > 0 and inner >= _LONG * count and along_rows(total, inner, left, count)
+    whole = outputs - left if apart else outputs
     if total == 1 and outputs >= _ROW_BY_ROW * count:
         _row_times(x[0], w, b, y[0])
     elif total <= _FEW_ROWS:

@@ -48,19 +48,19 @@ def transposed_size(inputs, outputs, lanes):
 
 def pack_weights(w: NDArray, flat: NDArray, lanes: int) -> None:
     """flat ← the weights w of a layer."""
-    panels, columns, remainder, rows = _beside(flat, w, lanes)
+    panels, columns, remainder, rows = _parts(flat, w, lanes)
     pack(columns, panels, lanes)
     rows[...] = remainder.T
 
 
 def unpack_weights(flat: NDArray, w: NDArray, lanes: int) -> None:
     """w ← the weights of a layer."""
-    panels, columns, remainder, rows = _beside(flat, w, lanes)
+    panels, columns, remainder, rows = _parts(flat, w, lanes)
     unpack(panels, columns, lanes)
     remainder[...] = rows.T
 
 
-def _beside(flat: NDArray, w: NDArray, lanes: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _parts(flat: NDArray, w: NDArray, lanes: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """The panels and the columns of w that they hold; the remainder of w and the rows that hold it."""
     inputs, outputs = w.shape
     remainder = remainder_columns(inputs, outputs, lanes)

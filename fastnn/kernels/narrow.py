@@ -1,4 +1,4 @@
-"""Products whose result is narrower than a vector: y = x w + b with few outputs, w and y as they lie."""
+"""Products with few columns, alone or the last ones of more: y = x w + b, w and y as they lie."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The update of the parameters in a training step.
 
 Where no worker has more than one tile of rows, nobody stores a gradient: each worker takes a share of the rows of
-every layer's weights, and block by block computes their gradient over the whole batch and uses it. Else each worker
-sums up the gradients of its tiles, and then adds up everybody's for its share of the parameters.
+every layer's panels, and block by block computes their gradient over the whole batch and uses it; the first one takes
+what does not lie in panels too. Else each worker sums up the gradients of its tiles, and then adds up everybody's for
+its share of the parameters.
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ def share_of(rows, share, shares):
 
 @expanded
 def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace):
-    """Update a share of every layer by the gradient of all tiles, none of them stored."""
+    """Update a share of every layer's panels, the first share the rest too, by the gradient of all tiles, none of them
+    stored."""
     count, n = lanes(x), x.shape[0]
     tiles = (n + tile - 1) // tile
     scratch, zeros = workspace[share, 2 * room_of(workspace) :], workspace[-1]
