@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fastnn.kernels import layer
-from fastnn.kernels.panels import padded
 from fastnn.kernels.simd import VECTOR_BYTES
 
 
@@ -43,10 +42,17 @@ def test_only_few_columns_along_whole_vectors_are_a_remainder(lanes: int) -> Non
     assert layer.remainder_columns(2 * lanes + 1, 3 * lanes + 2, lanes) == 0, "its rows would not be whole vectors"
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [(64, 50), (64, 10), (33, 50), (64, 48)])
-def test_sizes_add_up(inputs: int, outputs: int) -> None:
-    for lanes in (4, 8, 16):
-        remainder = layer.remainder_columns(inputs, outputs, lanes)
-        columns = padded(outputs - remainder, lanes) + remainder
-        assert layer.panel_vectors(inputs, outputs, lanes) * lanes + remainder == columns
-        assert layer.layer_size(inputs, outputs, lanes) == inputs * columns + padded(outputs, lanes)
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "weights", "bias", "transposed"),
+    [
+        pytest.param(784, 50, 784 * 50, 64, 784 * 48, id="panels and a remainder"),
+        pytest.param(128, 10, 128 * 10, 16, 0, id="all remainder"),
+        pytest.param(64, 60, 64 * 64, 64, 64 * 60, id="padded, most of a vector"),
+        pytest.param(33, 50, 33 * 64, 64, 48 * 50, id="padded, uneven inputs"),
+        pytest.param(64, 48, 64 * 48, 48, 64 * 48, id="whole vectors"),
+    ],
+)
+def test_sizes_with_sixteen_lanes(inputs: int, outputs: int, weights: int, bias: int, transposed: int) -> None:
+    assert layer.weights_size(inputs, outputs, 16) == weights
+    assert layer.layer_size(inputs, outputs, 16) == weights + bias
+    assert layer.transposed_size(inputs, outputs, 16) == transposed
