@@ -17,7 +17,7 @@ from fastnn.kernels.simd import (
     load_part,
     prefer_full_vectors,
     restore_subnormals,
-    square_root,
+    square_root_times,
     store,
     store_part,
 )
@@ -26,13 +26,19 @@ from fastnn.kernels.simd import (
 SGD, ADAM = 0, 1
 
 
+@inlined
+def _decayed(g, w, decay):
+    """g' = g + decay w; but g alone without decay, so that an infinite weight does not spoil it."""
+    return g + decay * w if decay != 0 else g
+
+
 @kernel
 def sgd_update(w, g, lr, weight_decay):
     """w ← w - lr (g + weight_decay w)."""
     prefer_full_vectors()
     rate, decay = w.dtype.type(lr), w.dtype.type(weight_decay)
     for k in range(w.size):
-        w[k] -= rate * (g[k] + decay * w[k])
+        w[k] -= rate * _decayed(g[k], w[k], decay)
 
 
 @kernel
@@ -45,63 +51,78 @@ def momentum_update(w, g, velocity, lr, momentum, nesterov, weight_decay):
     of_gradient = w.dtype.type(1) if nesterov else w.dtype.type(0)
     before = flush_subnormals()
     for k in range(w.size):
-        gradient = g[k] + decay * w[k]
+        gradient = _decayed(g[k], w[k], decay)
         velocity[k] = keep * velocity[k] + gradient
         w[k] -= rate * (of_gradient * gradient + of_velocity * velocity[k])
     restore_subnormals(before)
 
 
 @inlined
-def _adam_vector(w, g, m, v, keep1, take1, keep2, take2, rate, of_root, small, decay):
-    """One vector of w, m and v after the update."""
-    gradient = g + decay * w
-    m = keep1 * m + take1 * gradient
-    v = keep2 * v + take2 * (gradient * gradient)
-    return w - rate * m / (square_root(v) * of_root + small), m, v
-
-
-@inlined
-def _bias_corrections(step, beta1, beta2):
-    """What the means m and √v of so many steps are multiplied by: 1 / (1 - β₁ᵗ) and 1 / √(1 - β₂ᵗ)."""
-    return 1 / (1 - beta1**step), 1 / np.sqrt(1 - beta2**step)
+def _adam_moments(w, g, m, v, keep1, take1, keep2, take2, of_root, small, decays, decay):
+    """One vector of m and v after the update, and what m is divided by, to be taken from w."""
+    if decays:
+        g = g + decay * w
+    m = keep1 * m + take1 * g
+    v = keep2 * v + take2 * (g * g)
+    return m, v, square_root_times(v, of_root) + small
 
 
 @kernel
-def _adam(w, g, m, v, rate, beta1, beta2, of_root, eps, weight_decay):
-    """Adam's update with both bias corrections worked out, the first as part of the rate."""
+def _adam_numbers(step, lr, beta1, beta2, eps, weight_decay):
+    """What `_adam` takes of them: w ← w - m / (of_root √v + small).
+
+    m̂ / (√v̂ + eps) is m / (1 - β₁ᵗ) / (√v / √(1 - β₂ᵗ) + eps), whose factors all go below the line.
+    """
+    rate = lr / (1 - beta1**step)
+    return 1 / np.sqrt(1 - beta2**step) / rate, eps / rate, beta1, beta2, weight_decay
+
+
+@kernel
+def _adam(w, g, m, v, of_root, small, beta1, beta2, weight_decay):
+    """Adam's update with what `_adam_numbers` returns."""
     real, count = w.dtype.type, lanes(w)
     keep1, keep2 = everywhere(real(beta1)), everywhere(real(beta2))
     take1, take2 = everywhere(real(1 - beta1)), everywhere(real(1 - beta2))
-    rate, of_root = everywhere(real(rate)), everywhere(real(of_root))
-    small, decay = everywhere(real(eps)), everywhere(real(weight_decay))
+    # A rate next to nothing makes them infinite, which times a moment of zero would be NaN.
+    most = 1e38 if w.itemsize == 4 else 1e307
+    of_root, small = everywhere(real(min(of_root, most))), everywhere(real(min(small, most)))
+    decays, decay = weight_decay != 0, everywhere(real(weight_decay))
     whole = w.size // count * count
-    for k in range(0, whole, count):
-        at_w, at_m, at_v = address(w, k), address(m, k), address(v, k)
-        new_w, new_m, new_v = _adam_vector(
-            load(at_w), load(address(g, k)), load(at_m), load(at_v), keep1, take1, keep2, take2, rate, of_root,
-            small, decay,
-        )  # fmt: skip
-        store(new_w, at_w)
-        store(new_m, at_m)
-        store(new_v, at_v)
+    mean = divisor = everywhere(real(1))
+    for k in range(0, whole + count, count):
+        # A vector's division waits for its root: it is done while the next one's moments are computed. Where a core
+        # runs two threads, each has too few registers to have as many vectors under way as that takes.
+        before, divisor_before = mean, divisor
+        if k < whole:
+            at_m, at_v = address(m, k), address(v, k)
+            mean, second, divisor = _adam_moments(
+                load(address(w, k)), load(address(g, k)), load(at_m), load(at_v), keep1, take1, keep2, take2, of_root,
+                small, decays, decay,
+            )  # fmt: skip
+            store(mean, at_m)
+            store(second, at_v)
+        if k > 0:
+            at_w = address(w, k - count)
+            store(load(at_w) - before / divisor_before, at_w)
     rest = w.size - whole
     if rest > 0:
         at_w, at_m, at_v = address(w, whole), address(m, whole), address(v, whole)
-        new_w, new_m, new_v = _adam_vector(
-            load_part(at_w, rest), load_part(address(g, whole), rest), load_part(at_m, rest), load_part(at_v, rest),
-            keep1, take1, keep2, take2, rate, of_root, small, decay,
+        weights = load_part(at_w, rest)
+        mean, second, divisor = _adam_moments(
+            weights, load_part(address(g, whole), rest), load_part(at_m, rest), load_part(at_v, rest), keep1, take1,
+            keep2, take2, of_root, small, decays, decay,
         )  # fmt: skip
-        store_part(new_w, at_w, rest)
-        store_part(new_m, at_m, rest)
-        store_part(new_v, at_v, rest)
+        store_part(mean, at_m, rest)
+        store_part(second, at_v, rest)
+        store_part(weights - mean / divisor, at_w, rest)
 
 
 @kernel
 def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
     """m ← β₁m + (1-β₁)g'; v ← β₂v + (1-β₂)g'²; w ← w - lr m̂ / (√v̂ + eps); g' = g + weight_decay w."""
-    of_mean, of_root = _bias_corrections(step, beta1, beta2)
+    numbers = _adam_numbers(step, lr, beta1, beta2, eps, weight_decay)
     before = flush_subnormals()
-    _adam(w, g, m, v, lr * of_mean, beta1, beta2, of_root, eps, weight_decay)
+    _adam(w, g, m, v, *numbers)
     restore_subnormals(before)
 
 
@@ -110,9 +131,8 @@ def numbers_of(code, step, hyper):
     """What the update of that optimizer needs of the step and of `hyper`, worked out once for all its blocks: for Adam
     the last arguments of `_adam`, else `hyper` as it is."""
     if code == ADAM:
-        of_mean, of_root = _bias_corrections(step, hyper[1], hyper[2])
-        return hyper[0] * of_mean, hyper[1], hyper[2], of_root, hyper[3], hyper[4]
-    return hyper[0], hyper[1], hyper[2], hyper[3], 0.0, 0.0
+        return _adam_numbers(step, hyper[0], hyper[1], hyper[2], hyper[3], hyper[4])
+    return hyper[0], hyper[1], hyper[2], hyper[3], 0.0
 
 
 @kernel

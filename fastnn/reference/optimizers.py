@@ -1,4 +1,7 @@
-"""Optimizer updates in place, as `torch.optim` defines them, and optimizers that keep their own state."""
+"""Optimizer updates in place, as `torch.optim` defines them, and optimizers that keep their own state.
+
+Without weight decay the gradient is taken as it is, so that an infinite weight does not spoil it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def _decayed(g: NDArray, w64: NDArray, weight_decay: float) -> NDArray:
+    g64 = g.astype(np.float64)
+    return g64 + weight_decay * w64 if weight_decay else g64
+
+
 def sgd_update(w: NDArray, g: NDArray, *, lr: float, weight_decay: float = 0.0) -> None:
     """w ← w - lr (g + weight_decay w)."""
-    w64, g64 = w.astype(np.float64), g.astype(np.float64)
-    w[...] = w64 - lr * (g64 + weight_decay * w64)
+    w64 = w.astype(np.float64)
+    w[...] = w64 - lr * _decayed(g, w64, weight_decay)
 
 
 def momentum_update(
@@ -24,7 +32,7 @@ def momentum_update(
 ) -> None:
     """g' = g + weight_decay w; v ← momentum v + g'; w ← w - lr v, or w - lr (g' + momentum v) with Nesterov."""
     w64, v64 = w.astype(np.float64), velocity.astype(np.float64)
-    g64 = g.astype(np.float64) + weight_decay * w64
+    g64 = _decayed(g, w64, weight_decay)
     v64 = momentum * v64 + g64
     velocity[...] = v64
     w[...] = w64 - lr * (g64 + momentum * v64 if nesterov else v64)
@@ -46,7 +54,7 @@ def adam_update(
     """g' = g + weight_decay w; m ← β₁m + (1-β₁)g'; v ← β₂v + (1-β₂)g'²; w ← w - lr m̂ / (√v̂ + eps),
     m̂ = m / (1 - β₁^step), v̂ = v / (1 - β₂^step)."""
     w64, m64, v64 = w.astype(np.float64), m.astype(np.float64), v.astype(np.float64)
-    g64 = g.astype(np.float64) + weight_decay * w64
+    g64 = _decayed(g, w64, weight_decay)
     m64 = beta1 * m64 + (1 - beta1) * g64
     v64 = beta2 * v64 + (1 - beta2) * g64 * g64
     m[...], v[...] = m64, v64

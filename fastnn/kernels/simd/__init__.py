@@ -17,7 +17,7 @@ from fastnn.kernels.simd.scalars import (
 from fastnn.kernels.simd.subnormals import flush_subnormals, restore_subnormals
 from fastnn.kernels.simd.tile import tile_product
 from fastnn.kernels.simd.turn import turn_part, turn_square
-from fastnn.kernels.simd.vector import everywhere, load, load_part, square_root, store, store_part
+from fastnn.kernels.simd.vector import everywhere, load, load_part, square_root_times, store, store_part
 
 __all__ = [
     "SCALES_BY_POWERS_OF_TWO",
@@ -42,7 +42,7 @@ __all__ = [
     "restore_subnormals",
     "scale_row",
     "shift_row",
-    "square_root",
+    "square_root_times",
     "stack_room",
     "store",
     "store_part",

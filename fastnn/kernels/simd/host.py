@@ -36,9 +36,6 @@ REGISTER_CONSTRAINT = (
     else "w" * (platform.machine() in ("aarch64", "arm64"))
 )
 
-# Whether square roots are begun by AVX-512's table.
-LOOKS_UP_ROOTS = VECTOR_BYTES == 64 and "avx512dq" in _features()
-
 FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
 INT_OF = {value: key for key, value in FLOAT_OF.items()}
 LLVM = {

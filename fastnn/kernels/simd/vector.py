@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from fastnn.kernels.simd.host import LLVM, LOOKS_UP_ROOTS, VECTOR_BYTES, splat
+from fastnn.kernels.simd.host import LLVM, VECTOR_BYTES, splat
 from fastnn.kernels.simd.memory import first_lanes, masked_load, masked_store
 
 
@@ -121,42 +121,51 @@ def everywhere(typing_context, value):
 
 
 @intrinsic
-def square_root(typing_context, vector):
-    """√v, at most 1 unit in the last place off; NaN below 0.
+def square_root_times(typing_context, vector, factor):
+    """√v factor, at most 2 units in the last place off, its last product fused with a sum; NaN below 0.
 
-    AVX-512 looks up 1/√v to 14 bits. Newton's iteration makes more of them, in half the time that the square root
-    takes, and leaves the divider to whoever divides by it.
+    The factor is not negative. AVX-512 looks up 1/√v to 14 bits. Newton's iteration makes more of them, in half the
+    time that the square root takes, and leaves the divider to whoever divides by it. The factor is part of the
+    iteration, at no cost.
     """
 
     def generate(context, builder, signature, arguments):
-        return _SquareRoot(builder, vector).of(arguments[0])
+        return _SquareRoot(builder, vector).times(*arguments)
 
-    return vector(vector), generate
+    return vector(vector, vector), generate
 
 
 class _SquareRoot:
-    """Emits one square root."""
+    """Emits the product of a square root and a factor."""
 
     def __init__(self, builder, vector: Vector) -> None:
         self.builder, self.vector = builder, vector
         self.suffix = "ps" if vector.dtype == types.float32 else "pd"
 
-    def of(self, v):
-        vector = self.vector
-        if not LOOKS_UP_ROOTS:
-            return self._call(f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, v)
+    def times(self, v, factor):
+        vector, builder = self.vector, self.builder
+        if VECTOR_BYTES < 64:
+            root = self._call(f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, v)
+            return self._product(root, factor)
         mask = ir.IntType(vector.lanes)
         inverse = self._call(f"llvm.x86.avx512.rsqrt14.{self.suffix}.512", vector.llvm, v, v, mask(-1))
+        # Of 0 and infinity that is infinite and 0, and their product NaN: brought within bounds it gives the root.
+        # (AMD's Zen 4 compares in its multipliers, but bounds in its adders.)
+        least = 1e-30 if vector.dtype == types.float32 else 1e-300
+        inverse = self._at_least(least, self._at_most(1 / least, inverse))
         if vector.dtype == types.float64:
-            # r + r/2 (1 - v r²), to 28 bits; the last iteration, below, is for the root itself.
-            rest = self._less(self._constant(1.0), self.builder.fmul(v, inverse), inverse)
-            inverse = self._plus(inverse, self._half(inverse), rest)
-        root = self.builder.fmul(v, inverse)
-        root = self._plus(root, self._half(inverse), self._less(v, root, root))
-        # Of 0 and infinity the inverse is infinite and 0, and their product is NaN.
-        lanes = ir.VectorType(ir.IntType(1), vector.lanes)
-        itself = self._call(f"llvm.x86.avx512.fpclass.{self.suffix}.512", lanes, v, ir.IntType(32)(_ZERO_OR_INFINITE))
-        return self.builder.select(itself, v, root)
+            # To 28 bits; the last iteration, below, is for the root itself.
+            better = self._plus(inverse, self._half(inverse), self._rest(builder.fmul(v, inverse), inverse))
+            inverse = self._at_least(least, better)
+        # v r (1 + (1 - v r²) / 2), whose last factor is positive but where v is infinite.
+        root = builder.fmul(v, inverse)
+        factor = self._plus(factor, self._half(factor), self._rest(root, inverse))
+        factor = self._call(f"llvm.fabs.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, factor)
+        return self._product(root, factor)
+
+    def _rest(self, a, b):
+        """1 - a b."""
+        return self.builder.fsub(self._constant(1.0), self._product(a, b), flags=["contract"])
 
     def _call(self, name: str, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -166,16 +175,23 @@ class _SquareRoot:
         vector = self.vector
         return ir.Constant(vector.llvm, [ir.Constant(LLVM[vector.dtype], value)] * vector.lanes)
 
+    # NaN is in no such relation, and stays.
+    def _at_most(self, limit: float, a):
+        return self._instead_where(">", self._constant(limit), a)
+
+    def _at_least(self, limit: float, a):
+        return self._instead_where("<", self._constant(limit), a)
+
+    def _instead_where(self, relation: str, limit, a):
+        return self.builder.select(self.builder.fcmp_ordered(relation, a, limit), limit, a)
+
+    def _product(self, a, b):
+        """a b, to be fused with a sum."""
+        return self.builder.fmul(a, b, flags=["contract"])
+
     def _half(self, a):
         return self.builder.fmul(a, self._constant(0.5))
 
     def _plus(self, c, a, b):
         """c + a b."""
-        return self.builder.fadd(c, self.builder.fmul(a, b, flags=["contract"]), flags=["contract"])
-
-    def _less(self, c, a, b):
-        """c - a b."""
-        return self.builder.fsub(c, self.builder.fmul(a, b, flags=["contract"]), flags=["contract"])
-
-
-_ZERO_OR_INFINITE = 0x02 | 0x04 | 0x08  # 0, -0 and infinity, as VFPCLASS counts them
+        return self.builder.fadd(c, self._product(a, b), flags=["contract"])
