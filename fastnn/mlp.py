@@ -91,14 +91,12 @@ class MLP:
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
         the update. Nothing is changed where an argument is refused with ValueError or TypeError.
         """
-        if optimizer is self._optimizer and type(x) is np.ndarray and type(t) is np.ndarray:
+        if optimizer is self._optimizer:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
-            step = self._state.step + 1
             loss, wrong = train_step.train_step(
-                id(x), id(t), 0, self._like, self._target_like, self._table_address, step, 1, train_step.WHOLE
-            )  # fmt: skip
+                id(x), id(t), 0, self._like, self._target_like, self._table_address, 1, train_step.WHOLE
+            )
             if wrong == train_step.NOWHERE:
-                self._state.step = step
                 return loss
         return self._train_on_any(x, t, optimizer)
 
@@ -114,8 +112,7 @@ class MLP:
         workers = 1 if n < self._rows_to_share else self._workers(n)
         self._reserve(workers, gradient=n > workers * step_tile.TILE)
         self._expect_targets(targets.ndim == 1)
-        step = self._state.step + 1
-        arguments = id(rows), id(targets), n, self._like, self._target_like, self._table_address, step, workers
+        arguments = id(rows), id(targets), n, self._like, self._target_like, self._table_address, workers
         if workers == 1 or threads.get_num_threads() == 1:
             loss, wrong = train_step.train_step(*arguments, train_step.WHOLE)
         else:
@@ -124,7 +121,6 @@ class MLP:
                 loss, wrong = train_step.parallel_train_step(address, *arguments)
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
-        self._state.step = step
         return loss
 
     def forward(self, x: ArrayLike) -> NDArray:
@@ -250,6 +246,7 @@ class MLP:
         self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
         self._optimizer: object = _NOBODY
+        self._table[step_arguments.ARRAY_TYPE] = id(np.ndarray)
         self._table[step_arguments.DTYPE] = id(self.dtype)
         self._table[step_arguments.MOST_ROWS] = min(step_tile.TILE, self._rows_to_share - 1)
         self._expect_targets(self._takes_labels)
@@ -262,6 +259,7 @@ class MLP:
         state = optimizer.state(self, self._parameters)
         self._table[step_arguments.MOMENTS] = state.moments.ctypes.data
         self._table[step_arguments.MOMENTS_ROW] = state.moments.shape[1]
+        self._table[step_arguments.STEPS] = state.steps.ctypes.data
         self._table[step_arguments.HYPER] = optimizer.hyper.ctypes.data
         self._table[step_arguments.OPTIMIZER] = optimizer.code
         # Last: from now on the table is trusted.

@@ -33,10 +33,13 @@ class _HyperParameter:
 
 @dataclass
 class State:
-    """What an optimizer keeps for one net: `moments` (k, parameters or more) and the number of steps made."""
+    """What an optimizer keeps for one net: `moments` (k, parameters or more), and `steps` (1,), how many were made.
+
+    The training step itself counts.
+    """
 
     moments: NDArray
-    step: int = 0
+    steps: NDArray
 
 
 class Optimizer:
@@ -54,7 +57,8 @@ class Optimizer:
         found = self._states.get(net)
         if found is None:
             shape = self.moments, row_apart(parameters.size, parameters.dtype)
-            found = self._states[net] = State(aligned_zeros(shape, parameters.dtype, part=1))
+            moments = aligned_zeros(shape, parameters.dtype, part=1)
+            found = self._states[net] = State(moments, np.zeros(1, np.int64))
         return found
 
 

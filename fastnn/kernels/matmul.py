@@ -6,9 +6,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastnn.kernels.jit import expanded, inlined, inlined_sum, kernel
+from fastnn.kernels.jit import expanded, inlined, kernel
 from fastnn.kernels.panels import panel_count, panel_start
-from fastnn.kernels.simd import TILE_ROWS, address, everywhere, load, moved, store, tile_product
+from fastnn.kernels.simd import (
+    TILE_ROWS,
+    address,
+    append_nonzero,
+    everywhere,
+    load,
+    moved,
+    pointer,
+    products_along_rows,
+    stack_room,
+    store,
+    tile_product,
+)
 
 # What a product fetches before it is needed.
 NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET = range(5)
@@ -141,20 +153,39 @@ def mostly_zero(a, inner, vectors, lanes, dy):
     return 2 * nonzero < inner and finite
 
 
+# Elements of a row whose places are written down together.
+_PLACES = 1024
+_room_for_places = stack_room(_PLACES)
+
+
 @kernel
 def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
     """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy for one row a, but for those whose a is zero."""
+    places = _room_for_places(pointer(0, np.int32(0)))
     count = panel_count(vectors)
-    for k in range(top, bottom):
-        if a[k] == 0:
-            continue
-        factor = everywhere(a[k])
+    for start in range(top, bottom, _PLACES):
+        end = min(bottom, start + _PLACES)
+        whole = start + (end - start) // lanes * lanes
+        found = 0
+        for k in range(start, whole, lanes):
+            found += append_nonzero(a, k, moved(places, found))
+        for k in range(whole, end):
+            places[found] = k
+            found += a[k] != 0
         for p in range(count):
             first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
-            row = moved(panels, first * lanes * inner + k * (last - first) * lanes)
-            for v in range(last - first):
-                w = moved(row, v * lanes)
-                store(load(w) + factor * load(moved(dy, (first + v) * lanes)), w)
+            width, d = last - first, moved(dy, first * lanes)
+            for place in range(found):
+                k = np.int64(places[place])
+                factor = everywhere(a[k])
+                row = moved(panels, (first * inner + k * width) * lanes)
+                store(load(row) + factor * load(d), row)
+                if width > 1:
+                    row = moved(row, lanes)
+                    store(load(row) + factor * load(moved(d, lanes)), row)
+                if width > 2:
+                    row = moved(row, lanes)
+                    store(load(row) + factor * load(moved(d, 2 * lanes)), row)
 
 
 @expanded
@@ -170,43 +201,37 @@ def outer_product(height, vectors, lanes, a, dy, c):
             store(factor * load(moved(dy, 2 * lanes)), moved(row, 2 * lanes))
 
 
-@inlined_sum
-def _sum_of_lanes(sums, row, lanes):
-    """The sum of the numbers in one vector of `sums`."""
-    total = sums[row * lanes]
-    for k in range(row * lanes + 1, (row + 1) * lanes):
-        total += sums[k]
-    return total
+# Rows of w that one row is multiplied by at once: their sums fill half of the registers.
+_ROWS_ALONG = 2 * TILE_ROWS
+_many_along, _one_along = products_along_rows(1, _ROWS_ALONG), products_along_rows(1, 1)
+_room_along = stack_room(_ROWS_ALONG)
 
 
 @expanded
-def row_times_transposed_panels(inner, vectors, lanes, dy, panels, dx, dx_row, sums):
-    """dx ← dy wᵀ for one row: products along each row of w, added up in a vector and its lanes at last.
+def row_times_transposed_panels(inner, vectors, lanes, dy, panels, dx, dx_row):
+    """dx ← dy wᵀ for one row: products along each row of w, panel by panel.
 
-    dy and dx are padded to whole vectors; `sums` is room for the vectors of a block of rows of w. The panels come in
-    reverse: the last ones are still near, where the forward product has just read them.
+    dy and dx are padded to whole vectors. The panels come in reverse: the last ones are still near, where the forward
+    product has just read them.
     """
-    count = panel_count(vectors)
-    block = sums.size // lanes
-    for top in range(0, inner, block):
-        height = min(block, inner - top)
-        for p in range(count - 1, -1, -1):
-            first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
-            width = last - first
-            d = moved(dy, first * lanes)
-            for r in range(height):
-                w = moved(panels, (first * inner + (top + r) * width) * lanes)
-                total = load(w) * load(d)
-                if width > 1:
-                    total = total + load(moved(w, lanes)) * load(moved(d, lanes))
-                if width > 2:
-                    total = total + load(moved(w, 2 * lanes)) * load(moved(d, 2 * lanes))
-                place = address(sums, r * lanes)
-                store(total if p == count - 1 else total + load(place), place)
-        for r in range(height):
-            dx[top + r] = _sum_of_lanes(sums, r, lanes)
-    for k in range(inner, dx_row):
+    products = _room_along(dx)
+    for k in range(dx_row):
         dx[k] = 0
+    count = panel_count(vectors)
+    for p in range(count - 1, -1, -1):
+        first, last = panel_start(p, count, vectors) * lanes, panel_start(p + 1, count, vectors) * lanes
+        d, width = moved(dy, first), last - first
+        r = 0
+        while r < inner:
+            w = moved(panels, first * inner + r * width)
+            rows = _ROWS_ALONG if inner - r >= _ROWS_ALONG else 1
+            if rows == 1:
+                _one_along(d, width, w, width, width, products)
+            else:
+                _many_along(d, width, w, width, width, products)
+            for k in range(rows):
+                dx[r + k] += products[k]
+            r += rows
 
 
 @expanded

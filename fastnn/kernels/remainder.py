@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastnn.kernels.jit import expanded, kernel
 from fastnn.kernels.matmul import NOTHING, panel_product
 from fastnn.kernels.panels import panel_count, panel_start
-from fastnn.kernels.simd import TILE_ROWS, load, moved, products_along_rows, stack_room, store
+from fastnn.kernels.simd import TILE_ROWS, everywhere, load, moved, products_along_rows, stack_room, store
 
 # Columns that are multiplied at once.
 _COLUMNS = 2
@@ -45,6 +45,14 @@ def times_remainder(m, inner, columns, a, a_row, rows, start, c, c_row):
 @kernel
 def product_in_lanes(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, c_row, k):
     """c ← start + a b: m rows of a, k rows of b (k, width), which is whole vectors wide and read as it lies."""
+    if k == 1:
+        # A call of the micro-kernel takes longer than the few products of a panel.
+        for r in range(m):
+            factor = everywhere(a[r * a_row])
+            for column in range(0, width, lanes):
+                total = load(moved(start, r * start_row + column)) + factor * load(moved(b, column))
+                store(total, moved(c, r * c_row + column))
+        return
     vectors = width // lanes
     count = panel_count(vectors)
     for p in range(count):

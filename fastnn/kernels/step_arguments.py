@@ -16,12 +16,13 @@ from fastnn.kernels.jit import inlined, inlined_by_type
 from fastnn.kernels.simd import headers, pointer
 
 # The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes; then what
-# arrays the next step expects, by the `id` of their data type, and how many rows at most it looks at itself.
+# arrays the next step expects, by the `id` of their type and data type, and how many rows at most it looks at itself.
 (
     PARAMETERS,
     PARAMETERS_SIZE,
     MOMENTS,
     MOMENTS_ROW,
+    STEPS,
     GRADIENTS,
     WORKSPACE,
     WORKSPACE_ROWS,
@@ -35,23 +36,26 @@ from fastnn.kernels.simd import headers, pointer
     ACTIVATION,
     LOSS,
     OPTIMIZER,
+    ARRAY_TYPE,
     DTYPE,
     TARGET_DTYPE,
     TARGET_DIMENSIONS,
     MOST_ROWS,
     TABLE_SIZE,
-) = range(22)
+) = range(24)
 
 # Numbers of an optimizer, at most.
 HYPER_SIZE = 8
 
 
 @inlined
-def _is_ordinary(array, dimensions, dtype):
-    """Whether the array with that `id` has so many dimensions, that data type (by its `id`), and elements in order."""
+def _is_ordinary(array, kind, dimensions, dtype):
+    """Whether the object with that `id` is an array (its type by the `id`) of so many dimensions, that data type (by
+    its `id`), and elements in order."""
     like_int64, like_int32 = np.int64(0), np.int32(0)
     return (
-        pointer(array + headers.DIMENSIONS, like_int32)[0] == dimensions
+        pointer(array + headers.TYPE, like_int64)[0] == kind
+        and pointer(array + headers.DIMENSIONS, like_int32)[0] == dimensions
         and pointer(array + headers.DTYPE, like_int64)[0] == dtype
         and pointer(array + headers.FLAGS, like_int32)[0] & headers.ORDINARY == headers.ORDINARY
     )
@@ -72,12 +76,14 @@ def _elements(array):
 
 @inlined
 def rows_like_last(x, t, table):
-    """How many rows x has, if x and t are such arrays as the table says that they were last, and not too many; or 0."""
+    """How many rows x has, if x and t, whatever they are, are such arrays as the table says that they were last, and
+    not too many; or 0."""
     like_int64 = np.int64(0)
     told = pointer(table, like_int64)
     sizes = pointer(told[SIZES], like_int64)
     dimensions = told[TARGET_DIMENSIONS]
-    if not _is_ordinary(x, 2, told[DTYPE]) or not _is_ordinary(t, dimensions, told[TARGET_DTYPE]):
+    kind = told[ARRAY_TYPE]
+    if not _is_ordinary(x, kind, 2, told[DTYPE]) or not _is_ordinary(t, kind, dimensions, told[TARGET_DTYPE]):
         return 0
     n = _length(x, 0)
     if _length(x, 1) != sizes[0] or _length(t, 0) != n or n > told[MOST_ROWS]:
@@ -125,6 +131,7 @@ def arrays_of(x, t, n, like, target_like, table):
         _targets(_elements(t), n, sizes[-1], target_like),
         carray(pointer(told[PARAMETERS], like), (size,)),
         carray(pointer(told[MOMENTS], like), (2, told[MOMENTS_ROW])),
+        carray(pointer(told[STEPS], like_int64), (1,)),
         carray(pointer(told[GRADIENTS], like), (workers, size)),
         carray(pointer(told[WORKSPACE], like), (told[WORKSPACE_ROWS], told[WORKSPACE_COLUMNS])),
         carray(pointer(told[TRANSPOSED], like), (told[TRANSPOSED_SIZE],)),

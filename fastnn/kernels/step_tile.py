@@ -74,7 +74,7 @@ def input_gradient(m, few, i, o, dy, weights, transposed, dx, zeros, scratch):
     start, start_row = address(zeros, 0), 0
     if vectors > 0:
         if m == 1:
-            row_times_transposed_panels(i, vectors, count, dy, weights, dx, di, scratch)
+            row_times_transposed_panels(i, vectors, count, dy, weights, dx, di)
         elif few:
             times_transposed_panels(m, i, o - remainder, count, dy, do, weights, dx, di, start, scratch)
         else:

@@ -105,7 +105,7 @@ TILES, UPDATE = 0, 1
 
 
 @kernel
-def train_step(x, t, n, like, target_like, table, step, workers, part):
+def train_step(x, t, n, like, target_like, table, workers, part):
     """Forward, loss, backward, update, or a part of that; the other arguments are those of `step_arguments`.
 
     Returns the mean loss before the update, in float64, and NOWHERE; or, with nothing changed, where the first label
@@ -117,9 +117,10 @@ def train_step(x, t, n, like, target_like, table, step, workers, part):
         n = rows_like_last(x, t, table)
         if n == 0:
             return np.nan, UNLIKE_LAST
-    x, t, parameters, state, gradients, workspace, transposed, sizes, hyper, losses, activation, loss, optimizer = (
-        arrays_of(x, t, n, like, target_like, table)
-    )
+    (
+        x, t, parameters, state, steps, gradients, workspace, transposed, sizes, hyper, losses, activation, loss,
+        optimizer,
+    ) = arrays_of(x, t, n, like, target_like, table)  # fmt: skip
     divisor, tile = mean_divisor(loss, n, sizes[-1]), rows_of_a_tile(n, workers)
     if part in (WHOLE, BEGINNING):
         wrong = wrong_label(t, sizes[-1])
@@ -137,8 +138,10 @@ def train_step(x, t, n, like, target_like, table, step, workers, part):
     if part < 0 or part % 2 == UPDATE:
         for worker in range(first, last):
             update_part(
-                worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace
+                worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, steps[0] + 1, hyper, workspace
             )  # fmt: skip
+    if part in (WHOLE, END):
+        steps[0] += 1
     total = 0.0
     for worker in range(workers):
         total += losses[worker]
@@ -150,25 +153,25 @@ call_step = indirect_call(types.Tuple((types.float64, types.int64)))
 
 
 @parallel_kernel
-def for_each_worker(address, x, t, n, like, target_like, table, step, workers, of_worker):
+def for_each_worker(address, x, t, n, like, target_like, table, workers, of_worker):
     """The tiles of all workers, or their updates, each worker on a thread.
 
     `train_step` is called by its address, because Numba would compile it anew for each parallel region. One region is
     a function of its own, because Numba would make one loop of two that have no array in common.
     """
     for worker in prange(workers):
-        call_step(address, (x, t, n, like, target_like, table, step, workers, 2 * worker + of_worker))
+        call_step(address, (x, t, n, like, target_like, table, workers, 2 * worker + of_worker))
 
 
 @kernel
-def parallel_train_step(address, x, t, n, like, target_like, table, step, workers):
+def parallel_train_step(address, x, t, n, like, target_like, table, workers):
     """`train_step`, which is at that address, to the bit, each worker on a thread."""
-    _, wrong = call_step(address, (x, t, n, like, target_like, table, step, workers, np.int64(BEGINNING)))
+    _, wrong = call_step(address, (x, t, n, like, target_like, table, workers, np.int64(BEGINNING)))
     if wrong >= 0:
         return np.nan, wrong
-    for_each_worker(address, x, t, n, like, target_like, table, step, workers, TILES)
-    for_each_worker(address, x, t, n, like, target_like, table, step, workers, UPDATE)
-    return call_step(address, (x, t, n, like, target_like, table, step, workers, np.int64(END)))
+    for_each_worker(address, x, t, n, like, target_like, table, workers, TILES)
+    for_each_worker(address, x, t, n, like, target_like, table, workers, UPDATE)
+    return call_step(address, (x, t, n, like, target_like, table, workers, np.int64(END)))
 
 
 @cache
@@ -176,7 +179,7 @@ def step_address(like: type, target_like: type) -> int:
     """Where `train_step` is in memory, compiled for rows and targets of these types of elements."""
     like_type, target_type = (from_dtype(np.dtype(kind)) for kind in (like, target_like))
     whole = types.int64
-    return address_of(train_step, (whole, whole, whole, like_type, target_type, whole, whole, whole, whole))
+    return address_of(train_step, (whole, whole, whole, like_type, target_type, whole, whole, whole))
 
 
 @kernel

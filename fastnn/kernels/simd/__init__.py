@@ -4,6 +4,7 @@ from fastnn.kernels.simd.along import products_along_rows
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 from fastnn.kernels.simd.indirect import indirect_call
 from fastnn.kernels.simd.lent import LentArray
+from fastnn.kernels.simd.nonzero import append_nonzero
 from fastnn.kernels.simd.pointers import address, lanes, moved, pointer, stack_room
 from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.kernels.simd.scalars import (
@@ -26,6 +27,7 @@ __all__ = [
     "VECTOR_BYTES",
     "LentArray",
     "address",
+    "append_nonzero",
     "bits_to_float",
     "everywhere",
     "float_to_bits",

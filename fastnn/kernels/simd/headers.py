@@ -3,6 +3,7 @@ their places since its first version, on machines of 64 bits."""
 
 from __future__ import annotations
 
+TYPE = object.__basicsize__ - 8  # the type's `id`, the last field of every object's header
 DATA = object.__basicsize__  # the address of the first element
 DIMENSIONS = DATA + 8  # how many, int32
 SHAPE = DATA + 16  # the address of the lengths, int64 each
