@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastnn.kernels.jit import expanded, inlined, kernel
+from fastnn.kernels.jit import expanded, kernel
 from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
@@ -136,23 +136,6 @@ def add_transposed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, 
         panel_product(bottom - top, last - first, moved(a, top), 1, a_row, b, b_row, c, width, c, width, m, TARGET)
 
 
-# From so many vectors in a row of w on, leaving it out is worth a branch that the CPU guesses wrong.
-_WORTH_A_BRANCH = 3
-
-
-@inlined
-def mostly_zero(a, inner, vectors, lanes, dy):
-    """Whether w + aᵀ dy, for one row a, leaves most rows of w as they are: most of a is zero, and dy finite."""
-    if vectors < _WORTH_A_BRANCH:
-        return False
-    nonzero, finite = 0, True
-    for k in range(inner):
-        nonzero += a[k] != 0
-    for c in range(vectors * lanes):
-        finite &= np.isfinite(dy[c])
-    return 2 * nonzero < inner and finite
-
-
 # Elements of a row whose places are written down together.
 _PLACES = 1024
 _room_for_places = stack_room(_PLACES)
@@ -160,18 +143,24 @@ _room_for_places = stack_room(_PLACES)
 
 @kernel
 def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
-    """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy for one row a, but for those whose a is zero."""
+    """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy for one row a.
+
+    Those whose a is zero stay as they are, and are not read, where dy is finite; else 0 times infinity is NaN.
+    """
     places = _room_for_places(pointer(0, np.int32(0)))
     count = panel_count(vectors)
+    finite = True
+    for c in range(vectors * lanes):
+        finite &= np.isfinite(dy[c])
     for start in range(top, bottom, _PLACES):
         end = min(bottom, start + _PLACES)
-        whole = start + (end - start) // lanes * lanes
+        whole = start + (end - start) // lanes * lanes if finite else start
         found = 0
         for k in range(start, whole, lanes):
             found += append_nonzero(a, k, moved(places, found))
         for k in range(whole, end):
             places[found] = k
-            found += a[k] != 0
+            found += a[k] != 0 or not finite
         for p in range(count):
             first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
             width, d = last - first, moved(dy, first * lanes)
@@ -186,19 +175,6 @@ def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
                 if width > 2:
                     row = moved(row, lanes)
                     store(load(row) + factor * load(moved(d, 2 * lanes)), row)
-
-
-@expanded
-def outer_product(height, vectors, lanes, a, dy, c):
-    """c ← aᵀ dy for one row a of `height` elements and one panel of that many vectors."""
-    for k in range(height):
-        factor = everywhere(a[k])
-        row = moved(c, k * vectors * lanes)
-        store(factor * load(dy), row)
-        if vectors > 1:
-            store(factor * load(moved(dy, lanes)), moved(row, lanes))
-        if vectors > 2:
-            store(factor * load(moved(dy, 2 * lanes)), moved(row, 2 * lanes))
 
 
 # Rows of w that one row is multiplied by at once: their sums fill half of the registers.

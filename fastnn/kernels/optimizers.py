@@ -15,6 +15,7 @@ from fastnn.kernels.simd import (
     lanes,
     load,
     load_part,
+    moved,
     prefer_full_vectors,
     restore_subnormals,
     square_root_times,
@@ -58,10 +59,8 @@ def momentum_update(w, g, velocity, lr, momentum, nesterov, weight_decay):
 
 
 @inlined
-def _adam_moments(w, g, m, v, keep1, take1, keep2, take2, of_root, small, decays, decay):
+def _adam_moments(g, m, v, keep1, take1, keep2, take2, of_root, small):
     """One vector of m and v after the update, and what m is divided by, to be taken from w."""
-    if decays:
-        g = g + decay * w
     m = keep1 * m + take1 * g
     v = keep2 * v + take2 * (g * g)
     return m, v, square_root_times(v, of_root) + small
@@ -78,8 +77,12 @@ def _adam_numbers(step, lr, beta1, beta2, eps, weight_decay):
 
 
 @kernel
-def _adam(w, g, m, v, of_root, small, beta1, beta2, weight_decay):
-    """Adam's update with what `_adam_numbers` returns."""
+def _adam(w, g, m, v, factors, width, of_root, small, beta1, beta2, weight_decay):
+    """Adam's update with what `_adam_numbers` returns.
+
+    g is an address: of the gradient, as w lies; or, without weight decay, with a `width`, whole vectors, of as many
+    elements, which times the r-th of the `factors` are the gradient of the r-th so many elements of w.
+    """
     real, count = w.dtype.type, lanes(w)
     keep1, keep2 = everywhere(real(beta1)), everywhere(real(beta2))
     take1, take2 = everywhere(real(1 - beta1)), everywhere(real(1 - beta2))
@@ -89,16 +92,25 @@ def _adam(w, g, m, v, of_root, small, beta1, beta2, weight_decay):
     decays, decay = weight_decay != 0, everywhere(real(weight_decay))
     whole = w.size // count * count
     mean = divisor = everywhere(real(1))
+    row = column = 0
     for k in range(0, whole + count, count):
         # A vector's division waits for its root: it is done while the next one's moments are computed. Where a core
         # runs two threads, each has too few registers to have as many vectors under way as that takes.
         before, divisor_before = mean, divisor
         if k < whole:
+            if width > 0:
+                gradient = everywhere(factors[row]) * load(moved(g, column))
+                column += count
+                if column == width:
+                    row, column = row + 1, 0
+            elif decays:
+                gradient = load(moved(g, k)) + decay * load(address(w, k))
+            else:
+                gradient = load(moved(g, k))
             at_m, at_v = address(m, k), address(v, k)
             mean, second, divisor = _adam_moments(
-                load(address(w, k)), load(address(g, k)), load(at_m), load(at_v), keep1, take1, keep2, take2, of_root,
-                small, decays, decay,
-            )  # fmt: skip
+                gradient, load(at_m), load(at_v), keep1, take1, keep2, take2, of_root, small
+            )
             store(mean, at_m)
             store(second, at_v)
         if k > 0:
@@ -107,11 +119,12 @@ def _adam(w, g, m, v, of_root, small, beta1, beta2, weight_decay):
     rest = w.size - whole
     if rest > 0:
         at_w, at_m, at_v = address(w, whole), address(m, whole), address(v, whole)
-        weights = load_part(at_w, rest)
+        weights, gradient = load_part(at_w, rest), load_part(moved(g, whole), rest)
+        if decays:
+            gradient = gradient + decay * weights
         mean, second, divisor = _adam_moments(
-            weights, load_part(address(g, whole), rest), load_part(at_m, rest), load_part(at_v, rest), keep1, take1,
-            keep2, take2, of_root, small, decays, decay,
-        )  # fmt: skip
+            gradient, load_part(at_m, rest), load_part(at_v, rest), keep1, take1, keep2, take2, of_root, small
+        )
         store_part(mean, at_m, rest)
         store_part(second, at_v, rest)
         store_part(weights - mean / divisor, at_w, rest)
@@ -122,7 +135,7 @@ def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
     """m ← β₁m + (1-β₁)g'; v ← β₂v + (1-β₂)g'²; w ← w - lr m̂ / (√v̂ + eps); g' = g + weight_decay w."""
     numbers = _adam_numbers(step, lr, beta1, beta2, eps, weight_decay)
     before = flush_subnormals()
-    _adam(w, g, m, v, *numbers)
+    _adam(w, address(g, 0), m, v, address(g, 0), 0, *numbers)
     restore_subnormals(before)
 
 
@@ -143,7 +156,20 @@ def update(code, w, g, first, second, numbers):
     elif code == SGD:
         momentum_update(w, g, first, numbers[0], numbers[1], numbers[2] != 0, numbers[3])
     else:
-        _adam(w, g, first, second, *numbers)
+        _adam(w, address(g, 0), first, second, address(g, 0), 0, *numbers)
+
+
+@kernel
+def update_by_products(code, w, factors, width, g, room, first, second, numbers):
+    """The same by a gradient of products: in the r-th row of w, `width` elements, whole vectors, the r-th of the
+    `factors` times g. Both are addresses, and `room` is for as many elements as w has."""
+    if code == ADAM and numbers[4] == 0:
+        _adam(w, g, first, second, factors, width, *numbers)
+        return
+    for row in range(w.size // width):
+        for c in range(width):
+            room[row * width + c] = factors[row] * g[c]
+    update(code, w, room, first, second, numbers)
 
 
 @kernel

@@ -15,11 +15,9 @@ from fastnn.kernels.matmul import (
     add_outer_product,
     add_transposed_product,
     gather_columns,
-    mostly_zero,
-    outer_product,
     panel_product,
 )
-from fastnn.kernels.optimizers import is_plain_descent, update
+from fastnn.kernels.optimizers import is_plain_descent, update, update_by_products
 from fastnn.kernels.panels import padded, panel_count, panel_start
 from fastnn.kernels.remainder import product_in_lanes
 from fastnn.kernels.simd import (
@@ -95,10 +93,16 @@ def use_gradient(
         rows = BLOCK // width // TILE_ROWS * TILE_ROWS
         for r in range(top, bottom, rows):
             height = min(rows, bottom - r)
+            block = at + first * i + r * width
             if x.shape[0] == 1:
                 _, a, _, dy = rows_of_tile(0, tile, x, workspace, i, before)
-                outer_product(height, width // count, count, moved(a, r), moved(dy, first), address(scratch, 0))
-            for k in range(tiles if x.shape[0] > 1 else 0):
+                end = block + height * width
+                update_by_products(
+                    optimizer, parameters[block:end], moved(a, r), width, moved(dy, first), scratch,
+                    state[0, block:end], state[1, block:end], numbers,
+                )  # fmt: skip
+                continue
+            for k in range(tiles):
                 m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
                 b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
                 start, start_row = (address(zeros, 0), 0) if k == 0 else (address(scratch, 0), width)
@@ -106,7 +110,6 @@ def use_gradient(
                     height, width // count, moved(a, r), 1, a_row, b, b_row, start, start_row, address(scratch, 0),
                     width, m, NOTHING,
                 )  # fmt: skip
-            block = at + first * i + r * width
             update_block(block, height * width, optimizer, parameters, scratch, state, numbers)
     widest = BLOCK // max(remainder, 1) // count * count
     for first in range(0, i if with_rest and remainder > 0 else 0, widest):
@@ -153,7 +156,7 @@ def descend(top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, para
     w = address(parameters, at)
     for k in range(tiles):
         m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-        if m == 1 and mostly_zero(a, i, vectors, count, dy):
+        if m == 1:
             add_outer_product(top, bottom, i, vectors, count, a, dy, w)
         else:
             add_transposed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(scratch, 0))

@@ -76,11 +76,6 @@ def add_outer_product(x, dy, flat, top, bottom):
 
 
 @numba.njit
-def mostly_zero(x, dy):
-    return matmul.mostly_zero(address(x, 0), x.size, dy.size // lanes(x), lanes(x), address(dy, 0))
-
-
-@numba.njit
 def few_rows_back(dy, columns, flat, zeros, scratch, dx, inner):
     matmul.times_transposed_panels(
         dy.shape[0], inner, columns, lanes(dx), address(dy, 0), dy.shape[1], address(flat, 0), address(dx, 0),
@@ -94,12 +89,6 @@ def row_back(dy, flat, dx, inner):
     matmul.row_times_transposed_panels(
         inner, dy.size // count, count, address(dy, 0), address(flat, 0), address(dx, 0), dx.size
     )  # fmt: skip
-
-
-@numba.njit
-def outer_product(a, dy, c):
-    count = lanes(c)
-    matmul.outer_product(a.size, dy.size // count, count, address(a, 0), address(dy, 0), address(c, 0))
 
 
 def tolerance(dtype: str, length: int) -> float:
@@ -164,15 +153,6 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
         np.testing.assert_array_equal(dx[inner:], 0)
 
 
-@pytest.mark.parametrize("vectors", range(1, TILE_VECTORS + 1))
-def test_outer_product_of_one_panel(vectors: int, dtype: str, rng: np.random.Generator) -> None:
-    a, dy = rng.standard_normal(11).astype(dtype), rng.standard_normal(vectors * count_of(dtype)).astype(dtype)
-    c, whole = guarded(a.size * dy.size, dtype)
-    outer_product(a, dy, c)
-    assert_guarded(whole)
-    np.testing.assert_array_equal(c.reshape(a.size, dy.size), np.outer(a, dy))
-
-
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
     a, dy = rng.standard_normal(33).astype(dtype), rng.standard_normal(columns).astype(dtype)
@@ -190,15 +170,28 @@ def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np
     np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
 
 
-def test_rows_are_left_out_only_where_nothing_would_change(dtype: str) -> None:
-    many, few = np.array([0, 0, 0, 1], dtype), np.array([0, 0, 1, 1], dtype)
-    wide, narrow = np.ones(3 * count_of(dtype), dtype), np.ones(2 * count_of(dtype), dtype)
-    assert mostly_zero(many, wide)
-    assert not mostly_zero(few, wide)
-    assert not mostly_zero(many, narrow)
-    for number in (np.nan, np.inf, -np.inf):
-        wide[-1] = number
-        assert not mostly_zero(many, wide), "0 times infinity is NaN"
+def test_outer_product_of_more_rows_than_are_written_down_at_once(dtype: str, rng: np.random.Generator) -> None:
+    a, dy = rng.standard_normal(2500).astype(dtype), rng.standard_normal(3).astype(dtype)
+    a[rng.permutation(2500)[:2000]] = 0
+    a[1030] = np.nan
+    w = rng.standard_normal((2500, 3)).astype(dtype)
+    flat = packed(w)
+    add_outer_product(a, padded_rows(dy[None])[0], flat, 0, 2500)
+    found = np.empty_like(w)
+    panels.unpack(flat, found, count_of(dtype))
+    np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_zero_times_what_is_not_finite_is_nan(number: float, dtype: str) -> None:
+    a, dy, w = np.zeros(40, dtype), np.ones(3, dtype), np.ones((40, 3), dtype)
+    a[7], dy[1] = 1, number
+    flat = packed(w)
+    add_outer_product(a, padded_rows(dy[None])[0], flat, 0, 40)
+    found = np.empty_like(w)
+    panels.unpack(flat, found, count_of(dtype))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(found, w + np.outer(a, dy))
 
 
 def test_few_rows_back_in_several_blocks(dtype: str, rng: np.random.Generator) -> None:

@@ -1,11 +1,14 @@
-"""Updates where numbers are extreme: infinite, zero, or next to nothing."""
+"""Updates by a gradient of products; and where numbers are extreme: infinite, zero, or next to nothing."""
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
 import fastnn
+from fastnn.kernels import optimizers
+from fastnn.kernels.simd import VECTOR_BYTES, address
 
 UPDATES = {
     "sgd_update": (0, {"lr": 0.1}),
@@ -67,3 +70,43 @@ def test_adam_of_a_rate_next_to_nothing(lr: float, dtype: str) -> None:
         arrays[2][:] = moment
         found, _ = _both("adam_update", arrays, {"lr": lr, "step": 3})
         np.testing.assert_array_equal(found[0], arrays[0])
+
+
+@numba.njit
+def by_products(code, w, factors, g, room, first, second, hyper):
+    numbers = optimizers.numbers_of(code, 3, hyper)
+    optimizers.update_by_products(
+        code, w, address(factors, 0), g.size, address(g, 0), room, first, second, numbers
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+@pytest.mark.parametrize(
+    "optimizer", [fastnn.SGD(0.1), fastnn.SGD(0.1, momentum=0.9), fastnn.Adam(0.1)], ids=["sgd", "momentum", "adam"]
+)
+@pytest.mark.parametrize("vectors", [1, 2, 3])
+def test_gradient_of_products(
+    vectors: int, optimizer: fastnn.optimizers.Optimizer, weight_decay: float, dtype: str, rng: np.random.Generator
+) -> None:
+    """Nothing but the weights, their moments and the room is touched."""
+    hyper = optimizer.hyper.copy()
+    hyper[4 if isinstance(optimizer, fastnn.Adam) else 3] = weight_decay
+    factors = rng.standard_normal(7).astype(dtype)
+    g = rng.standard_normal(vectors * VECTOR_BYTES // factors.itemsize).astype(dtype)
+    size = factors.size * g.size
+    around = np.abs(rng.standard_normal((3, size + 128))).astype(dtype)
+    found, expected = around.copy(), around.copy()
+    by_products(
+        optimizer.code, found[0, 64:-64], factors, g, np.empty(size, dtype), found[1, 64:-64], found[2, 64:-64], hyper
+    )
+    gradient = np.outer(factors, g).ravel()
+    w, first, second = (row[64:-64] for row in expected)
+    if isinstance(optimizer, fastnn.Adam):
+        fastnn.adam_update(w, gradient, first, second, step=3, lr=0.1, weight_decay=weight_decay)
+    elif optimizer.momentum:
+        fastnn.momentum_update(w, gradient, first, lr=0.1, momentum=0.9, weight_decay=weight_decay)
+    else:
+        fastnn.sgd_update(w, gradient, lr=0.1, weight_decay=weight_decay)
+    np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(found[:, :64], around[:, :64])
+    np.testing.assert_array_equal(found[:, -64:], around[:, -64:])
