@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         choices=DATA,
         default="auto",
-        help="for the models of images; auto: mnist where it is at hand, digits elsewhere",
+        help="for the models of images; auto: mnist where it is at hand, digits elsewhere; standardized: no zeros",
     )
     whole.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")

@@ -130,7 +130,7 @@ def _share_of_peak(source: Source) -> Drawing:
         batch_axis(axes, source.frame)
 
     own = source.frame.loc[source.frame["implementation"] == OWN, "share_of_peak"].max()
-    title = f"Share of the machine's FMA peak: fastnn reaches {fmt.share(own)} at most"
+    title = f"Share of the machine's FMA peak, every product counted: fastnn reaches {fmt.share(own)} at most"
     peaks = []
     for (threads, dtype), rows in source.frame.dropna(subset="peak_gflops").groupby(["threads", "dtype"]):
         low, high = rows["peak_gflops"].min(), rows["peak_gflops"].max()
@@ -139,7 +139,8 @@ def _share_of_peak(source: Source) -> Drawing:
     where = "beside each case" if any(cell.peaks for cell in source.results.cells) else "in the same run"
     note = (
         f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured {where} "
-        f"({fmt.listed(peaks)}). Dotted: what the memory bandwidth would allow if nothing stayed in cache."
+        f"({fmt.listed(peaks)}). Every product counts, also those with inputs that are zero, which fastnn leaves out: "
+        "with images it can pass 100%. Dotted: what the memory bandwidth would allow if nothing stayed in cache."
     )
     return paneled(source, "share_of_peak", title, note, "share of FMA peak", draw, source.timed, source.panels)
 

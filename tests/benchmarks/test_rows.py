@@ -40,6 +40,18 @@ def test_every_data_set_fits_its_models_and_is_scaled():
     assert (data["digits"][0].min(), data["digits"][0].max()) == (0, 1)
 
 
+def test_standardized_images_have_no_zeros(monkeypatch: pytest.MonkeyPatch):
+    x, t = np.zeros((4, 784), np.float32), np.arange(4)
+    x[:, ::5] = 0.8
+    monkeypatch.setattr(rows.datasets, "load", lambda name: {"mnist": ((x, t), None)}[name])
+    model = rows.on_images(MODELS[0], "mnist-standardized")
+    read, labels = rows.read([model])["mnist-standardized"]
+    assert read.dtype == np.float32
+    assert np.all(read != 0)
+    assert (read.mean(), read.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
+    assert labels is t
+
+
 def test_data_sets_lie_side_by_side(tmp_path: Path):
     data = {name: (np.full((3, 2), k, np.float32), np.full(3, k)) for k, name in enumerate(("one", "other"))}
     folder = rows.save(tmp_path, data)
