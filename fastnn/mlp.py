@@ -13,6 +13,7 @@ from fastnn import sharing, threads
 from fastnn.aligned import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.kernels import activations, losses, step_arguments, step_tile, step_update, train_step
+from fastnn.kernels import listed as listed_inputs
 from fastnn.kernels.layer import layer_size, pack_weights, transposed_size, unpack_weights, weights_size
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.panels import padded
@@ -77,6 +78,7 @@ class MLP:
         self._room = 2 * step_tile.TILE * sum(padded(o, self._lanes) for _, o in layers)
         self._transposed = aligned_zeros((sum(transposed_size(i, o, self._lanes) for i, o in layers[1:]),), self.dtype)
         self._workspace = np.empty((0, 0), self.dtype)
+        self._listed = np.empty((0, 0), np.int32)
         self._gradients = np.empty((1, 0), self.dtype)
         self._losses = np.zeros(0)
         self._like = self.dtype.type(0)
@@ -129,7 +131,11 @@ class MLP:
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # Its own room: several threads may ask one net.
         outputs = aligned_zeros((self._room // 2,), self.dtype)
-        train_step.forward(rows, self._parameters, self._sizes, self._codes[0], outputs, step_tile.TILE, z)
+        listed = np.empty(listed_inputs.list_size(step_tile.TILE, self.sizes[0]), np.int32)
+        lists = np.array([listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)])
+        train_step.forward(
+            rows, self._parameters, self._sizes, self._codes[0], outputs, listed, lists, step_tile.TILE, z
+        )
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
@@ -246,6 +252,7 @@ class MLP:
         self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
         self._optimizer: object = _NOBODY
+        self._table[step_arguments.LISTS :] = listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)
         self._table[step_arguments.ARRAY_TYPE] = id(np.ndarray)
         self._table[step_arguments.DTYPE] = id(self.dtype)
         self._table[step_arguments.MOST_ROWS] = min(step_tile.TILE, self._rows_to_share - 1)
@@ -275,6 +282,7 @@ class MLP:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
             self._workspace = aligned_zeros((workers + 1, self._room + step_update.SCRATCH), self.dtype)
+            self._listed = np.zeros((workers, listed_inputs.list_size(step_tile.TILE, self.sizes[0])), np.int32)
             self._losses = np.zeros(workers)
             self._tell()
         if gradient and self._gradients.size < workers * self._parameters.size:
@@ -288,6 +296,7 @@ class MLP:
             (step_arguments.PARAMETERS, self._parameters),
             (step_arguments.GRADIENTS, self._gradients),
             (step_arguments.WORKSPACE, self._workspace),
+            (step_arguments.LISTED, self._listed),
             (step_arguments.TRANSPOSED, self._transposed),
             (step_arguments.SIZES, self._sizes),
             (step_arguments.LOSSES, self._losses),
@@ -296,6 +305,7 @@ class MLP:
         table[step_arguments.PARAMETERS_SIZE] = self._parameters.size
         table[step_arguments.TRANSPOSED_SIZE] = self._transposed.size
         table[step_arguments.WORKSPACE_ROWS], table[step_arguments.WORKSPACE_COLUMNS] = self._workspace.shape
+        table[step_arguments.LISTED_COLUMNS] = self._listed.shape[1]
         table[step_arguments.LAYERS] = len(self.sizes) - 1
         table[step_arguments.ACTIVATION], table[step_arguments.LOSS] = self._codes
 

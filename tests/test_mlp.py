@@ -272,28 +272,6 @@ def test_momentum_can_begin_between_steps(rng) -> None:
     assert_same_trajectory(net, twin, own, theirs, data[3:], "float32", 0.1)
 
 
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-@pytest.mark.parametrize("hot", [1.0, np.nan])
-def test_one_row_of_mostly_zeros(hot, optimizer, dtype, rng) -> None:
-    """Plain descent leaves rows of weights alone whose gradient is zero; but NaN times zero is not."""
-    sizes = (40, 64, 3)
-    net, twin = (kind(sizes, "relu", dtype=dtype) for kind in (fastnn.MLP, Twin))
-    own, theirs = getattr(fastnn, optimizer)(0.1), getattr(reference_optimizers, optimizer)(0.1)
-    data = []
-    for _ in range(3):
-        x = np.zeros((1, 40), dtype)
-        x[0, rng.permutation(40)[:9]] = hot
-        data.append((x, rng.integers(0, 3, 1)))
-    if np.isnan(hot):
-        for x, t in data:
-            assert np.isnan(net.train_step(x, t, own))
-            assert np.isnan(twin.train_step(x, t, theirs))
-        for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
-            np.testing.assert_array_equal(np.isnan(w), np.isnan(v))
-    else:
-        assert_same_trajectory(net, twin, own, theirs, data, dtype, 0.1)
-
-
 def test_a_layer_wider_than_a_block(rng) -> None:
     """More outputs than the scratch of a worker has elements."""
     sizes = (3, 20_000, 2)

@@ -11,10 +11,10 @@ from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import (
     TILE_ROWS,
     address,
-    append_nonzero,
     everywhere,
     load,
     moved,
+    nonzero_columns,
     pointer,
     products_along_rows,
     stack_room,
@@ -139,6 +139,7 @@ def add_transposed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, 
 # Elements of a row whose places are written down together.
 _PLACES = 1024
 _room_for_places = stack_room(_PLACES)
+_append_nonzero = nonzero_columns(1)
 
 
 @kernel
@@ -157,7 +158,7 @@ def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
         whole = start + (end - start) // lanes * lanes if finite else start
         found = 0
         for k in range(start, whole, lanes):
-            found += append_nonzero(a, k, moved(places, found))
+            found += _append_nonzero(a, 0, k, moved(places, found))
         for k in range(whole, end):
             places[found] = k
             found += a[k] != 0 or not finite

@@ -13,10 +13,12 @@ from numba.core import types
 
 from fastnn.kernels.encoding import first_out_of_range
 from fastnn.kernels.jit import inlined, inlined_by_type
+from fastnn.kernels.listed import LISTS_SIZE
 from fastnn.kernels.simd import headers, pointer
 
 # The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes; then what
-# arrays the next step expects, by the `id` of their type and data type, and how many rows at most it looks at itself.
+# arrays the next step expects, by the `id` of their type and data type, and how many rows at most it looks at itself;
+# and last what `listed.py` is told.
 (
     PARAMETERS,
     PARAMETERS_SIZE,
@@ -27,6 +29,8 @@ from fastnn.kernels.simd import headers, pointer
     WORKSPACE,
     WORKSPACE_ROWS,
     WORKSPACE_COLUMNS,
+    LISTED,
+    LISTED_COLUMNS,
     TRANSPOSED,
     TRANSPOSED_SIZE,
     SIZES,
@@ -41,8 +45,9 @@ from fastnn.kernels.simd import headers, pointer
     TARGET_DTYPE,
     TARGET_DIMENSIONS,
     MOST_ROWS,
-    TABLE_SIZE,
-) = range(24)
+    LISTS,
+) = range(26)
+TABLE_SIZE = LISTS + LISTS_SIZE
 
 # Numbers of an optimizer, at most.
 HYPER_SIZE = 8
@@ -121,8 +126,9 @@ inlined_by_type(wrong_label, _wrong_label_by_type)
 
 @inlined
 def arrays_of(x, t, n, like, target_like, table):
-    """The arrays and codes of a step on n rows; `like` and `target_like` have the types of elements of x and t."""
-    like_int64, like_float64 = np.int64(0), np.float64(0)
+    """The arrays and codes of a step on n rows, and last where it keeps what it lists; `like` and
+    `target_like` have the types of elements of x and t."""
+    like_int64, like_int32, like_float64 = np.int64(0), np.int32(0), np.float64(0)
     told = carray(pointer(table, like_int64), (TABLE_SIZE,))
     size, workers = told[PARAMETERS_SIZE], told[WORKSPACE_ROWS] - 1
     sizes = carray(pointer(told[SIZES], like_int64), (told[LAYERS] + 1,))
@@ -134,6 +140,7 @@ def arrays_of(x, t, n, like, target_like, table):
         carray(pointer(told[STEPS], like_int64), (1,)),
         carray(pointer(told[GRADIENTS], like), (workers, size)),
         carray(pointer(told[WORKSPACE], like), (told[WORKSPACE_ROWS], told[WORKSPACE_COLUMNS])),
+        carray(pointer(told[LISTED], like_int32), (workers, told[LISTED_COLUMNS])),
         carray(pointer(told[TRANSPOSED], like), (told[TRANSPOSED_SIZE],)),
         sizes,
         carray(pointer(told[HYPER], like_float64), (HYPER_SIZE,)),
@@ -141,4 +148,5 @@ def arrays_of(x, t, n, like, target_like, table):
         told[ACTIVATION],
         told[LOSS],
         told[OPTIMIZER],
+        told[LISTS : LISTS + LISTS_SIZE],
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fastnn.kernels.jit import expanded, inlined, kernel
 from fastnn.kernels.layer import layer_size, panel_vectors, remainder_columns, weights_size
+from fastnn.kernels.listed import add_listed_panel, add_listed_product
 from fastnn.kernels.matmul import (
     NOTHING,
     add_outer_product,
@@ -77,7 +78,7 @@ def rows_of_tile(k, tile, x, workspace, i, before):
 @expanded
 def use_gradient(
     top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, optimizer, parameters, state, numbers, workspace,
-    zeros, scratch
+    listed, lists, zeros, scratch
 ):  # fmt: skip
     """Update the rows from `top` to `bottom` of the panels of one layer's weights at `at`, and the rest of it, its
     remainder and its bias, by the gradient of all tiles: block by block, each used while it is in the first-level
@@ -104,6 +105,14 @@ def use_gradient(
                 continue
             for k in range(tiles):
                 m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
+                if before == 0 and listed[k, 0] != 0:
+                    if k == 0:
+                        scratch[: height * width] = 0
+                    add_listed_panel(
+                        r, r + height, m, i, width // count, count, a, a_row, moved(dy, first), o,
+                        address(scratch, -r * width), address(listed[k], 0), lists,
+                    )  # fmt: skip
+                    continue
                 b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
                 start, start_row = (address(zeros, 0), 0) if k == 0 else (address(scratch, 0), width)
                 panel_product(
@@ -149,7 +158,9 @@ def add_gradient_of_rest(m, a, a_row, dy, i, outputs, layer):
 
 
 @expanded
-def descend(top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, parameters, workspace, scratch):
+def descend(
+    top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, parameters, workspace, listed, lists, scratch
+):  # fmt: skip
     """The same for plain gradient descent, with deltas times -rate: w ← w + aᵀ delta, no gradient in between."""
     count = lanes(parameters)
     o, vectors = padded(outputs, count), panel_vectors(i, outputs, count)
@@ -158,6 +169,8 @@ def descend(top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, para
         m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
         if m == 1:
             add_outer_product(top, bottom, i, vectors, count, a, dy, w)
+        elif before == 0 and listed[k, 0] != 0:
+            add_listed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(listed[k], 0), lists)
         else:
             add_transposed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(scratch, 0))
         if with_rest:
@@ -171,8 +184,8 @@ def share_of(rows, share, shares):
     return rows if share == shares else rows // TILE_ROWS * share // shares * TILE_ROWS
 
 
-@expanded
-def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace):
+@kernel
+def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, lists):
     """Update a share of every layer's panels, the first share the rest too, by the gradient of all tiles, none of them
     stored."""
     count, n = lanes(x), x.shape[0]
@@ -183,29 +196,31 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, nu
         i, o = sizes[layer], sizes[layer + 1]
         top, bottom = share_of(i, share, shares), share_of(i, share + 1, shares)
         if is_plain_descent(optimizer, numbers):
-            descend(top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, scratch)
+            descend(
+                top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, listed, lists, scratch
+            )
         else:
             use_gradient(
                 top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers,
-                workspace, zeros, scratch,
+                workspace, listed, lists, zeros, scratch,
             )  # fmt: skip
         at += layer_size(i, o, count)
         before += padded(o, count)
 
 
 @expanded
-def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch):
-    """gradient ← gradient + that of the m rows of x from `first` on."""
+def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, listed, lists):
+    """gradient ← gradient + that of the m rows of x from `first` on, as listed."""
     count = lanes(x)
     a, a_row = address(x, first * sizes[0]), sizes[0]
     at = out = 0
     for layer in range(sizes.size - 1):
         i, o = sizes[layer], padded(sizes[layer + 1], count)
-        dy = address(deltas, out)
-        add_transposed_product(
-            0, i, m, i, panel_vectors(i, sizes[layer + 1], count), count, a, a_row, dy, o, address(gradient, at),
-            address(scratch, 0),
-        )  # fmt: skip
+        dy, w, vectors = address(deltas, out), address(gradient, at), panel_vectors(i, sizes[layer + 1], count)
+        if layer == 0 and listed[0] != 0:
+            add_listed_product(0, i, m, i, vectors, count, a, a_row, dy, o, w, listed, lists)
+        else:
+            add_transposed_product(0, i, m, i, vectors, count, a, a_row, dy, o, w, address(scratch, 0))
         add_gradient_of_rest(m, a, a_row, dy, i, sizes[layer + 1], gradient[at:])
         a, a_row = address(outputs, out), o
         out += m * o

@@ -16,10 +16,12 @@ from numba import from_dtype, prange
 from numba.core import types
 
 from fastnn.kernels.jit import address_of, expanded, inlined, kernel, parallel_kernel
+from fastnn.kernels.layer import weights_size
+from fastnn.kernels.listed import WHAT, all_finite, what_to_list
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
 from fastnn.kernels.optimizers import is_plain_descent, numbers_of
 from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import flush_subnormals, indirect_call, lanes, restore_subnormals
+from fastnn.kernels.simd import address, flush_subnormals, indirect_call, lanes, restore_subnormals
 from fastnn.kernels.step_arguments import arrays_of, rows_like_last, wrong_label
 from fastnn.kernels.step_tile import TILE, few_rows, forward_tile, tile_deltas, transpose_weights
 from fastnn.kernels.step_update import add_gradient, reduce_and_update, room_of, update_share
@@ -43,12 +45,13 @@ def one_tile_each(n, tile, workers):
 @expanded
 def worker_step(
     worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper, scale, transposed,
-    workspace
+    workspace, listed, lists
 ):  # fmt: skip
     """Forward, loss and backward of the worker's share of the tiles; returns the sum of their losses.
 
     The worker's gradient ← the sum of theirs; but with one tile each it is left alone, and the k-th row of the
-    workspace is left with the outputs and deltas of the k-th tile, for plain descent times -rate.
+    workspace is left with the outputs and deltas of the k-th tile, for plain descent times -rate, and that of `listed`
+    with its list, if all deltas are finite.
     """
     n, room = x.shape[0], room_of(workspace)
     scratch, zeros = workspace[worker, 2 * room :], workspace[-1]
@@ -63,17 +66,21 @@ def worker_step(
     for k in range(tiles * worker // workers, tiles * (worker + 1) // workers):
         first = k * tile
         m = min(tile, n - first)
-        own = workspace[k] if one_each else workspace[worker]
+        row = k if one_each else worker
+        own, places = workspace[row], address(listed[row], 0)
         outputs, deltas = own[:room], own[room : 2 * room]
         total += tile_deltas(
-            x, t, first, m, few, parameters, sizes, activation, loss, scale, transposed, outputs, deltas, zeros, scratch
-        )
-        if not one_each:
-            add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch)
-        elif is_plain_descent(optimizer, hyper):
+            x, t, first, m, few, parameters, sizes, activation, loss, scale, transposed, outputs, deltas, zeros,
+            scratch, places, lists,
+        )  # fmt: skip
+        if one_each and is_plain_descent(optimizer, hyper):
             rate = parameters.dtype.type(hyper[0])
             for c in range(m * (room // TILE)):
                 deltas[c] *= -rate
+        if places[0] != 0 and not all_finite(deltas[: m * padded(sizes[1], lanes(x))]):
+            places[0] = 0
+        if not one_each:
+            add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, places, lists)
     restore_subnormals(before)
     return total
 
@@ -85,12 +92,14 @@ def mean_divisor(loss, n, classes):
 
 
 @expanded
-def update_part(worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace):
+def update_part(
+    worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace, listed, lists
+):  # fmt: skip
     """Update the worker's part of the parameters, after everybody's `worker_step`."""
     numbers = numbers_of(optimizer, step, hyper)
     before = flush_subnormals()
     if one_tile_each(x.shape[0], tile, workers):
-        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, numbers, workspace)
+        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, lists)
     else:
         count = lanes(parameters)
         vectors = parameters.size // count
@@ -118,8 +127,8 @@ def train_step(x, t, n, like, target_like, table, workers, part):
         if n == 0:
             return np.nan, UNLIKE_LAST
     (
-        x, t, parameters, state, steps, gradients, workspace, transposed, sizes, hyper, losses, activation, loss,
-        optimizer,
+        x, t, parameters, state, steps, gradients, workspace, listed, transposed, sizes, hyper, losses, activation,
+        loss, optimizer, lists,
     ) = arrays_of(x, t, n, like, target_like, table)  # fmt: skip
     divisor, tile = mean_divisor(loss, n, sizes[-1]), rows_of_a_tile(n, workers)
     if part in (WHOLE, BEGINNING):
@@ -128,17 +137,19 @@ def train_step(x, t, n, like, target_like, table, workers, part):
             return np.nan, wrong
         if not few_rows(n, lanes(x)):
             transpose_weights(parameters, sizes, transposed)
+        lists[WHAT] = what_to_list(x, parameters[: weights_size(sizes[0], sizes[1], lanes(x))])
     first, last = (part // 2, part // 2 + 1) if part >= 0 else (0, workers if part == WHOLE else 0)
     if part < 0 or part % 2 == TILES:
         for worker in range(first, last):
             losses[worker] = worker_step(
                 worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper,
-                1.0 / divisor, transposed, workspace,
+                1.0 / divisor, transposed, workspace, listed, lists,
             )  # fmt: skip
     if part < 0 or part % 2 == UPDATE:
         for worker in range(first, last):
             update_part(
-                worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, steps[0] + 1, hyper, workspace
+                worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, steps[0] + 1, hyper,
+                workspace, listed, lists,
             )  # fmt: skip
     if part in (WHOLE, END):
         steps[0] += 1
@@ -183,13 +194,14 @@ def step_address(like: type, target_like: type) -> int:
 
 
 @kernel
-def forward(x, parameters, sizes, activation, outputs, tile, z):
+def forward(x, parameters, sizes, activation, outputs, listed, lists, tile, z):
     """z (n, outputs) ← the last layer's output, tile by tile."""
     n, classes = z.shape
     o = padded(classes, lanes(x))
+    lists[WHAT] = what_to_list(x, parameters[: weights_size(sizes[0], sizes[1], lanes(x))])
     for first in range(0, n, tile):
         m = min(tile, n - first)
-        out = forward_tile(x, first, m, parameters, sizes, activation, outputs)
+        out = forward_tile(x, first, m, parameters, sizes, activation, outputs, address(listed, 0), lists)
         for r in range(m):
             for c in range(classes):
                 z[first + r, c] = outputs[out + r * o + c]

@@ -4,7 +4,8 @@ from fastnn.kernels.simd.along import products_along_rows
 from fastnn.kernels.simd.host import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 from fastnn.kernels.simd.indirect import indirect_call
 from fastnn.kernels.simd.lent import LentArray
-from fastnn.kernels.simd.nonzero import append_nonzero
+from fastnn.kernels.simd.listed import add_listed_products
+from fastnn.kernels.simd.nonzero import nonzero_columns
 from fastnn.kernels.simd.pointers import address, lanes, moved, pointer, stack_room
 from fastnn.kernels.simd.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.kernels.simd.scalars import (
@@ -26,8 +27,8 @@ __all__ = [
     "TILE_VECTORS",
     "VECTOR_BYTES",
     "LentArray",
+    "add_listed_products",
     "address",
-    "append_nonzero",
     "bits_to_float",
     "everywhere",
     "float_to_bits",
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "load_part",
     "moved",
+    "nonzero_columns",
     "pointer",
     "polynomial",
     "prefer_full_vectors",

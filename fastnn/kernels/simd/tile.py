@@ -20,6 +20,7 @@ def tile_product(
     fetch_ahead: bool = False,
     fetch_rows: bool = False,
     fetch_target: bool = False,
+    listed: bool = False,
 ) -> Callable:
     """The micro-kernel of the matrix product, for a tile of so many rows and so many vectors of columns.
 
@@ -34,10 +35,22 @@ def tile_product(
     there. The hardware does not: each row begins on another page, where it must first learn to look ahead.
     With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written, and
     the next k elements of each row of a into the second-level cache, where these rows lie side by side.
+
+    A `listed` one takes one argument more, the address of int32, and sums over the k that its first `k` places name.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
     fetches = fetch_ahead, fetch_rows, fetch_target
+
+    if listed:
+
+        @intrinsic
+        def listed_tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, places):
+            step, place = types.int64, types.CPointer(types.int32)
+            signature = types.none(a, step, step, a, step, a, step, a, step, step, a, place)
+            return signature, _TileProduct(rows, vectors, sets, fetches, a.dtype).generate
+
+        return listed_tile
 
     @intrinsic
     def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead):
@@ -68,7 +81,7 @@ class _TileProduct:
 
     def generate(self, context, builder, signature, arguments):
         """The code of one call: all of it in line, registers from the first load to the last store."""
-        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead = arguments
+        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, *places_listed = arguments
         self.builder, index = builder, ir.IntType(64)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
@@ -79,12 +92,17 @@ class _TileProduct:
 
         def steps(first, sums, count):
             if self.fetch_ahead and count > 1:
-                half_a_line = index(LINE // self.item // 2)
-                prefetch(builder, builder.gep(ahead, [builder.mul(first, half_a_line)]), SECOND_LEVEL)
+                line = LINE // self.item
+                step = index(line if places_listed else line // 2)
+                for more in range(0, line * (2 if places_listed else 1), line):
+                    place = builder.add(builder.mul(first, step), index(more))
+                    prefetch(builder, builder.gep(ahead, [place]), SECOND_LEVEL)
             if self.fetch_rows and count > 1:
                 self._fetch(a, a_row, first)
             for u in range(count):
                 at, own = builder.add(first, index(u)), u % self.sets * len(places)
+                for listed in places_listed:
+                    at = builder.zext(builder.load(builder.gep(listed, [at])), index)
                 if self.fetch_target:
                     prefetch(builder, builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
