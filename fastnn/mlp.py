@@ -73,18 +73,11 @@ class MLP:
         self._sizes = np.array(self.sizes)
         self._codes = activations.CODES[activation], losses.CODES[loss]
         self._lanes = VECTOR_BYTES // self.dtype.itemsize
-        layers = list(pairwise(self.sizes))
         self._parameters = aligned_zeros((self._parameters_size(),), self.dtype)
-        self._room = 2 * step_tile.TILE * sum(padded(o, self._lanes) for _, o in layers)
-        self._transposed = aligned_zeros((sum(transposed_size(i, o, self._lanes) for i, o in layers[1:]),), self.dtype)
-        self._workspace = np.empty((0, 0), self.dtype)
-        self._listed = np.empty((0, 0), np.int32)
-        self._gradients = np.empty((1, 0), self.dtype)
-        self._losses = np.zeros(0)
+        self._room = 2 * step_tile.TILE * sum(padded(o, self._lanes) for o in self.sizes[1:])
         self._like = self.dtype.type(0)
         self._rows_to_share = self.rows_for_threads(2)
-        self._begin_table()
-        self._reserve(1)
+        self._begin_room()
         self.set_weights(initial_weights(self.sizes, init, seed, self.dtype.name))
 
     def train_step(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
@@ -132,9 +125,9 @@ class MLP:
         # Its own room: several threads may ask one net.
         outputs = aligned_zeros((self._room // 2,), self.dtype)
         listed = np.empty(listed_inputs.list_size(step_tile.TILE, self.sizes[0]), np.int32)
-        lists = np.array([listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)])
+        listing = np.array([listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)])
         train_step.forward(
-            rows, self._parameters, self._sizes, self._codes[0], outputs, listed, lists, step_tile.TILE, z
+            rows, self._parameters, self._sizes, self._codes[0], outputs, listed, listing, step_tile.TILE, z
         )
         return z
 
@@ -181,9 +174,10 @@ class MLP:
             b_part[...] = arrays[2 * layer + 1]
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies: what holds addresses, or belongs to an optimizer, stays behind."""
-        left = ("_table", "_table_address", "_optimizer", "_state")
-        return {name: value for name, value in vars(self).items() if name not in left}
+        """For copies: what holds addresses, belongs to an optimizer, or is but room stays behind."""
+        optimizers = {"_table", "_table_address", "_optimizer", "_state"}
+        room = {"_workspace", "_listed", "_gradients", "_transposed", "_losses"}
+        return {name: value for name, value in vars(self).items() if name not in optimizers | room}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -194,7 +188,7 @@ class MLP:
                 "pickle: got a net whose parameters lie as in another version of fastnn or on another kind of CPU, "
                 "expected one of this; keep get_weights() where a net must outlive them"
             )
-        self._begin_table()
+        self._begin_room()
 
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
@@ -247,17 +241,21 @@ class MLP:
         """The smallest batch that is shared between so many threads."""
         return max(1, -(-count * sharing.FLOPS_OF_A_WORKER // (6 * self._parameters.size)) - _UPDATE_ROWS)
 
-    def _begin_table(self) -> None:
-        """The table that a training step reads, and nobody trained by yet."""
+    def _begin_room(self) -> None:
+        """Room for small batches, the table that a training step reads, and nobody trained by yet."""
+        self._workspace = np.empty((0, 0), self.dtype)
+        self._gradients = np.empty((1, 0), self.dtype)
+        turned = sum(transposed_size(i, o, self._lanes) for i, o in pairwise(self.sizes[1:]))
+        self._transposed = aligned_zeros((turned,), self.dtype)
         self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
         self._optimizer: object = _NOBODY
-        self._table[step_arguments.LISTS :] = listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)
+        self._table[step_arguments.LISTING :] = listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)
         self._table[step_arguments.ARRAY_TYPE] = id(np.ndarray)
         self._table[step_arguments.DTYPE] = id(self.dtype)
         self._table[step_arguments.MOST_ROWS] = min(step_tile.TILE, self._rows_to_share - 1)
         self._expect_targets(self._takes_labels)
-        self._tell()
+        self._reserve(1)
 
     def _take_up(self, optimizer: Optimizer) -> None:
         """Train with this optimizer from now on."""

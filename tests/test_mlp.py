@@ -221,6 +221,13 @@ def test_copies_train_on_their_own(copied, rng) -> None:
         assert np.array_equal(mine, its) == shared
 
 
+def test_a_pickle_holds_no_room() -> None:
+    """And so can be of no other size than the training step expects, for all of it is made anew."""
+    net = fastnn.MLP((784, 50, 10))
+    weights = sum(w.nbytes for w in net.get_weights())
+    assert weights < len(pickle.dumps(net)) < 1.1 * weights
+
+
 @pytest.mark.parametrize("changed", [{"_lanes": 3}, {"_parameters": np.zeros(5, np.float32)}])
 def test_net_of_another_layout_is_refused(changed) -> None:
     net = fastnn.MLP((7, 6, 3))

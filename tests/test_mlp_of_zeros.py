@@ -86,3 +86,37 @@ def test_one_row(hot, optimizer, dtype, rng) -> None:
         assert net.train_step(x, t, own) == pytest.approx(expected, rel=100 * eps, abs=100 * eps, nan_ok=True)
     for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_allclose(w, v, rtol=0, atol=300 * eps * max(0.1, np.abs(np.nan_to_num(v)).max()))
+
+
+@pytest.mark.parametrize(("name", "numbers"), OPTIMIZERS)
+@pytest.mark.parametrize("n", [120, 200])  # a tile for each of two workers, the last not full; or more
+@pytest.mark.parametrize("dense", [0, 1])
+def test_one_tile_of_a_batch_is_dense(dense, n, name, numbers, dtype, rng) -> None:
+    sizes, eps = (INPUTS, 300, 5), float(np.finfo(dtype).eps)
+    net, twin = (kind(sizes, "tanh", dtype=dtype) for kind in (fastnn.MLP, Twin))
+    own, theirs = getattr(fastnn, name)(**numbers), getattr(reference_optimizers, name)(**numbers)
+    fastnn.set_thread_invariant(True)
+    try:
+        assert net._workers(n) > 1
+        for _ in range(3):
+            x, t = images(n, dtype, rng), rng.integers(0, 5, n)
+            # But for the first row, which is to tell.
+            own_tile = slice(1 + 64 * dense, 64 + 64 * dense)
+            x[own_tile] = 0.1 + 0.1 * rng.random(x[own_tile].shape)
+            expected = twin.train_step(x, t, theirs)
+            assert net.train_step(x, t, own) == pytest.approx(expected, rel=100 * eps, abs=100 * eps)
+    finally:
+        fastnn.set_thread_invariant(False)
+    for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(w, v, rtol=0, atol=500 * eps * max(numbers["lr"], np.abs(v).max()))
+
+
+def test_a_layer_of_a_remainder_alone_has_no_list(dtype, rng) -> None:
+    """It has no panels, to which alone lists are of use."""
+    net, twin = (kind((160, 2), dtype=dtype) for kind in (fastnn.MLP, Twin))
+    for _ in range(3):
+        x, t = rng.standard_normal((70, 160)).astype(dtype), rng.integers(0, 2, 70)
+        x[:, 10:] = 0
+        expected = twin.train_step(x, t, reference_optimizers.SGD(0.1))
+        assert net.train_step(x, t, fastnn.SGD(0.1)) == pytest.approx(expected, rel=float(100 * np.finfo(dtype).eps))
+    assert not net._listed[:, 1:].any()

@@ -15,6 +15,7 @@ from numba import from_dtype
 from numba.core import types
 
 from fastnn.kernels.jit import address_of, expanded, inlined, kernel
+from fastnn.kernels.layer import panel_vectors, weights_size
 from fastnn.kernels.matmul import NOTHING, TARGET, panel_product
 from fastnn.kernels.panels import panel_count, panel_start
 from fastnn.kernels.simd import (
@@ -26,13 +27,13 @@ from fastnn.kernels.simd import (
     tile_product,
 )
 
-# What `lists` is told: whether nothing is listed, or for the gradient alone, where a weight is not finite, or always;
+# What `listing` is told: whether nothing is listed, or for the gradient alone, where a weight is not finite, or always;
 # and where the products are, which are called by their address, for Numba would compile them anew with every caller.
-WHAT, TIMES, ADD, LISTS_SIZE = range(4)
+WHAT, TIMES, ADD, LISTING_SIZE = range(4)
 NEVER, GRADIENT, ALWAYS = range(3)
 
-# Elements of a list before its first place, and of room behind the places of a part: as many as a vector may have.
-_HEAD = _ROOM = 32
+# Elements of a list before its first place: as many parts as a tile may have, and one more.
+_HEAD = 32
 
 _append_nonzero = nonzero_columns(TILE_ROWS)
 _times_one, _times_two, _times_three = (
@@ -43,12 +44,12 @@ _add_one, _add_two, _add_three = (add_listed_products(TILE_ROWS, vectors) for ve
 
 def list_size(rows: int, inner: int) -> int:
     """Elements of the list of so many rows."""
-    return _HEAD + rows // TILE_ROWS * (inner + _ROOM)
+    return _HEAD + rows // TILE_ROWS * inner
 
 
 @inlined
 def _places(listed, part, inner):
-    return moved(listed, _HEAD + part * (inner + _ROOM))
+    return moved(listed, _HEAD + part * inner)
 
 
 @kernel
@@ -61,20 +62,20 @@ def all_finite(numbers):
 
 
 @kernel
-def what_to_list(x, weights):
-    """What a step on the rows x is to list; `weights` are those of the first layer.
+def what_to_list(x, sizes, parameters, lanes):
+    """What a step on the rows x is to list.
 
     The first row is to tell whether the others are worth looking at: of all rows of a part fewer inputs are zero.
     """
     n, inner = x.shape
-    if n < TILE_ROWS:
+    if n < TILE_ROWS or panel_vectors(inner, sizes[1], lanes) == 0:
         return NEVER
     nonzero = 0
     for k in range(inner):
         nonzero += x[0, k] != 0
     if 2 * nonzero > inner:
         return NEVER
-    return ALWAYS if all_finite(weights) else GRADIENT
+    return ALWAYS if all_finite(parameters[: weights_size(inner, sizes[1], lanes)]) else GRADIENT
 
 
 @kernel
@@ -171,7 +172,7 @@ _call = indirect_call(types.none)
 
 @cache
 def addresses(real: type) -> tuple[int, int]:
-    """Where both products are in memory, compiled for numbers of that type; they stand in `lists` at TIMES and ADD."""
+    """Where both products are in memory, compiled for numbers of that type, for `listing`."""
     whole, number, place = types.int64, types.CPointer(from_dtype(np.dtype(real))), types.CPointer(types.int32)
     return (
         address_of(_times_panels, (whole,) * 4 + (number, whole) + (number,) * 3 + (whole, place)),
@@ -180,20 +181,20 @@ def addresses(real: type) -> tuple[int, int]:
 
 
 @inlined
-def times_listed_panels(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed, lists):
+def times_listed_panels(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed, listing):
     """c ← start + a w: m rows of a, as listed, a matrix w in panels, rows of c padded to whole vectors."""
-    _call(lists[TIMES], (m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed))
+    _call(listing[TIMES], (m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed))
 
 
 @inlined
-def add_listed_panel(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed, lists):
+def add_listed_panel(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed, listing):
     """The rows from `top` to `bottom` of one panel c ← c + aᵀ dy: m rows of a, as listed, and that panel's columns of
     as many rows of dy."""
-    _call(lists[ADD], (top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed))
+    _call(listing[ADD], (top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed))
 
 
 @expanded
-def add_listed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, listed, lists):
+def add_listed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, listed, listing):
     """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy: m rows of a, as listed."""
     count = panel_count(vectors)
     for p in range(count):
@@ -201,5 +202,5 @@ def add_listed_product(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_r
         column = first * lanes
         add_listed_panel(
             top, bottom, m, inner, last - first, lanes, a, a_row, moved(dy, column), dy_row,
-            moved(panels, column * inner), listed, lists,
+            moved(panels, column * inner), listed, listing,
         )  # fmt: skip

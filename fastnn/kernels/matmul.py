@@ -148,8 +148,10 @@ def add_outer_product(top, bottom, inner, vectors, lanes, a, dy, panels):
 
     Those whose a is zero stay as they are, and are not read, where dy is finite; else 0 times infinity is NaN.
     """
-    places = _room_for_places(pointer(0, np.int32(0)))
     count = panel_count(vectors)
+    if count == 0:
+        return
+    places = _room_for_places(pointer(0, np.int32(0)))
     finite = True
     for c in range(vectors * lanes):
         finite &= np.isfinite(dy[c])

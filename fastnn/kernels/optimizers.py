@@ -166,9 +166,11 @@ def update_by_products(code, w, factors, width, g, room, first, second, numbers)
     if code == ADAM and numbers[4] == 0:
         _adam(w, g, first, second, factors, width, *numbers)
         return
+    count = lanes(w)
     for row in range(w.size // width):
-        for c in range(width):
-            room[row * width + c] = factors[row] * g[c]
+        factor = everywhere(factors[row])
+        for c in range(0, width, count):
+            store(factor * load(moved(g, c)), address(room, row * width + c))
     update(code, w, room, first, second, numbers)
 
 

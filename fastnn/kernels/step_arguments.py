@@ -13,7 +13,7 @@ from numba.core import types
 
 from fastnn.kernels.encoding import first_out_of_range
 from fastnn.kernels.jit import inlined, inlined_by_type
-from fastnn.kernels.listed import LISTS_SIZE
+from fastnn.kernels.listed import LISTING_SIZE
 from fastnn.kernels.simd import headers, pointer
 
 # The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes; then what
@@ -45,9 +45,9 @@ from fastnn.kernels.simd import headers, pointer
     TARGET_DTYPE,
     TARGET_DIMENSIONS,
     MOST_ROWS,
-    LISTS,
+    LISTING,
 ) = range(26)
-TABLE_SIZE = LISTS + LISTS_SIZE
+TABLE_SIZE = LISTING + LISTING_SIZE
 
 # Numbers of an optimizer, at most.
 HYPER_SIZE = 8
@@ -126,7 +126,7 @@ inlined_by_type(wrong_label, _wrong_label_by_type)
 
 @inlined
 def arrays_of(x, t, n, like, target_like, table):
-    """The arrays and codes of a step on n rows, and last where it keeps what it lists; `like` and
+    """The arrays and codes of a step on n rows, and last the `listing` of `listed.py`; `like` and
     `target_like` have the types of elements of x and t."""
     like_int64, like_int32, like_float64 = np.int64(0), np.int32(0), np.float64(0)
     told = carray(pointer(table, like_int64), (TABLE_SIZE,))
@@ -148,5 +148,5 @@ def arrays_of(x, t, n, like, target_like, table):
         told[ACTIVATION],
         told[LOSS],
         told[OPTIMIZER],
-        told[LISTS : LISTS + LISTS_SIZE],
+        told[LISTING : LISTING + LISTING_SIZE],
     )

@@ -23,23 +23,23 @@ TILE = 64
 
 
 @expanded
-def forward_tile(x, first, m, parameters, sizes, activation, outputs, listed, lists):
+def forward_tile(x, first, m, parameters, sizes, activation, outputs, listed, listing):
     """outputs ← every layer's output for the m rows of x from `first` on, in padded rows; returns where the last
-    layer's begin. listed ← their list, but where `lists` says never (`listed.py`)."""
+    layer's begin. listed ← their list, but where `listing` says never (`listed.py`)."""
     count = lanes(x)
     layers = sizes.size - 1
     a, a_row = address(x, first * sizes[0]), sizes[0]
     at = out = 0
     listed[0] = 0
-    if lists[WHAT] != NEVER:
+    if listing[WHAT] != NEVER:
         list_inputs(m, sizes[0], count, a, a_row, listed)
     for layer in range(layers):
         i, o = sizes[layer], padded(sizes[layer + 1], count)
         vectors, remainder = panel_vectors(i, sizes[layer + 1], count), remainder_columns(i, sizes[layer + 1], count)
         w, y = address(parameters, at), address(outputs, out)
         bias = moved(w, weights_size(i, sizes[layer + 1], count))
-        if layer == 0 and lists[WHAT] == ALWAYS and listed[0] != 0:
-            times_listed_panels(m, i, vectors, count, a, a_row, w, bias, y, o, listed, lists)
+        if layer == 0 and listing[WHAT] == ALWAYS and listed[0] != 0:
+            times_listed_panels(m, i, vectors, count, a, a_row, w, bias, y, o, listed, listing)
         else:
             times_panels(m, i, vectors, count, a, a_row, w, bias, 0, y, o)
         if remainder > 0:
@@ -105,11 +105,11 @@ def tile_loss(loss, m, classes, out, outputs, t, deltas, scale):
 @kernel
 def tile_deltas(
     x, t, first, m, few, parameters, sizes, activation, loss, scale, transposed, outputs, deltas, zeros, scratch,
-    listed, lists
+    listed, listing
 ):  # fmt: skip
     """outputs and deltas ← those of the m rows from `first` on, and their list; returns the sum of their losses."""
     count, layers = lanes(x), sizes.size - 1
-    out = forward_tile(x, first, m, parameters, sizes, activation, outputs, listed, lists)
+    out = forward_tile(x, first, m, parameters, sizes, activation, outputs, listed, listing)
     total = tile_loss(loss, m, sizes[layers], out, outputs, t[first : first + m], deltas, scale)
     at, turned = parameters.size, transposed.size
     for layer in range(layers - 1, 0, -1):

@@ -78,7 +78,7 @@ def rows_of_tile(k, tile, x, workspace, i, before):
 @expanded
 def use_gradient(
     top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, optimizer, parameters, state, numbers, workspace,
-    listed, lists, zeros, scratch
+    listed, listing, zeros, scratch
 ):  # fmt: skip
     """Update the rows from `top` to `bottom` of the panels of one layer's weights at `at`, and the rest of it, its
     remainder and its bias, by the gradient of all tiles: block by block, each used while it is in the first-level
@@ -110,7 +110,7 @@ def use_gradient(
                         scratch[: height * width] = 0
                     add_listed_panel(
                         r, r + height, m, i, width // count, count, a, a_row, moved(dy, first), o,
-                        address(scratch, -r * width), address(listed[k], 0), lists,
+                        address(scratch, -r * width), address(listed[k], 0), listing,
                     )  # fmt: skip
                     continue
                 b, b_row = gather_columns(m, count, width, moved(dy, first), o, address(scratch, BLOCK))
@@ -159,7 +159,7 @@ def add_gradient_of_rest(m, a, a_row, dy, i, outputs, layer):
 
 @expanded
 def descend(
-    top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, parameters, workspace, listed, lists, scratch
+    top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, parameters, workspace, listed, listing, scratch
 ):  # fmt: skip
     """The same for plain gradient descent, with deltas times -rate: w ← w + aᵀ delta, no gradient in between."""
     count = lanes(parameters)
@@ -170,7 +170,7 @@ def descend(
         if m == 1:
             add_outer_product(top, bottom, i, vectors, count, a, dy, w)
         elif before == 0 and listed[k, 0] != 0:
-            add_listed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(listed[k], 0), lists)
+            add_listed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(listed[k], 0), listing)
         else:
             add_transposed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, address(scratch, 0))
         if with_rest:
@@ -185,7 +185,7 @@ def share_of(rows, share, shares):
 
 
 @kernel
-def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, lists):
+def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, listing):
     """Update a share of every layer's panels, the first share the rest too, by the gradient of all tiles, none of them
     stored."""
     count, n = lanes(x), x.shape[0]
@@ -197,19 +197,20 @@ def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, nu
         top, bottom = share_of(i, share, shares), share_of(i, share + 1, shares)
         if is_plain_descent(optimizer, numbers):
             descend(
-                top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, listed, lists, scratch
-            )
+                top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, listed, listing,
+                scratch,
+            )  # fmt: skip
         else:
             use_gradient(
                 top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers,
-                workspace, listed, lists, zeros, scratch,
+                workspace, listed, listing, zeros, scratch,
             )  # fmt: skip
         at += layer_size(i, o, count)
         before += padded(o, count)
 
 
 @expanded
-def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, listed, lists):
+def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, listed, listing):
     """gradient ← gradient + that of the m rows of x from `first` on, as listed."""
     count = lanes(x)
     a, a_row = address(x, first * sizes[0]), sizes[0]
@@ -218,7 +219,7 @@ def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, listed,
         i, o = sizes[layer], padded(sizes[layer + 1], count)
         dy, w, vectors = address(deltas, out), address(gradient, at), panel_vectors(i, sizes[layer + 1], count)
         if layer == 0 and listed[0] != 0:
-            add_listed_product(0, i, m, i, vectors, count, a, a_row, dy, o, w, listed, lists)
+            add_listed_product(0, i, m, i, vectors, count, a, a_row, dy, o, w, listed, listing)
         else:
             add_transposed_product(0, i, m, i, vectors, count, a, a_row, dy, o, w, address(scratch, 0))
         add_gradient_of_rest(m, a, a_row, dy, i, sizes[layer + 1], gradient[at:])

@@ -16,7 +16,6 @@ from numba import from_dtype, prange
 from numba.core import types
 
 from fastnn.kernels.jit import address_of, expanded, inlined, kernel, parallel_kernel
-from fastnn.kernels.layer import weights_size
 from fastnn.kernels.listed import WHAT, all_finite, what_to_list
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
 from fastnn.kernels.optimizers import is_plain_descent, numbers_of
@@ -45,7 +44,7 @@ def one_tile_each(n, tile, workers):
 @expanded
 def worker_step(
     worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper, scale, transposed,
-    workspace, listed, lists
+    workspace, listed, listing
 ):  # fmt: skip
     """Forward, loss and backward of the worker's share of the tiles; returns the sum of their losses.
 
@@ -67,20 +66,20 @@ def worker_step(
         first = k * tile
         m = min(tile, n - first)
         row = k if one_each else worker
-        own, places = workspace[row], address(listed[row], 0)
+        own, own_list = workspace[row], address(listed[row], 0)
         outputs, deltas = own[:room], own[room : 2 * room]
         total += tile_deltas(
             x, t, first, m, few, parameters, sizes, activation, loss, scale, transposed, outputs, deltas, zeros,
-            scratch, places, lists,
+            scratch, own_list, listing,
         )  # fmt: skip
         if one_each and is_plain_descent(optimizer, hyper):
             rate = parameters.dtype.type(hyper[0])
             for c in range(m * (room // TILE)):
                 deltas[c] *= -rate
-        if places[0] != 0 and not all_finite(deltas[: m * padded(sizes[1], lanes(x))]):
-            places[0] = 0
+        if own_list[0] != 0 and not all_finite(deltas[: m * padded(sizes[1], lanes(x))]):
+            own_list[0] = 0
         if not one_each:
-            add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, places, lists)
+            add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, own_list, listing)
     restore_subnormals(before)
     return total
 
@@ -93,13 +92,13 @@ def mean_divisor(loss, n, classes):
 
 @expanded
 def update_part(
-    worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace, listed, lists
+    worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace, listed, listing
 ):  # fmt: skip
     """Update the worker's part of the parameters, after everybody's `worker_step`."""
     numbers = numbers_of(optimizer, step, hyper)
     before = flush_subnormals()
     if one_tile_each(x.shape[0], tile, workers):
-        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, lists)
+        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, listing)
     else:
         count = lanes(parameters)
         vectors = parameters.size // count
@@ -128,7 +127,7 @@ def train_step(x, t, n, like, target_like, table, workers, part):
             return np.nan, UNLIKE_LAST
     (
         x, t, parameters, state, steps, gradients, workspace, listed, transposed, sizes, hyper, losses, activation,
-        loss, optimizer, lists,
+        loss, optimizer, listing,
     ) = arrays_of(x, t, n, like, target_like, table)  # fmt: skip
     divisor, tile = mean_divisor(loss, n, sizes[-1]), rows_of_a_tile(n, workers)
     if part in (WHOLE, BEGINNING):
@@ -137,19 +136,19 @@ def train_step(x, t, n, like, target_like, table, workers, part):
             return np.nan, wrong
         if not few_rows(n, lanes(x)):
             transpose_weights(parameters, sizes, transposed)
-        lists[WHAT] = what_to_list(x, parameters[: weights_size(sizes[0], sizes[1], lanes(x))])
+        listing[WHAT] = what_to_list(x, sizes, parameters, lanes(x))
     first, last = (part // 2, part // 2 + 1) if part >= 0 else (0, workers if part == WHOLE else 0)
     if part < 0 or part % 2 == TILES:
         for worker in range(first, last):
             losses[worker] = worker_step(
                 worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper,
-                1.0 / divisor, transposed, workspace, listed, lists,
+                1.0 / divisor, transposed, workspace, listed, listing,
             )  # fmt: skip
     if part < 0 or part % 2 == UPDATE:
         for worker in range(first, last):
             update_part(
                 worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, steps[0] + 1, hyper,
-                workspace, listed, lists,
+                workspace, listed, listing,
             )  # fmt: skip
     if part in (WHOLE, END):
         steps[0] += 1
@@ -194,14 +193,14 @@ def step_address(like: type, target_like: type) -> int:
 
 
 @kernel
-def forward(x, parameters, sizes, activation, outputs, listed, lists, tile, z):
+def forward(x, parameters, sizes, activation, outputs, listed, listing, tile, z):
     """z (n, outputs) ← the last layer's output, tile by tile."""
     n, classes = z.shape
     o = padded(classes, lanes(x))
-    lists[WHAT] = what_to_list(x, parameters[: weights_size(sizes[0], sizes[1], lanes(x))])
+    listing[WHAT] = what_to_list(x, sizes, parameters, lanes(x))
     for first in range(0, n, tile):
         m = min(tile, n - first)
-        out = forward_tile(x, first, m, parameters, sizes, activation, outputs, address(listed, 0), lists)
+        out = forward_tile(x, first, m, parameters, sizes, activation, outputs, address(listed, 0), listing)
         for r in range(m):
             for c in range(classes):
                 z[first + r, c] = outputs[out + r * o + c]

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from fastnn.kernels import listed, panels
+from fastnn.kernels import layer, listed, panels
 from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES, address, lanes
 
 ROWS = [1, TILE_ROWS - 1, TILE_ROWS, TILE_ROWS + 1, 5 * TILE_ROWS + 3, 64]
@@ -19,20 +19,20 @@ def list_of(x, places):
 
 
 @numba.njit
-def forward(x, flat, bias, c, places, lists):
+def forward(x, flat, bias, c, places, listing):
     count = lanes(x)
     listed.times_listed_panels(
         x.shape[0], x.shape[1], c.shape[1] // count, count, address(x, 0), x.shape[1], address(flat, 0),
-        address(bias, 0), address(c, 0), c.shape[1], address(places, 0), lists,
+        address(bias, 0), address(c, 0), c.shape[1], address(places, 0), listing,
     )  # fmt: skip
 
 
 @numba.njit
-def add_gradient(x, dy, flat, top, bottom, places, lists):
+def add_gradient(x, dy, flat, top, bottom, places, listing):
     count = lanes(x)
     listed.add_listed_product(
         top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, address(x, 0), x.shape[1], address(dy, 0),
-        dy.shape[1], address(flat, 0), address(places, 0), lists,
+        dy.shape[1], address(flat, 0), address(places, 0), listing,
     )  # fmt: skip
 
 
@@ -108,18 +108,18 @@ def test_products(m: int, vectors: int, dtype: str, rng: np.random.Generator) ->
     x[:, 5:20] = 0
     w, bias = rng.standard_normal((inner, columns)).astype(dtype), rng.standard_normal(columns).astype(dtype)
     dy = rng.standard_normal((m, columns)).astype(dtype)
-    places, lists = listed_rows(x), np.array([listed.ALWAYS, *listed.addresses(np.dtype(dtype).type)])
+    places, listing = listed_rows(x), np.array([listed.ALWAYS, *listed.addresses(np.dtype(dtype).type)])
     expected = x.astype("float64") @ w + bias
     if m % TILE_ROWS == 0:
         w[5:20] = np.nan  # which is not read
     c, whole = guarded(np.full((m, vectors * count_of(dtype)), np.nan, dtype))
-    forward(x, packed(w), padded_rows(bias[None])[0], c, places, lists)
+    forward(x, packed(w), padded_rows(bias[None])[0], c, places, listing)
     assert_guarded(whole)
     np.testing.assert_allclose(c[:, :columns], expected, rtol=0, atol=tolerance(dtype, inner))
 
     flat, whole = guarded(packed(w))
     for top, bottom in ((0, 8), (8, 24), (24, 24), (24, inner)):
-        add_gradient(x, padded_rows(dy), flat, top, bottom, places, lists)
+        add_gradient(x, padded_rows(dy), flat, top, bottom, places, listing)
     assert_guarded(whole)
     total = np.empty_like(w)
     panels.unpack(flat, total, count_of(dtype))
@@ -127,12 +127,15 @@ def test_products(m: int, vectors: int, dtype: str, rng: np.random.Generator) ->
 
 
 def test_what_is_worth_a_list(dtype: str, rng: np.random.Generator) -> None:
-    w = rng.standard_normal(100).astype(dtype)
+    lanes, sizes = count_of(dtype), np.array([20, 40])
+    w = rng.standard_normal(layer.layer_size(20, 40, lanes)).astype(dtype)
     x = np.zeros((TILE_ROWS, 20), dtype)
     x[:, :10] = 1
-    assert listed.what_to_list(x, w) == listed.ALWAYS
-    assert listed.what_to_list(x[1:], w) == listed.NEVER, "no part is full"
-    assert listed.what_to_list(np.ones_like(x), w) == listed.NEVER
+    assert listed.what_to_list(x, sizes, w, lanes) == listed.ALWAYS
+    assert listed.what_to_list(x[1:], sizes, w, lanes) == listed.NEVER, "no part is full"
+    assert listed.what_to_list(np.ones_like(x), sizes, w, lanes) == listed.NEVER
     for number in (np.nan, np.inf, -np.inf):
-        w[-1] = number
-        assert listed.what_to_list(x, w) == listed.GRADIENT
+        w[19 * lanes] = number
+        assert listed.what_to_list(x, sizes, w, lanes) == listed.GRADIENT
+    whole = np.zeros((TILE_ROWS, 5 * lanes), dtype)
+    assert listed.what_to_list(whole, np.array([5 * lanes, 2]), w, lanes) == listed.NEVER, "there is no panel"

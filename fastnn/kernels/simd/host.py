@@ -36,6 +36,9 @@ REGISTER_CONSTRAINT = (
     else "w" * (platform.machine() in ("aarch64", "arm64"))
 )
 
+# Whether vectors of any width are compressed in one instruction.
+COMPRESSES = VECTOR_BYTES == 64 and "avx512vl" in _features()
+
 FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
 INT_OF = {value: key for key, value in FLOAT_OF.items()}
 LLVM = {

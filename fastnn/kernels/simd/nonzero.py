@@ -8,12 +8,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd.host import VECTOR_BYTES, splat
+from fastnn.kernels.simd.host import COMPRESSES, VECTOR_BYTES, splat
 
 
 def nonzero_columns(rows: int) -> Callable:
-    """append(a, a_row, first, places): of the vector of columns of a from `first` on, write down which are not zero in
-    all of so many rows, and return how many. NaN is not zero.
+    """append(a, a_row, first, places): of the vector of columns of a from `first` on, write down which are not all zero
+    in so many rows, and return how many. NaN is not zero.
 
     `a` is an address, `a_row` the elements from one row to the next; `places`, an address of int32, has room for as
     many as the vector has.
@@ -38,7 +38,7 @@ def nonzero_columns(rows: int) -> Callable:
             nonzero = builder.icmp_signed("!=", builder.and_(either, magnitude), ir.Constant(vector, None))
             counting = ir.Constant(ir.VectorType(place, lanes), [place(k) for k in range(lanes)])
             columns = builder.add(splat(builder, builder.trunc(first, place), lanes), counting)
-            if VECTOR_BYTES == 64:
+            if COMPRESSES:
                 return _packed(builder, columns, nonzero, places)
             return _one_by_one(builder, columns, nonzero, places)
 

@@ -36,7 +36,8 @@ def tile_product(
     With `fetch_target` the tile of c is fetched into the first-level cache while the sums are made, to be written, and
     the next k elements of each row of a into the second-level cache, where these rows lie side by side.
 
-    A `listed` one takes one argument more, the address of int32, and sums over the k that its first `k` places name.
+    A `listed` one takes one argument more, the address of int32, sums over the k that the first `k` of them name, and
+    fetches twice as much ahead.
     """
     # One row has few sums, and each waits for its last: several sets of them, for every other k, fill the time.
     sets = max(1, min(4, TILE_ROWS * TILE_VECTORS // (2 * rows * vectors)))
@@ -81,7 +82,7 @@ class _TileProduct:
 
     def generate(self, context, builder, signature, arguments):
         """The code of one call: all of it in line, registers from the first load to the last store."""
-        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, *places_listed = arguments
+        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, *named = arguments
         self.builder, index = builder, ir.IntType(64)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
@@ -93,16 +94,16 @@ class _TileProduct:
         def steps(first, sums, count):
             if self.fetch_ahead and count > 1:
                 line = LINE // self.item
-                step = index(line if places_listed else line // 2)
-                for more in range(0, line * (2 if places_listed else 1), line):
+                step = index(line if named else line // 2)
+                for more in range(0, line * (2 if named else 1), line):
                     place = builder.add(builder.mul(first, step), index(more))
                     prefetch(builder, builder.gep(ahead, [place]), SECOND_LEVEL)
             if self.fetch_rows and count > 1:
                 self._fetch(a, a_row, first)
             for u in range(count):
                 at, own = builder.add(first, index(u)), u % self.sets * len(places)
-                for listed in places_listed:
-                    at = builder.zext(builder.load(builder.gep(listed, [at])), index)
+                if named:
+                    at = builder.zext(builder.load(builder.gep(named[0], [at])), index)
                 if self.fetch_target:
                     prefetch(builder, builder.gep(a, [builder.mul(builder.add(at, k), a_k)]), SECOND_LEVEL)
                 bs = [self._load(b, b_k, at, v) for v in range(self.vectors)]
