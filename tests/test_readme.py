@@ -34,7 +34,7 @@ def test_headline_is_that_of_the_committed_report() -> None:
     assert headline.is_current(ROOT / "README.md", results)
 
 
-@pytest.mark.parametrize("report", ["reference", "intel-xeon"])
+@pytest.mark.parametrize("report", ["reference", "without-zeros", "intel-xeon"])
 def test_report_is_what_its_results_render_to(report: str, tmp_path: Path) -> None:
     committed = ROOT / "reports" / report
     render(Results.load(committed / "results.json"), tmp_path)
