@@ -138,4 +138,4 @@ def test_what_is_worth_a_list(dtype: str, rng: np.random.Generator) -> None:
         w[19 * lanes] = number
         assert listed.what_to_list(x, sizes, w, lanes) == listed.GRADIENT
     whole = np.zeros((TILE_ROWS, 5 * lanes), dtype)
-    assert listed.what_to_list(whole, np.array([5 * lanes, 2]), w, lanes) == listed.NEVER, "there is no panel"
+    assert listed.what_to_list(whole, np.array([5 * lanes, 1]), w, lanes) == listed.NEVER, "there is no panel"
