@@ -12,8 +12,8 @@ import numba
 import numpy as np
 
 import fastnn
-from fastnn.kernels.cache import kernel_directory
-from fastnn.kernels.simd import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES
+from fastnn.kernel_cache import kernel_directory
 from fastnn.ops import DECLARED
 from fastnn.ops.verify import comparisons
 from fastnn.warmup import DTYPES, tasks
@@ -36,7 +36,7 @@ def info() -> int:
         "NumPy": np.__version__,
         "Numba": numba.__version__,
         "vector registers": f"{8 * VECTOR_BYTES} bits",
-        "tile of a product": f"{TILE_ROWS} rows x {TILE_VECTORS} vectors",
+        "tile of a product": f"{MR} rows x {NR_VECTORS} vectors",
         "threads": str(fastnn.get_num_threads()),
         "kernel cache": str(kernel_directory() or "none: no home directory"),
     }

@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import sharing, threads
-from fastnn.aligned import aligned_zeros
+from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
-from fastnn.kernels import activations, losses, step_arguments, step_tile, step_update, train_step
-from fastnn.kernels import listed as listed_inputs
-from fastnn.kernels.layer import layer_size, pack_weights, transposed_size, unpack_weights, weights_size
+from fastnn.intrinsics import VECTOR_BYTES
+from fastnn.kernels import activations, losses
 from fastnn.kernels.metrics import argmax_rows
-from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import VECTOR_BYTES
 from fastnn.kernels.softmax import softmax
+from fastnn.linalg import sparse_inputs
+from fastnn.linalg.layout import layer_size, pack_weights, transposed_size, unpack_weights, weights_size
+from fastnn.linalg.packing import padded
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
+from fastnn.step import forward_backward, plan, train_step, update
 
 _LABEL = np.dtype(np.int64)
 
@@ -74,7 +75,7 @@ class MLP:
         self._codes = activations.CODES[activation], losses.CODES[loss]
         self._lanes = VECTOR_BYTES // self.dtype.itemsize
         self._parameters = aligned_zeros((self._parameters_size(),), self.dtype)
-        self._room = 2 * step_tile.TILE * sum(padded(o, self._lanes) for o in self.sizes[1:])
+        self._room = 2 * forward_backward.TILE * sum(padded(o, self._lanes) for o in self.sizes[1:])
         self._like = self.dtype.type(0)
         self._rows_to_share = self.rows_for_threads(2)
         self._begin_room()
@@ -105,7 +106,7 @@ class MLP:
         if optimizer is not self._optimizer:
             self._take_up(optimizer)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        self._reserve(workers, gradient=n > workers * step_tile.TILE)
+        self._reserve(workers, gradient=n > workers * forward_backward.TILE)
         self._expect_targets(targets.ndim == 1)
         arguments = id(rows), id(targets), n, self._like, self._target_like, self._table_address, workers
         if workers == 1 or threads.get_num_threads() == 1:
@@ -124,10 +125,10 @@ class MLP:
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # Its own room: several threads may ask one net.
         outputs = aligned_zeros((self._room // 2,), self.dtype)
-        listed = np.empty(listed_inputs.list_size(step_tile.TILE, self.sizes[0]), np.int32)
-        listing = np.array([listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)])
+        listed = np.empty(sparse_inputs.list_size(forward_backward.TILE, self.sizes[0]), np.int32)
+        listing = np.array([sparse_inputs.NEVER, *sparse_inputs.addresses(self.dtype.type)])
         train_step.forward(
-            rows, self._parameters, self._sizes, self._codes[0], outputs, listed, listing, step_tile.TILE, z
+            rows, self._parameters, self._sizes, self._codes[0], outputs, listed, listing, forward_backward.TILE, z
         )
         return z
 
@@ -247,13 +248,13 @@ class MLP:
         self._gradients = np.empty((1, 0), self.dtype)
         turned = sum(transposed_size(i, o, self._lanes) for i, o in pairwise(self.sizes[1:]))
         self._transposed = aligned_zeros((turned,), self.dtype)
-        self._table = np.zeros(step_arguments.TABLE_SIZE, np.int64)
+        self._table = np.zeros(plan.TABLE_SIZE, np.int64)
         self._table_address = self._table.ctypes.data
         self._optimizer: object = _NOBODY
-        self._table[step_arguments.LISTING :] = listed_inputs.NEVER, *listed_inputs.addresses(self.dtype.type)
-        self._table[step_arguments.ARRAY_TYPE] = id(np.ndarray)
-        self._table[step_arguments.DTYPE] = id(self.dtype)
-        self._table[step_arguments.MOST_ROWS] = min(step_tile.TILE, self._rows_to_share - 1)
+        self._table[plan.LISTING :] = sparse_inputs.NEVER, *sparse_inputs.addresses(self.dtype.type)
+        self._table[plan.ARRAY_TYPE] = id(np.ndarray)
+        self._table[plan.DTYPE] = id(self.dtype)
+        self._table[plan.MOST_ROWS] = min(forward_backward.TILE, self._rows_to_share - 1)
         self._expect_targets(self._takes_labels)
         self._reserve(1)
 
@@ -262,25 +263,25 @@ class MLP:
         if not isinstance(optimizer, Optimizer) or not hasattr(optimizer, "code"):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
         state = optimizer.state(self, self._parameters)
-        self._table[step_arguments.MOMENTS] = state.moments.ctypes.data
-        self._table[step_arguments.MOMENTS_ROW] = state.moments.shape[1]
-        self._table[step_arguments.STEPS] = state.steps.ctypes.data
-        self._table[step_arguments.HYPER] = optimizer.hyper.ctypes.data
-        self._table[step_arguments.OPTIMIZER] = optimizer.code
+        self._table[plan.MOMENTS] = state.moments.ctypes.data
+        self._table[plan.MOMENTS_ROW] = state.moments.shape[1]
+        self._table[plan.STEPS] = state.steps.ctypes.data
+        self._table[plan.HYPER] = optimizer.hyper.ctypes.data
+        self._table[plan.OPTIMIZER] = optimizer.code
         # Last: from now on the table is trusted.
         self._state, self._optimizer = state, optimizer
 
     def _expect_targets(self, labels: bool) -> None:
         """The next targets are to be labels, or rows."""
         self._target_like = _LABEL.type(0) if labels else self._like
-        self._table[step_arguments.TARGET_DTYPE] = id(_LABEL if labels else self.dtype)
-        self._table[step_arguments.TARGET_DIMENSIONS] = 1 if labels else 2
+        self._table[plan.TARGET_DTYPE] = id(_LABEL if labels else self.dtype)
+        self._table[plan.TARGET_DIMENSIONS] = 1 if labels else 2
 
     def _reserve(self, workers: int, gradient: bool = False) -> None:
         """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
         if len(self._workspace) <= workers:
-            self._workspace = aligned_zeros((workers + 1, self._room + step_update.SCRATCH), self.dtype)
-            self._listed = np.zeros((workers, listed_inputs.list_size(step_tile.TILE, self.sizes[0])), np.int32)
+            self._workspace = aligned_zeros((workers + 1, self._room + update.SCRATCH), self.dtype)
+            self._listed = np.zeros((workers, sparse_inputs.list_size(forward_backward.TILE, self.sizes[0])), np.int32)
             self._losses = np.zeros(workers)
             self._tell()
         if gradient and self._gradients.size < workers * self._parameters.size:
@@ -291,21 +292,21 @@ class MLP:
         """Write down for the training step where everything is, but for what belongs to the optimizer."""
         table = self._table
         for place, array in (
-            (step_arguments.PARAMETERS, self._parameters),
-            (step_arguments.GRADIENTS, self._gradients),
-            (step_arguments.WORKSPACE, self._workspace),
-            (step_arguments.LISTED, self._listed),
-            (step_arguments.TRANSPOSED, self._transposed),
-            (step_arguments.SIZES, self._sizes),
-            (step_arguments.LOSSES, self._losses),
+            (plan.PARAMETERS, self._parameters),
+            (plan.GRADIENTS, self._gradients),
+            (plan.WORKSPACE, self._workspace),
+            (plan.LISTED, self._listed),
+            (plan.TRANSPOSED, self._transposed),
+            (plan.SIZES, self._sizes),
+            (plan.LOSSES, self._losses),
         ):
             table[place] = array.ctypes.data
-        table[step_arguments.PARAMETERS_SIZE] = self._parameters.size
-        table[step_arguments.TRANSPOSED_SIZE] = self._transposed.size
-        table[step_arguments.WORKSPACE_ROWS], table[step_arguments.WORKSPACE_COLUMNS] = self._workspace.shape
-        table[step_arguments.LISTED_COLUMNS] = self._listed.shape[1]
-        table[step_arguments.LAYERS] = len(self.sizes) - 1
-        table[step_arguments.ACTIVATION], table[step_arguments.LOSS] = self._codes
+        table[plan.PARAMETERS_SIZE] = self._parameters.size
+        table[plan.TRANSPOSED_SIZE] = self._transposed.size
+        table[plan.WORKSPACE_ROWS], table[plan.WORKSPACE_COLUMNS] = self._workspace.shape
+        table[plan.LISTED_COLUMNS] = self._listed.shape[1]
+        table[plan.LAYERS] = len(self.sizes) - 1
+        table[plan.ACTIVATION], table[plan.LOSS] = self._codes
 
 
 def _one_of(name: str, value: Any, known: Any) -> str:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.aligned import aligned_zeros, row_apart
+from fastnn.alloc import aligned_zeros, row_apart
 from fastnn.kernels import optimizers as kernels
 from fastnn.ops.arguments import flag, not_negative, positive, share
 

@@ -44,7 +44,7 @@ def test_warmup_leaves_nothing_to_compile(tmp_path: Path) -> None:
     assert "ready in" in done.stdout
     program = """
 import numpy as np, fastnn
-from fastnn.kernels import train_step
+from fastnn.step import train_step
 x, t = np.ones((5, 3), np.float32), np.zeros(5, int)
 fastnn.MLP((3, 2)).train_step(x, t, fastnn.Adam())
 fastnn.softmax(x)

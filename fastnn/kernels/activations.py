@@ -6,9 +6,9 @@ array for input and output are their own, because LLVM does not vectorise a loop
 
 from __future__ import annotations
 
+from fastnn.intrinsics import prefer_full_vectors
+from fastnn.jit import force_inline, kernel
 from fastnn.kernels import vecmath
-from fastnn.kernels.jit import inlined, kernel
-from fastnn.kernels.simd import prefer_full_vectors
 
 # How a training step names an activation.
 SIGMOID, TANH, RELU = 0, 1, 2
@@ -18,22 +18,22 @@ CODES = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}
 # Constants come typed: beside a float32, Numba takes a bare 1 for a float64.
 
 
-@inlined
+@force_inline
 def _relu(x, zero):
     return zero if x <= zero else x
 
 
-@inlined
+@force_inline
 def _sigmoid_slope(dy, y, one):
     return dy * (y * (one - y))
 
 
-@inlined
+@force_inline
 def _tanh_slope(dy, y, one):
     return dy * ((one - y) * (one + y))
 
 
-@inlined
+@force_inline
 def _relu_slope(dy, y, zero):
     return zero if y <= zero else dy
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fastnn.intrinsics import prefer_full_vectors
+from fastnn.jit import kernel
 from fastnn.kernels import vecmath
-from fastnn.kernels.jit import kernel
-from fastnn.kernels.simd import prefer_full_vectors
 
 
 @kernel

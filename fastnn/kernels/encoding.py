@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn.kernels.jit import kernel
+from fastnn.jit import kernel
 
 
 @kernel

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastnn.intrinsics import element, lanes_of, scale_row, sum_row
+from fastnn.jit import kernel
 from fastnn.kernels import vecmath
-from fastnn.kernels.jit import kernel
-from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import address, lanes, scale_row, sum_row
 from fastnn.kernels.softmax import exponentiate, rows_of_block, shift_rows
+from fastnn.linalg.packing import padded
 
 # How a training step names a loss.
 SOFTMAX_CROSS_ENTROPY, MEAN_SQUARED_ERROR = 0, 1
@@ -38,7 +38,7 @@ def cross_entropy(p, t, eps):
 def softmax_cross_entropy(z, t, dz):
     """The cross-entropy of softmax(z); dz ← its gradient (softmax(z) Σ t - t) / n."""
     n, classes = z.shape
-    width = padded(classes, lanes(z))
+    width = padded(classes, lanes_of(z))
     rows = rows_of_block(n, width)
     block = np.empty(rows * width, z.dtype)
     total = 0.0
@@ -57,7 +57,7 @@ def softmax_cross_entropy_sum(z, classes, t, block, dz, scale):
     `block` has room for the rows, padded to whole vectors; it may be z where z is padded. Columns of dz from `classes`
     on are padding; there dz ← 0.
     """
-    width = padded(classes, lanes(z))
+    width = padded(classes, lanes_of(z))
     m = z.shape[0]
     total = 0.0
     factor, zero, one = z.dtype.type(scale), z.dtype.type(0), z.dtype.type(1)
@@ -71,11 +71,11 @@ def softmax_cross_entropy_sum(z, classes, t, block, dz, scale):
                     total -= t[r, c] * block[r * width + c]
     exponentiate(block[: m * width])
     for r in range(m):
-        row = address(block, r * width)
+        row = element(block, r * width)
         normaliser = sum_row(row, width)
-        weight = one if t.ndim == 1 else sum_row(address(t, r * classes), classes)
+        weight = one if t.ndim == 1 else sum_row(element(t, r * classes), classes)
         total += weight * vecmath.log(normaliser)
-        scale_row(row, weight * (factor / normaliser), dz.shape[1], address(dz, r * dz.shape[1]))
+        scale_row(row, weight * (factor / normaliser), dz.shape[1], element(dz, r * dz.shape[1]))
         if t.ndim == 1:
             dz[r, t[r]] -= factor
         else:

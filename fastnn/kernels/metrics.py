@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.kernels.jit import kernel
+from fastnn.jit import kernel
 
 
 @kernel

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.kernels.jit import inlined, kernel
-from fastnn.kernels.simd import (
-    address,
-    everywhere,
+from fastnn.intrinsics import (
+    broadcast,
+    element,
     flush_subnormals,
-    lanes,
+    lanes_of,
     load,
-    load_part,
-    moved,
+    masked_load,
+    masked_store,
+    offset,
     prefer_full_vectors,
     restore_subnormals,
     square_root_times,
     store,
-    store_part,
 )
+from fastnn.jit import force_inline, kernel
 
 # How a training step names an optimizer.
 SGD, ADAM = 0, 1
 
 
-@inlined
+@force_inline
 def _decayed(g, w, decay):
     """g' = g + decay w; but g alone without decay, so that an infinite weight does not spoil it."""
     return g + decay * w if decay != 0 else g
@@ -58,7 +58,7 @@ def momentum_update(w, g, velocity, lr, momentum, nesterov, weight_decay):
     restore_subnormals(before)
 
 
-@inlined
+@force_inline
 def _adam_moments(g, m, v, keep1, take1, keep2, take2, of_root, small):
     """One vector of m and v after the update, and what m is divided by, to be taken from w."""
     m = keep1 * m + take1 * g
@@ -83,15 +83,15 @@ def _adam(w, g, m, v, factors, width, of_root, small, beta1, beta2, weight_decay
     g is an address: of the gradient, as w lies; or, without weight decay, with a `width`, whole vectors, of as many
     elements, which times the r-th of the `factors` are the gradient of the r-th so many elements of w.
     """
-    real, count = w.dtype.type, lanes(w)
-    keep1, keep2 = everywhere(real(beta1)), everywhere(real(beta2))
-    take1, take2 = everywhere(real(1 - beta1)), everywhere(real(1 - beta2))
+    real, count = w.dtype.type, lanes_of(w)
+    keep1, keep2 = broadcast(real(beta1)), broadcast(real(beta2))
+    take1, take2 = broadcast(real(1 - beta1)), broadcast(real(1 - beta2))
     # A rate next to nothing makes them infinite, which times a moment of zero would be NaN.
     most = 1e38 if w.itemsize == 4 else 1e307
-    of_root, small = everywhere(real(min(of_root, most))), everywhere(real(min(small, most)))
-    decays, decay = weight_decay != 0, everywhere(real(weight_decay))
+    of_root, small = broadcast(real(min(of_root, most))), broadcast(real(min(small, most)))
+    decays, decay = weight_decay != 0, broadcast(real(weight_decay))
     whole = w.size // count * count
-    mean = divisor = everywhere(real(1))
+    mean = divisor = broadcast(real(1))
     row = column = 0
     for k in range(0, whole + count, count):
         # A vector's division waits for its root: it is done while the next one's moments are computed. Where a core
@@ -99,35 +99,35 @@ def _adam(w, g, m, v, factors, width, of_root, small, beta1, beta2, weight_decay
         before, divisor_before = mean, divisor
         if k < whole:
             if width > 0:
-                gradient = everywhere(factors[row]) * load(moved(g, column))
+                gradient = broadcast(factors[row]) * load(offset(g, column))
                 column += count
                 if column == width:
                     row, column = row + 1, 0
             elif decays:
-                gradient = load(moved(g, k)) + decay * load(address(w, k))
+                gradient = load(offset(g, k)) + decay * load(element(w, k))
             else:
-                gradient = load(moved(g, k))
-            at_m, at_v = address(m, k), address(v, k)
+                gradient = load(offset(g, k))
+            at_m, at_v = element(m, k), element(v, k)
             mean, second, divisor = _adam_moments(
                 gradient, load(at_m), load(at_v), keep1, take1, keep2, take2, of_root, small
             )
             store(mean, at_m)
             store(second, at_v)
         if k > 0:
-            at_w = address(w, k - count)
+            at_w = element(w, k - count)
             store(load(at_w) - before / divisor_before, at_w)
     rest = w.size - whole
     if rest > 0:
-        at_w, at_m, at_v = address(w, whole), address(m, whole), address(v, whole)
-        weights, gradient = load_part(at_w, rest), load_part(moved(g, whole), rest)
+        at_w, at_m, at_v = element(w, whole), element(m, whole), element(v, whole)
+        weights, gradient = masked_load(at_w, rest), masked_load(offset(g, whole), rest)
         if decays:
             gradient = gradient + decay * weights
         mean, second, divisor = _adam_moments(
-            gradient, load_part(at_m, rest), load_part(at_v, rest), keep1, take1, keep2, take2, of_root, small
+            gradient, masked_load(at_m, rest), masked_load(at_v, rest), keep1, take1, keep2, take2, of_root, small
         )
-        store_part(mean, at_m, rest)
-        store_part(second, at_v, rest)
-        store_part(weights - mean / divisor, at_w, rest)
+        masked_store(mean, at_m, rest)
+        masked_store(second, at_v, rest)
+        masked_store(weights - mean / divisor, at_w, rest)
 
 
 @kernel
@@ -135,7 +135,7 @@ def adam_update(w, g, m, v, step, lr, beta1, beta2, eps, weight_decay):
     """m ← β₁m + (1-β₁)g'; v ← β₂v + (1-β₂)g'²; w ← w - lr m̂ / (√v̂ + eps); g' = g + weight_decay w."""
     numbers = _adam_numbers(step, lr, beta1, beta2, eps, weight_decay)
     before = flush_subnormals()
-    _adam(w, address(g, 0), m, v, address(g, 0), 0, *numbers)
+    _adam(w, element(g, 0), m, v, element(g, 0), 0, *numbers)
     restore_subnormals(before)
 
 
@@ -156,7 +156,7 @@ def update(code, w, g, first, second, numbers):
     elif code == SGD:
         momentum_update(w, g, first, numbers[0], numbers[1], numbers[2] != 0, numbers[3])
     else:
-        _adam(w, address(g, 0), first, second, address(g, 0), 0, *numbers)
+        _adam(w, element(g, 0), first, second, element(g, 0), 0, *numbers)
 
 
 @kernel
@@ -166,11 +166,11 @@ def update_by_products(code, w, factors, width, g, room, first, second, numbers)
     if code == ADAM and numbers[4] == 0:
         _adam(w, g, first, second, factors, width, *numbers)
         return
-    count = lanes(w)
+    count = lanes_of(w)
     for row in range(w.size // width):
-        factor = everywhere(factors[row])
+        factor = broadcast(factors[row])
         for c in range(0, width, count):
-            store(factor * load(moved(g, c)), address(room, row * width + c))
+            store(factor * load(offset(g, c)), element(room, row * width + c))
     update(code, w, room, first, second, numbers)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastnn.intrinsics import element, lanes_of, prefer_full_vectors, scale_row, shift_row, subtract_row, sum_row
+from fastnn.jit import force_inline_reassociated, kernel
 from fastnn.kernels import vecmath
 from fastnn.kernels.elementary import exp
-from fastnn.kernels.jit import inlined_sum, kernel
-from fastnn.kernels.panels import padded
-from fastnn.kernels.simd import address, lanes, prefer_full_vectors, scale_row, shift_row, subtract_row, sum_row
+from fastnn.linalg.packing import padded
 
 # Elements of a block.
 _BLOCK = 4096
@@ -43,16 +43,16 @@ def logarithms(y):
 @kernel
 def shift_rows(z, first, m, columns, block):
     """The padded rows of `block` ← m rows of z from `first` on, less the maximum of their first `columns`."""
-    width = padded(columns, lanes(z))
+    width = padded(columns, lanes_of(z))
     for r in range(m):
-        shift_row(address(z, (first + r) * z.shape[1]), columns, address(block, r * width))
+        shift_row(element(z, (first + r) * z.shape[1]), columns, element(block, r * width))
 
 
 @kernel
 def softmax(z, p):
     """p ← exp(z - m) / Σ exp(z - m), m the maximum of the row."""
     n, columns = z.shape
-    width = padded(columns, lanes(z))
+    width = padded(columns, lanes_of(z))
     rows, one = rows_of_block(n, width), z.dtype.type(1)
     block = np.empty(rows * width, z.dtype)
     for first in range(0, n, rows):
@@ -60,15 +60,15 @@ def softmax(z, p):
         shift_rows(z, first, m, columns, block)
         exponentiate(block[: m * width])
         for r in range(m):
-            row = address(block, r * width)
-            scale_row(row, one / sum_row(row, width), columns, address(p, (first + r) * columns))
+            row = element(block, r * width)
+            scale_row(row, one / sum_row(row, width), columns, element(p, (first + r) * columns))
 
 
 @kernel
 def log_softmax(z, lp):
     """lp ← z - m - log Σ exp(z - m), m the maximum of the row."""
     n, columns = z.shape
-    width = padded(columns, lanes(z))
+    width = padded(columns, lanes_of(z))
     rows = rows_of_block(n, width)
     shifted, block, totals = np.empty(rows * width, z.dtype), np.empty(rows * width, z.dtype), np.empty(rows, z.dtype)
     for first in range(0, n, rows):
@@ -76,13 +76,13 @@ def log_softmax(z, lp):
         shift_rows(z, first, m, columns, shifted)
         exp(shifted[: m * width], block[: m * width])
         for r in range(m):
-            totals[r] = sum_row(address(block, r * width), width)
+            totals[r] = sum_row(element(block, r * width), width)
         logarithms(totals[:m])
         for r in range(m):
-            subtract_row(address(shifted, r * width), totals[r], columns, address(lp, (first + r) * columns))
+            subtract_row(element(shifted, r * width), totals[r], columns, element(lp, (first + r) * columns))
 
 
-@inlined_sum
+@force_inline_reassociated
 def row_dot(a, b, r):
     """Σ a[r] b[r]."""
     total = a.dtype.type(0)
@@ -109,6 +109,6 @@ def log_softmax_backward(dlp, lp, dz):
     for k in range(lp.size):
         exponential[k] = vecmath.exp(logarithm[k])
     for r in range(lp.shape[0]):
-        total = sum_row(address(dlp, r * columns), columns)
+        total = sum_row(element(dlp, r * columns), columns)
         for c in range(columns):
             dz[r, c] = dlp[r, c] - dz[r, c] * total

@@ -32,14 +32,14 @@ from types import SimpleNamespace
 import numpy as np
 from numba.core import types
 
-from fastnn.kernels.jit import inlined, inlined_by_type
-from fastnn.kernels.simd import (
+from fastnn.intrinsics import (
     SCALES_BY_POWERS_OF_TWO,
     bits_to_float,
     float_to_bits,
     polynomial,
     times_power_of_two,
 )
+from fastnn.jit import force_inline, overload_by_type
 
 
 def _in_half(*coefficients: float) -> tuple[float, ...]:
@@ -234,11 +234,11 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         for odd in (0, 1)
     )
 
-    @inlined
+    @force_inline
     def power_of_two(k):
         return bits_to_float(whole(whole(k + exponent_bias) << mantissa_bits))
 
-    @inlined
+    @force_inline
     def times_two_powers(x, k):
         # Two factors, for k reaches beyond the exponents of normal numbers on both sides. The first product is exact.
         first = whole(k >> one_whole)
@@ -247,16 +247,16 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
     scaled = times_power_of_two if SCALES_BY_POWERS_OF_TWO else times_two_powers
 
     # Comparisons are written so that NaN fails them and is kept.
-    @inlined
+    @force_inline
     def clamp(x, low, high):
         x = low if x < low else x
         return high if x > high else x
 
-    @inlined
+    @force_inline
     def with_sign_of(magnitude, x):
         return bits_to_float(whole(float_to_bits(magnitude) | whole(float_to_bits(x) & sign_bit)))
 
-    @inlined
+    @force_inline
     def exp_in_range(x):
         """2**k e**r, x = k ln 2 + r."""
         k = whole(float_to_bits(x * log2e + rounder) - rounder_bits)
@@ -264,12 +264,12 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         r = (x - n * ln2_high) - n * ln2_low
         return scaled(polynomial(r, exp_table), k)
 
-    @inlined
+    @force_inline
     def exp(x):
         # Underflow costs a hundred cycles where it is computed, and -infinity is what rows are padded with.
         return zero if x < exp_low else exp_in_range(exp_high if x > exp_high else x)
 
-    @inlined
+    @force_inline
     def expm1(x):
         """2**k - 1 + 2**k (e**r - 1)."""
         x_in_range = clamp(x, expm1_is_minus_one, exp_high)
@@ -281,7 +281,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         y = ((scale - half) + scale * (polynomial(r, expm1_table) * (r * r) + r)) * two
         return x if abs(x) < minute else y
 
-    @inlined
+    @force_inline
     def log_of_split(n, f):
         """n ln 2 + log(1 + f) as in fdlibm, without its branches."""
         s = f / (two + f)
@@ -289,7 +289,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         h = half * f * f
         return n * ln2_high - ((h - (s * (polynomial(z, log_table) * z + h) + n * ln2_low)) - f)
 
-    @inlined
+    @force_inline
     def log(x):
         subnormal = x < smallest_normal
         bits = float_to_bits(x * scale_up if subnormal else x)
@@ -299,7 +299,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         y = y if x < infinity else x
         return y if x > zero else (-infinity if x == zero else nan)
 
-    @inlined
+    @force_inline
     def log1p(x):
         """The logarithm of 1 + x = 2**k (1 + f), with f = 2**-k x + (2**-k - 1), for 1 + x has lost digits of x."""
         bits = whole(float_to_bits(one + x) - lowest_m)
@@ -311,7 +311,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         y = y if x < infinity else x
         return y if x > -one else (-infinity if x == -one else nan)
 
-    @inlined
+    @force_inline
     def tanh(x):
         """e / (e + 2), e = exp(2|x|) - 1; where k is 0, |x| + (e - |x|(e + 2)) / (e + 2), for the sake of accuracy.
 
@@ -330,7 +330,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         y = (q - a * e if small else e) / (e + two)
         return with_sign_of(a + y if small else y, x)
 
-    @inlined
+    @force_inline
     def sigmoid(x):
         """e / (1 + e) for x < 0 and 1 - e / (1 + e) for others, e = exp(-|x|), which does not overflow.
 
@@ -341,7 +341,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         weight = e if x < zero else one
         return weight - weight * (e / (one + e))
 
-    @inlined
+    @force_inline
     def erf(x):
         """x + x p(x**2) for small |x|, ±(1 - exp(p(|x|))) for large. Two chains for each p: one would be waited for."""
         a = abs(x)
@@ -374,7 +374,7 @@ def _by_type(name: str) -> Callable:
         return None if implementation is None else (lambda x: implementation(x))
 
     function.__name__ = function.__qualname__ = name
-    inlined_by_type(function, choose)
+    overload_by_type(function, choose)
     return function
 
 

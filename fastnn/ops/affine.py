@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.kernels import affine as kernels
+from fastnn.linalg import affine as kernels
 from fastnn.ops.declare import declare
 from fastnn.reference import affine as reference
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import sharing
-from fastnn.kernels.simd import LentArray
+from fastnn.intrinsics import BorrowedArray
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.plan import Shape
 
@@ -42,12 +42,12 @@ class Form:
         # Not the dispatcher, which would find out the types of its arguments in every call.
         self.kernel = declaration.kernel.compile(
             (
-                *(_lent(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)),
+                *(_borrowed(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)),
                 *(numba.typeof(numbers[name]) for name in declaration.kernel_numbers),
-                *(_lent(self.dtype, shape) for shape in outputs),
+                *(_borrowed(self.dtype, shape) for shape in outputs),
             )
         )
 
 
-def _lent(dtype: np.dtype, shape: Shape) -> LentArray:
-    return LentArray(numba.from_dtype(dtype), len(shape))
+def _borrowed(dtype: np.dtype, shape: Shape) -> BorrowedArray:
+    return BorrowedArray(numba.from_dtype(dtype), len(shape))

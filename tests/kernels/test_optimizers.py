@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn.intrinsics import VECTOR_BYTES, element
 from fastnn.kernels import optimizers
-from fastnn.kernels.simd import VECTOR_BYTES, address
 
 UPDATES = {
     "sgd_update": (0, {"lr": 0.1}),
@@ -76,7 +76,7 @@ def test_adam_of_a_rate_next_to_nothing(lr: float, dtype: str) -> None:
 def by_products(code, w, factors, g, room, first, second, hyper):
     numbers = optimizers.numbers_of(code, 3, hyper)
     optimizers.update_by_products(
-        code, w, address(factors, 0), g.size, address(g, 0), room, first, second, numbers
+        code, w, element(factors, 0), g.size, element(g, 0), room, first, second, numbers
     )  # fmt: skip
 
 

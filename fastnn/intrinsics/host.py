@@ -1,0 +1,56 @@
+"""The vector registers of the CPU that Numba compiles for, and numbers as LLVM has them."""
+
+from __future__ import annotations
+
+import platform
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import config, types
+
+
+def _features() -> set[str]:
+    """Names of the CPU features that Numba compiles for; `NUMBA_CPU_FEATURES` and `NUMBA_CPU_NAME` can narrow them."""
+    if config.CPU_FEATURES is not None:
+        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+    return {name for name, present in llvmlite.binding.get_host_cpu_features().items() if present}
+
+
+def _vector_bytes() -> int:
+    features = _features()
+    return 64 if "avx512f" in features else 32 if "avx" in features else 16
+
+
+# The widest registers that the CPU has, in bytes.
+VECTOR_BYTES = _vector_bytes()
+
+# The tile of a matrix product that fits in its registers: TILE_ROWS times TILE_VECTORS accumulators, a vector of B for
+# each column of vectors, and a broadcast element of A.
+_REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
+MR, NR_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
+
+# How inline assembly names a vector register; empty where it is not known.
+REGISTER_CONSTRAINT = (
+    ("v" if VECTOR_BYTES == 64 else "x")
+    if platform.machine() in ("x86_64", "AMD64")
+    else "w" * (platform.machine() in ("aarch64", "arm64"))
+)
+
+# Whether vectors of any width are compressed in one instruction.
+COMPRESSES = VECTOR_BYTES == 64 and "avx512vl" in _features()
+
+FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
+INT_OF = {value: key for key, value in FLOAT_OF.items()}
+LLVM = {
+    types.int32: ir.IntType(32),
+    types.int64: ir.IntType(64),
+    types.float32: ir.FloatType(),
+    types.float64: ir.DoubleType(),
+}
+
+
+def splat(builder, element, count: int):
+    """A vector that holds the element in each of its lanes."""
+    undefined, lane = ir.Constant(ir.VectorType(element.type, count), ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, element, lane(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(lane, count), [0] * count))

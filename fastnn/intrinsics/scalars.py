@@ -1,0 +1,82 @@
+"""Numbers: their bits, powers of two, polynomials; loops over them are vectorised by LLVM."""
+
+from __future__ import annotations
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastnn.intrinsics.host import FLOAT_OF, INT_OF, LLVM, VECTOR_BYTES
+
+
+def _reinterpret(source: types.Type, target: types.Type | None):
+    if target is None:
+        return None
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], LLVM[target])
+
+    return target(source), generate
+
+
+@intrinsic
+def bits_to_float(typing_context, bits):
+    """The float32 (float64) whose bits are the given int32 (int64)."""
+    return _reinterpret(bits, FLOAT_OF.get(bits))
+
+
+@intrinsic
+def float_to_bits(typing_context, value):
+    """The bits of a float32 (float64) as int32 (int64)."""
+    return _reinterpret(value, INT_OF.get(value))
+
+
+@intrinsic
+def prefer_full_vectors(typing_context):
+    """Ask LLVM to vectorise the enclosing function's loops with the widest registers that the CPU has.
+
+    LLVM halves AVX-512 registers by default, for the sake of the clock of older CPUs.
+    """
+
+    def generate(context, builder, signature, arguments):
+        # llvmlite lists the attributes it knows; this one LLVM reads as a string pair.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+# Whether LLVM turns `times_power_of_two` into the one instruction that AVX-512 has for it, and not into a call each.
+SCALES_BY_POWERS_OF_TWO = VECTOR_BYTES == 64 and llvmlite.binding.llvm_version_info[0] >= 22
+
+
+@intrinsic
+def times_power_of_two(typing_context, value, exponent):
+    """value 2**exponent, rounded once, with overflow and subnormal numbers; only where SCALES_BY_POWERS_OF_TWO."""
+
+    def generate(context, builder, signature, arguments):
+        real, whole = (argument.type for argument in arguments)
+        name = f"llvm.ldexp.f{signature.args[0].bitwidth}.i{whole.width}"
+        scale = cgutils.get_or_insert_function(builder.module, ir.FunctionType(real, [real, whole]), name)
+        return builder.call(scale, arguments)
+
+    return value(value, exponent), generate
+
+
+@intrinsic
+def polynomial(typing_context, x, coefficients):
+    """The polynomial in x with this tuple of coefficients, the highest power first, by Horner's rule.
+
+    Unrolled here: LLVM unrolls a loop over a long tuple only sometimes, and then vectorises the loop around it.
+    """
+
+    def generate(context, builder, signature, arguments):
+        variable, table = arguments
+        value = builder.extract_value(table, 0)
+        for k in range(1, len(signature.args[1])):
+            product = builder.fmul(value, variable, flags=["contract"])
+            value = builder.fadd(product, builder.extract_value(table, k), flags=["contract"])
+        return value
+
+    return x(x, coefficients), generate

@@ -1,0 +1,64 @@
+"""Products with the remainder of a layer's weights: a few columns, each a row along the inputs (`layer.py`).
+
+Forward each element of the result is a product along rows. Backward the inputs are in the lanes: no lane is empty.
+"""
+
+from __future__ import annotations
+
+from fastnn.intrinsics import MR, broadcast, dot_tile, load, offset, stack_alloc, store
+from fastnn.jit import inline_ir, kernel
+from fastnn.linalg.gemm import NOTHING, panel_product
+from fastnn.linalg.packing import panel_count, panel_start
+
+# Columns that are multiplied at once.
+_COLUMNS = 2
+_many_rows, _one_row = dot_tile(MR, _COLUMNS), dot_tile(1, _COLUMNS)
+_room_for_products = stack_alloc(MR * _COLUMNS)
+
+
+@inline_ir
+def tail_forward(m, inner, columns, a, a_row, rows, start, c, c_row):
+    """c ← start + a rowsᵀ: m rows of a (m, inner), `columns` rows of so many elements; in each row of c one vector,
+    padded as `start` is."""
+    products = _room_for_products(a)
+    # The last columns of an odd number are the two last, and one alone is multiplied twice.
+    step = inner if columns > 1 else 0
+    r = 0
+    while r < m:
+        height = MR if m - r >= MR else 1
+        own, out = offset(a, r * a_row), offset(c, r * c_row)
+        for k in range(height):
+            store(load(start), offset(out, k * c_row))
+        for first in range(0, columns, _COLUMNS):
+            column = max(0, min(first, columns - _COLUMNS))
+            others = offset(rows, column * inner)
+            if height == MR:
+                _many_rows(own, a_row, others, step, inner, products)
+            else:
+                _one_row(own, a_row, others, step, inner, products)
+            for k in range(height):
+                for other in range(min(_COLUMNS, columns)):
+                    out[k * c_row + column + other] = start[column + other] + products[k * _COLUMNS + other]
+        r += height
+
+
+@kernel
+def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, c_row, k):
+    """c ← start + a b: m rows of a, k rows of b (k, width), which is whole vectors wide and read as it lies."""
+    if k == 1:
+        # A call of the micro-kernel takes longer than the few products of a panel.
+        for r in range(m):
+            factor = broadcast(a[r * a_row])
+            for column in range(0, width, lanes):
+                total = load(offset(start, r * start_row + column)) + factor * load(offset(b, column))
+                store(total, offset(c, r * c_row + column))
+        return
+    vectors = width // lanes
+    count = panel_count(vectors)
+    for p in range(count):
+        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+        column = first * lanes
+        panel_product(
+            m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
+            offset(c, column), c_row, k, NOTHING,
+        )  # fmt: skip

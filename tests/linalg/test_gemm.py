@@ -1,0 +1,224 @@
+"""Panels and the products on them, over sizes that reach every tile, every edge and every way through."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
+from fastnn.linalg import gemm, packing
+
+# Rows that need every smaller tile; columns of one lane, one vector, one panel, uneven packing.
+ROWS = (1, 2, 3, 7, 8, 12, 15, 33)
+INNER = (1, 2, 5, 17, 64)
+COLUMNS = (1, 3, 15, 16, 17, 31, 48, 50, 64, 100, 300)
+GUARD = 64
+
+
+def count_of(dtype: str) -> int:
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+def width_of(columns: int, dtype: str) -> int:
+    return -(-columns // count_of(dtype)) * count_of(dtype)
+
+
+def guarded(size: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """An array of NaN within another, whose borders must stay as they are."""
+    whole = np.full(size + 2 * GUARD, np.nan, dtype)
+    whole[:GUARD] = whole[GUARD + size :] = 7
+    return whole[GUARD : GUARD + size], whole
+
+
+def assert_guarded(whole: np.ndarray) -> None:
+    np.testing.assert_array_equal(whole[:GUARD], 7)
+    np.testing.assert_array_equal(whole[-GUARD:], 7)
+
+
+def packed(w: np.ndarray) -> np.ndarray:
+    flat, whole = guarded(w.shape[0] * width_of(w.shape[1], w.dtype.name), w.dtype.name)
+    packing.pack(w, flat, count_of(w.dtype.name))
+    assert_guarded(whole)
+    return flat
+
+
+def padded_rows(rows: np.ndarray) -> np.ndarray:
+    wide = np.zeros((len(rows), width_of(rows.shape[1], rows.dtype.name)), rows.dtype)
+    wide[:, : rows.shape[1]] = rows
+    return wide
+
+
+@numba.njit
+def forward(x, flat, start, y):
+    count = lanes_of(x)
+    gemm.times_panels(
+        x.shape[0], x.shape[1], start.size // count, count, element(x, 0), x.shape[1], element(flat, 0),
+        element(start, 0), 0, element(y, 0), start.size,
+    )  # fmt: skip
+
+
+@numba.njit
+def add_gradient(x, dy, flat, top, bottom):
+    count = lanes_of(x)
+    gemm.add_transposed_product(
+        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
+        dy.shape[1], element(flat, 0), element(np.empty(x.shape[0] * NR_VECTORS * count, x.dtype), 0),
+    )  # fmt: skip
+
+
+@numba.njit
+def add_outer_product(x, dy, flat, top, bottom):
+    count = lanes_of(x)
+    gemm.add_outer_product(
+        top, bottom, x.size, dy.size // count, count, element(x, 0), element(dy, 0), element(flat, 0)
+    )  # fmt: skip
+
+
+@numba.njit
+def few_rows_back(dy, columns, flat, zeros, scratch, dx, inner):
+    gemm.times_transposed_panels(
+        dy.shape[0], inner, columns, lanes_of(dx), element(dy, 0), dy.shape[1], element(flat, 0), element(dx, 0),
+        dx.shape[1], element(zeros, 0), scratch,
+    )  # fmt: skip
+
+
+@numba.njit
+def row_back(dy, flat, dx, inner):
+    count = lanes_of(dx)
+    gemm.row_times_transposed_panels(
+        inner, dy.size // count, count, element(dy, 0), element(flat, 0), element(dx, 0), dx.size
+    )  # fmt: skip
+
+
+def tolerance(dtype: str, length: int) -> float:
+    """Of standard normal terms: their sum's size times the walk of its roundings."""
+    return 8 * np.finfo(dtype).eps * (1 + length)
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("inner", INNER)
+def test_packing_and_back(inner: int, columns: int, dtype: str, rng: np.random.Generator) -> None:
+    w = rng.standard_normal((inner, columns)).astype(dtype)
+    flat, count = packed(w), count_of(dtype)
+    assert np.count_nonzero(flat) == w.size, "padding is zero"
+    back = np.empty_like(w)
+    packing.unpack(flat, back, count)
+    np.testing.assert_array_equal(back, w)
+    expected = packed(np.ascontiguousarray(w.T))
+    turned, whole = guarded(expected.size, dtype)
+    packing.transpose_panels(flat, inner, columns, turned, count)
+    assert_guarded(whole)
+    np.testing.assert_array_equal(turned, expected)
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("inner", INNER)
+def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator) -> None:
+    for rows in ROWS:
+        x, dy = rng.standard_normal((rows, inner)).astype(dtype), rng.standard_normal((rows, columns)).astype(dtype)
+        w, b = rng.standard_normal((inner, columns)).astype(dtype), rng.standard_normal(columns).astype(dtype)
+        flat, width = packed(w), width_of(columns, dtype)
+
+        y, whole = guarded(rows * width, dtype)
+        forward(x, flat, padded_rows(b[None])[0], y)
+        assert_guarded(whole)
+        expected = x.astype("float64") @ w + b
+        np.testing.assert_allclose(y.reshape(rows, width)[:, :columns], expected, atol=tolerance(dtype, inner))
+        np.testing.assert_array_equal(y.reshape(rows, width)[:, columns:], 0)
+
+        total, whole = guarded(flat.size, dtype)
+        total[:] = flat
+        middle = inner // 2 // MR * MR
+        add_gradient(x, padded_rows(dy), total, 0, middle)
+        add_gradient(x, padded_rows(dy), total, middle, inner)
+        assert_guarded(whole)
+        found = np.empty_like(w)
+        packing.unpack(total, found, count_of(dtype))
+        np.testing.assert_allclose(found, w + x.astype("float64").T @ dy, atol=tolerance(dtype, rows))
+
+        dx, whole = guarded(rows * width_of(inner, dtype), dtype)
+        scratch = np.full(8192, np.nan, dtype)
+        zeros = np.zeros(64, dtype)
+        few_rows_back(padded_rows(dy), columns, flat, zeros, scratch, dx.reshape(rows, -1), inner)
+        assert_guarded(whole)
+        expected = dy.astype("float64") @ w.T
+        np.testing.assert_allclose(dx.reshape(rows, -1)[:, :inner], expected, atol=tolerance(dtype, columns))
+
+        dx, whole = guarded(width_of(inner, dtype), dtype)
+        dx[:] = np.nan
+        row_back(padded_rows(dy)[0], flat, dx, inner)
+        assert_guarded(whole)
+        np.testing.assert_allclose(dx[:inner], expected[0], atol=tolerance(dtype, columns))
+        np.testing.assert_array_equal(dx[inner:], 0)
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
+    a, dy = rng.standard_normal(33).astype(dtype), rng.standard_normal(columns).astype(dtype)
+    a[rng.permutation(33)[:25]] = 0
+    w = rng.standard_normal((33, columns)).astype(dtype)
+    w[a == 0] = np.nan  # which only a row that is left out can stay: nothing was added, and nothing read
+    flat = packed(w)
+    total, whole = guarded(flat.size, dtype)
+    total[:] = flat
+    add_outer_product(a, padded_rows(dy[None])[0], total, 0, 16)
+    add_outer_product(a, padded_rows(dy[None])[0], total, 16, 33)
+    assert_guarded(whole)
+    found = np.empty_like(w)
+    packing.unpack(total, found, count_of(dtype))
+    np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
+
+
+def test_outer_product_of_more_rows_than_are_written_down_at_once(dtype: str, rng: np.random.Generator) -> None:
+    a, dy = rng.standard_normal(2500).astype(dtype), rng.standard_normal(3).astype(dtype)
+    a[rng.permutation(2500)[:2000]] = 0
+    a[1030] = np.nan
+    w = rng.standard_normal((2500, 3)).astype(dtype)
+    flat = packed(w)
+    add_outer_product(a, padded_rows(dy[None])[0], flat, 0, 2500)
+    found = np.empty_like(w)
+    packing.unpack(flat, found, count_of(dtype))
+    np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_zero_times_what_is_not_finite_is_nan(number: float, dtype: str) -> None:
+    a, dy, w = np.zeros(40, dtype), np.ones(3, dtype), np.ones((40, 3), dtype)
+    a[7], dy[1] = 1, number
+    flat = packed(w)
+    add_outer_product(a, padded_rows(dy[None])[0], flat, 0, 40)
+    found = np.empty_like(w)
+    packing.unpack(flat, found, count_of(dtype))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(found, w + np.outer(a, dy))
+
+
+def test_few_rows_back_in_several_blocks(dtype: str, rng: np.random.Generator) -> None:
+    """More inputs than a block of the scratch holds."""
+    dy, w = rng.standard_normal((5, 20)).astype(dtype), rng.standard_normal((1300, 20)).astype(dtype)
+    dx, whole = guarded(5 * width_of(1300, dtype), dtype)
+    few_rows_back(padded_rows(dy), 20, packed(w), np.zeros(64, dtype), np.empty(8192, dtype), dx.reshape(5, -1), 1300)
+    assert_guarded(whole)
+    np.testing.assert_allclose(dx.reshape(5, -1)[:, :1300], dy.astype("float64") @ w.T, atol=tolerance(dtype, 20))
+    row_back(padded_rows(dy)[0], packed(w), dx[: width_of(1300, dtype)], 1300)
+    np.testing.assert_allclose(dx[:1300], dy[0].astype("float64") @ w.T, atol=tolerance(dtype, 20))
+
+
+@pytest.mark.skipif(VECTOR_BYTES == 16, reason="no wide registers")
+def test_micro_kernel_uses_fused_products_of_whole_registers() -> None:
+    x = np.zeros((MR, 8), np.float32)
+    width = NR_VECTORS * count_of("float32")
+    forward(x, np.zeros(8 * width, np.float32), np.zeros(width, np.float32), np.zeros(MR * width, np.float32))
+    register = {32: "%ymm", 64: "%zmm"}[VECTOR_BYTES]
+    lines = "".join(forward.inspect_asm().values()).splitlines()
+    assert sum("vfmadd" in line and "ps" in line and register in line for line in lines) >= MR * NR_VECTORS
+
+
+def test_nan_and_infinity_pass_through(dtype: str) -> None:
+    x = np.array([[np.nan, 1.0], [np.inf, 1.0], [1.0, 1.0]], dtype)
+    w = np.ones((2, 3), dtype)
+    y = np.zeros((3, width_of(3, dtype)), dtype)
+    forward(x, packed(w), np.zeros(width_of(3, dtype), dtype), y.reshape(-1))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(y[:, :3], x @ w)

@@ -1,0 +1,145 @@
+"""Products with inputs of which many are zero: the list names what is not, and nothing else is read."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
+from fastnn.linalg import layout, packing, sparse_inputs
+
+ROWS = [1, MR - 1, MR, MR + 1, 5 * MR + 3, 64]
+GUARD = 64
+
+
+@numba.njit
+def list_of(x, places):
+    sparse_inputs.find_active_columns(
+        x.shape[0], x.shape[1], lanes_of(x), element(x, 0), x.shape[1], element(places, 0)
+    )
+
+
+@numba.njit
+def forward(x, flat, bias, c, places, listing):
+    count = lanes_of(x)
+    sparse_inputs.sparse_forward(
+        x.shape[0], x.shape[1], c.shape[1] // count, count, element(x, 0), x.shape[1], element(flat, 0),
+        element(bias, 0), element(c, 0), c.shape[1], element(places, 0), listing,
+    )  # fmt: skip
+
+
+@numba.njit
+def add_gradient(x, dy, flat, top, bottom, places, listing):
+    count = lanes_of(x)
+    sparse_inputs.sparse_gradient(
+        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
+        dy.shape[1], element(flat, 0), element(places, 0), listing,
+    )  # fmt: skip
+
+
+def count_of(dtype: str) -> int:
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+def guarded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A copy within another array, whose borders must stay as they are."""
+    whole = np.full(values.size + 2 * GUARD, 7, values.dtype)
+    whole[GUARD:-GUARD] = values.ravel()
+    return whole[GUARD:-GUARD].reshape(values.shape), whole
+
+
+def assert_guarded(whole: np.ndarray) -> None:
+    np.testing.assert_array_equal(whole[:GUARD], 7)
+    np.testing.assert_array_equal(whole[-GUARD:], 7)
+
+
+def rows_with_zeros(shape: tuple[int, int], dtype: str, rng: np.random.Generator, share: float = 0.6) -> np.ndarray:
+    """Zeros of both signs: that share of each part's columns, and some of the other elements."""
+    x = rng.standard_normal(shape).astype(dtype)
+    x[rng.random(shape) < 0.3] = -0.0
+    for first in range(0, shape[0], MR):
+        x[first : first + MR, rng.random(shape[1]) < share] *= 0
+    return x
+
+
+def listed_rows(x: np.ndarray) -> np.ndarray:
+    places, whole = guarded(np.full(sparse_inputs.list_size(len(x), x.shape[1]), -1, np.int32))
+    list_of(x, places)
+    assert_guarded(whole)
+    return places
+
+
+def packed(w: np.ndarray) -> np.ndarray:
+    flat = np.zeros(w.shape[0] * packing.padded(w.shape[1], count_of(w.dtype)), w.dtype)
+    packing.pack(w, flat, count_of(w.dtype))
+    return flat
+
+
+def padded_rows(a: np.ndarray) -> np.ndarray:
+    rows = np.zeros((len(a), packing.padded(a.shape[1], count_of(a.dtype))), a.dtype)
+    rows[:, : a.shape[1]] = a
+    return rows
+
+
+def tolerance(dtype: str, length: int) -> float:
+    """Of standard normal terms: their sum's size times the walk of its roundings."""
+    return 8 * np.finfo(dtype).eps * (1 + length)
+
+
+@pytest.mark.parametrize("inner", [1, 7, 16, 33, 100])
+@pytest.mark.parametrize("m", ROWS)
+def test_list_names_what_is_not_zero(m: int, inner: int, dtype: str, rng: np.random.Generator) -> None:
+    x = rows_with_zeros((m, inner), dtype, rng)
+    x[-1, -1] = np.nan
+    found = listed_rows(x)
+    expected = [np.flatnonzero(x[r : r + MR].any(axis=0)) for r in range(0, m - MR + 1, MR)]
+    room = len(found[32:]) // max(1, len(expected))
+    for part, columns in enumerate(expected):
+        assert found[1 + part] == len(columns)
+        np.testing.assert_array_equal(found[32 + part * room :][: len(columns)], columns)
+    named = sum(map(len, expected))
+    assert found[0] == (len(expected) > 0 and 4 * named <= 3 * inner * len(expected))
+
+
+@pytest.mark.parametrize("vectors", range(1, NR_VECTORS + 3))
+@pytest.mark.parametrize("m", ROWS[2:])
+def test_products(m: int, vectors: int, dtype: str, rng: np.random.Generator) -> None:
+    inner, columns = 45, vectors * count_of(dtype) - 1
+    x = rows_with_zeros((m, inner), dtype, rng)
+    x[:, 5:20] = 0
+    w, bias = rng.standard_normal((inner, columns)).astype(dtype), rng.standard_normal(columns).astype(dtype)
+    dy = rng.standard_normal((m, columns)).astype(dtype)
+    places, listing = listed_rows(x), np.array([sparse_inputs.ALWAYS, *sparse_inputs.addresses(np.dtype(dtype).type)])
+    expected = x.astype("float64") @ w + bias
+    if m % MR == 0:
+        w[5:20] = np.nan  # which is not read
+    c, whole = guarded(np.full((m, vectors * count_of(dtype)), np.nan, dtype))
+    forward(x, packed(w), padded_rows(bias[None])[0], c, places, listing)
+    assert_guarded(whole)
+    np.testing.assert_allclose(c[:, :columns], expected, rtol=0, atol=tolerance(dtype, inner))
+
+    flat, whole = guarded(packed(w))
+    for top, bottom in ((0, 8), (8, 24), (24, 24), (24, inner)):
+        add_gradient(x, padded_rows(dy), flat, top, bottom, places, listing)
+    assert_guarded(whole)
+    total = np.empty_like(w)
+    packing.unpack(flat, total, count_of(dtype))
+    np.testing.assert_allclose(total, w + x.T.astype("float64") @ dy, rtol=0, atol=tolerance(dtype, m))
+
+
+def test_what_is_worth_a_list(dtype: str, rng: np.random.Generator) -> None:
+    lanes, sizes = count_of(dtype), np.array([20, 40])
+    w = rng.standard_normal(layout.layer_size(20, 40, lanes)).astype(dtype)
+    x = np.zeros((MR, 20), dtype)
+    x[:, :10] = 1
+    assert sparse_inputs.sparsity_of(x, sizes, w, lanes) == sparse_inputs.ALWAYS
+    assert sparse_inputs.sparsity_of(x[1:], sizes, w, lanes) == sparse_inputs.NEVER, "no part is full"
+    assert sparse_inputs.sparsity_of(np.ones_like(x), sizes, w, lanes) == sparse_inputs.NEVER
+    for number in (np.nan, np.inf, -np.inf):
+        w[19 * lanes] = number
+        assert sparse_inputs.sparsity_of(x, sizes, w, lanes) == sparse_inputs.GRADIENT
+    whole = np.zeros((MR, 5 * lanes), dtype)
+    assert sparse_inputs.sparsity_of(whole, np.array([5 * lanes, 1]), w, lanes) == sparse_inputs.NEVER, (
+        "there is no panel"
+    )
