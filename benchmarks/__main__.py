@@ -19,6 +19,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
+from benchmarks.output import tolerant_output
 from benchmarks.peers import PEERS
 from benchmarks.results import Results, ResultsError
 from benchmarks.rows import IMAGES, images, on_images, read
@@ -41,13 +42,14 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
-    chosen = parser().parse_args(typed)
-    command = {"report": _report, "compare": _compare, "headline": _headline, None: _run}[chosen.command]
-    try:
-        return command(chosen, typed)
-    except (UsageError, ResultsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with tolerant_output():
+        chosen = parser().parse_args(typed)
+        command = {"report": _report, "compare": _compare, "headline": _headline, None: _run}[chosen.command]
+        try:
+            return command(chosen, typed)
+        except (UsageError, ResultsError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
 
 
 def parser() -> argparse.ArgumentParser:
@@ -136,8 +138,9 @@ def _show(results: Results, out: Path) -> None:
     from benchmarks.report import render
     from benchmarks.report.table import print_table
 
+    paths = render(results, out)
     print_table(results, Console())
-    for path in render(results, out):
+    for path in paths:
         print(path)
 
 

@@ -77,7 +77,9 @@ def test_csv_reads_back(frame, tmp_path):
 
 def test_a_csv_file_does_not_show_the_last_digits_of_a_number(tmp_path):
     """They depend on the CPU; a count has none to lose."""
-    exact = pd.DataFrame({"name": ["a", "b", "c"], "ratio": [1.1, 2e-9 / 3, np.nan], "bytes": [12345678.0, 0.0, np.nan]})
+    exact = pd.DataFrame(
+        {"name": ["a", "b", "c"], "ratio": [1.1, 2e-9 / 3, np.nan], "bytes": [12345678.0, 0.0, np.nan]}
+    )
     write_csv(exact, tmp_path / "exact.csv")
     write_csv(exact.assign(ratio=np.nextafter(exact["ratio"], 9)), tmp_path / "off.csv")
     assert (tmp_path / "exact.csv").read_text() == "name,ratio,bytes\na,1.1,12345678.0\nb,6.66667e-10,0.0\nc,,\n"
