@@ -1,7 +1,7 @@
 """python -m benchmarks: run the race and write the report; render, compare and quote what was measured.
 
 Exit status: 0 done; 1 fastnn was wrong or lost on a case, or `compare` found a regression; 2 unusable arguments or
-files; 130 interrupted by Ctrl-C (what was measured is written).
+files; 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (what was measured is written).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
+from benchmarks.interrupts import Interrupts
 from benchmarks.output import tolerant_output
 from benchmarks.peers import PEERS
 from benchmarks.results import Results, ResultsError
@@ -32,7 +33,6 @@ DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
 DEFAULT_OUT = Path("reports/latest")
 RESULTS_FILE = "results.json"
-INTERRUPTED = 130
 
 
 class UsageError(Exception):
@@ -42,14 +42,19 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
-    with tolerant_output():
+    with tolerant_output(), Interrupts().noted() as interrupts:
         chosen = parser().parse_args(typed)
-        command = {"report": _report, "compare": _compare, "headline": _headline, None: _run}[chosen.command]
         try:
-            return command(chosen, typed)
+            if chosen.command is None:
+                return _run(chosen, typed, interrupts)
+            with interrupts.raised():
+                return {"report": _report, "compare": _compare, "headline": _headline}[chosen.command](chosen)
         except (UsageError, ResultsError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return interrupts.exit_status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,36 +98,43 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _run(chosen: argparse.Namespace, typed: list[str]) -> int:
-    from benchmarks.run import run  # with fastnn and NumPy, which the other commands need not wait for
+def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:
+    with interrupts.raised():
+        from benchmarks.run import run  # with fastnn and NumPy, which the other commands need not wait for
 
-    out = _writable(chosen.out)
-    options, data = _options(chosen, typed)
-    results, interrupted = run(options, data)
-    results.save(out / RESULTS_FILE)
-    _show(results, out)
+        out = _writable(chosen.out)
+        options, data = _options(chosen, typed)
+    results, interrupted = run(options, data, interrupts.raised)
+    file = out / RESULTS_FILE
+    results.save(file)
+    try:
+        with interrupts.raised():
+            _show(results, out)
+    except KeyboardInterrupt:
+        print(f"interrupted: `python -m benchmarks report {file}` writes the report", file=sys.stderr)
+        return interrupts.exit_status
     if interrupted:
-        print(f"interrupted: what was measured is in {out / RESULTS_FILE}", file=sys.stderr)
-        return INTERRUPTED
+        print(f"interrupted: what was measured is in {file}", file=sys.stderr)
+        return interrupts.exit_status
     lost = [cell for cell in results.cells if cell.implementation == OWN and cell.status != "ok"]
     for cell in lost:
         print(f"error: fastnn {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}", file=sys.stderr)
     return 1 if lost else 0
 
 
-def _report(chosen: argparse.Namespace, typed: list[str]) -> int:
+def _report(chosen: argparse.Namespace) -> int:
     results = Results.load(chosen.results)
     _show(results, _writable(chosen.report_out or chosen.results.parent))
     return 0
 
 
-def _compare(chosen: argparse.Namespace, typed: list[str]) -> int:
+def _compare(chosen: argparse.Namespace) -> int:
     from benchmarks.report.compare import compare_files
 
     return compare_files(chosen.base, chosen.new, chosen.fail_if_slower, Console())
 
 
-def _headline(chosen: argparse.Namespace, typed: list[str]) -> int:
+def _headline(chosen: argparse.Namespace) -> int:
     from benchmarks.report.headline import HeadlineError, update_readme
 
     results = Results.load(chosen.results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,7 @@ def test_ctrl_c_writes_what_was_measured(
     bursts: list[int] = []
     monkeypatch.setattr(ProcessTransport, "request", interrupted)
     monkeypatch.setattr(cli, "OWN", "numpy")  # one worker is enough here
-    assert cli.main([*SMALL, "--batch-sizes", "1,64", "--out", str(tmp_path)]) == cli.INTERRUPTED
+    assert cli.main([*SMALL, "--batch-sizes", "1,64", "--out", str(tmp_path)]) == 128 + signal.SIGINT
     results = Results.load(tmp_path / "results.json")
     assert [cell.status for cell in results.cells] == ["ok", "interrupted"]
     assert "interrupted" in capsys.readouterr().err
@@ -185,7 +186,7 @@ def test_ctrl_c_before_the_first_case_is_no_crash_either(tmp_path: Path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ceilings, "measure", interrupt)
-    assert cli.main([*SMALL, "--batch-sizes", "1", "--out", str(tmp_path)]) == cli.INTERRUPTED
+    assert cli.main([*SMALL, "--batch-sizes", "1", "--out", str(tmp_path)]) == 128 + signal.SIGINT
     assert {cell.status for cell in Results.load(tmp_path / "results.json").cells} == {"interrupted"}
 
 
@@ -214,7 +215,7 @@ def test_a_fastnn_that_is_lost_fails_the_run(results: Results, tmp_path: Path, m
     document = results.to_json()
     broken = Results.load(_saved(document, tmp_path / "r.json"))
     next(cell for cell in broken.cells if cell.implementation == "fastnn").status = "wrong"
-    monkeypatch.setattr(run, "run", lambda options, data: (broken, False))
+    monkeypatch.setattr(run, "run", lambda options, data, interruptible: (broken, False))
     monkeypatch.setattr(cli, "_show", lambda results, out: None)
     assert cli.main([*SMALL, "--out", str(tmp_path / "out")]) == 1
     assert "fastnn wrong" in capsys.readouterr().err
