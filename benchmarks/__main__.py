@@ -23,11 +23,10 @@ from benchmarks.interrupts import Interrupts
 from benchmarks.output import tolerant_output
 from benchmarks.peers import PEERS
 from benchmarks.results import Results, ResultsError
-from benchmarks.rows import IMAGES, images, on_images, read
+from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, images, on_images, read
 from fastnn.datasets import DatasetError
 
 OWN = "fastnn"
-DATA = ("auto", *IMAGES)
 # Operations of a step: the widest model takes half a second on the largest batch, and a run of minutes goes without.
 DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
@@ -77,12 +76,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
     whole.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
     whole.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    whole.add_argument(
-        "--data",
-        choices=DATA,
-        default="auto",
-        help="for the models of images; auto: mnist where it is at hand, digits elsewhere; standardized: no zeros",
-    )
+    whole.add_argument("--data", choices=CHOICES, default="auto", help=DATA_HELP)
     whole.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser("report", help="render a results file again")

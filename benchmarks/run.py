@@ -24,6 +24,7 @@ from benchmarks.cases import Case, Model, grid
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
+from benchmarks.report import conditions
 from benchmarks.results import Results
 from benchmarks.transport import Transport, start_worker
 from benchmarks.verify import SLOW_FLOPS, SLOW_PARAMETERS, SLOW_STEPS, STEPS, Expectation, expect
@@ -68,7 +69,7 @@ def run(
         fastnn_version=fastnn.__version__,
         machine=machine.machine_info(),
         commit=machine.commit_info(),
-        conditions=_conditions(options),
+        conditions=_conditions(options, data),
         cells=unreached(cases, options.peers),
     )
     total = (
@@ -102,6 +103,7 @@ def _measure(
     shown: Progress,
 ) -> bool:
     """Fill `results`, part by part; whether the race was interrupted. `folder` is for temporary files."""
+    shown.done(f"data: {conditions.data_with_zeros(results)}")
     path = rows.save(folder, data)
     _ceilings(results, options, shown)
     _startups(results, options, path, folder, shown)
@@ -137,10 +139,11 @@ def expectations(data: Mapping[str, rows.Rows]) -> Callable[[Case, Formulation],
     return expected
 
 
-def _conditions(options: Options) -> dict[str, Any]:
+def _conditions(options: Options, data: Mapping[str, rows.Rows]) -> dict[str, Any]:
     return {
         "command": options.command,
         "data": list(dict.fromkeys(model.data for model in options.models)),
+        "zeros": {name: rows.zeros(x) for name, (x, _) in data.items()},
         "plan": asdict(options.plan),
         "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations "
         f"or updates over {SLOW_PARAMETERS:.0e} parameters",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -134,6 +135,8 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
         assert 1e-7 < min(cell.samples) < max(cell.samples) < 1
         assert 0 < cell.max_error < 1
     assert results.conditions["data"] == ["digits"]
+    assert re.fullmatch(r"\d\d% of inputs zero", results.conditions["zeros"]["digits"])
+    assert f"data: digits ({results.conditions['zeros']['digits']})" in (out / "report.md").read_text()
     assert {cell.data for cell in results.cells} == {"digits"}
     assert results.conditions["command"].startswith("python -m benchmarks --data digits")
     assert (len(results.ceilings), len(results.startups)) == (1, 2)
@@ -148,6 +151,7 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert "64-50-10 sigmoid SGD" in captured.out
     assert "64-50-10-sigmoid-sgd/b64/float32/t1" in captured.err
+    assert "data: digits (" in captured.err
 
     again = tmp_path / "again"
     assert cli.main(["report", str(out / "results.json"), "--out", str(again)]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +60,24 @@ def test_data_sets_lie_side_by_side(tmp_path: Path):
     for name, (x, t) in data.items():
         np.testing.assert_array_equal(rows.load(folder, name)[0], x)
         np.testing.assert_array_equal(rows.load(folder, name)[1], t)
+
+
+def test_how_much_of_the_data_is_zero_is_said_in_words():
+    x = np.ones((10, 10), np.float32)
+    assert rows.zeros(x) == "no input zero"
+    x[:4, 0] = 0
+    assert rows.zeros(x) == "4% of inputs zero"
+
+
+@pytest.mark.parametrize("data", ["digits", "mnist-standardized"])
+def test_the_pytest_suite_says_which_data_it_times(data: str):
+    """Its training steps are those of `python -m benchmarks`, on the data of the same option."""
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "benchmarks/test_train_step.py", "--collect-only", "--data", data],
+        cwd=Path(rows.__file__).parents[1],
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert f"benchmarks: training steps on {data} and pima (see --data)" in collected
+    for model in MODELS:
+        assert f"{rows.on_images(model, data).name}/b32/float32/t1" in collected
