@@ -21,7 +21,7 @@ from benchmarks import machine
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
 from benchmarks.interrupts import Interrupts
 from benchmarks.output import tolerant_output
-from benchmarks.peers import PEERS
+from benchmarks.peers import BASELINE, PEERS
 from benchmarks.results import Results, ResultsError
 from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, images, on_images, read
 from fastnn.datasets import DatasetError
@@ -31,6 +31,7 @@ OWN = "fastnn"
 DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
 DEFAULT_OUT = Path("reports/latest")
+PATHS = ("--out", "--baseline")  # options that take one
 RESULTS_FILE = "results.json"
 
 
@@ -73,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
         help=f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
     )
     whole.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
+    whole.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help=f"another checkout, whose fastnn takes part in the race of steps as {BASELINE.id}, without single calls "
+        "and sweeps; with --peers fastnn it is the only peer",
+    )
     whole.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
     whole.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
     whole.add_argument("--dtype", choices=("float32", "float64"), default="float32")
@@ -161,7 +169,9 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     threads = chosen.threads or ((1,) if chosen.quick else tuple(n for n in (1, 2) if n <= cpus))
     if max(threads) > cpus:
         raise UsageError(f"--threads: {max(threads)} is more than the {cpus} CPUs that this process may use")
-    peers = _known("--peers", chosen.peers or tuple(PEERS), PEERS)
+    baseline = _baseline(chosen.baseline)
+    besides = (BASELINE.id,) if baseline else ()
+    peers = _known("--peers", chosen.peers or tuple(PEERS), (*PEERS, *besides))
     plan = Plan()
     if chosen.quick:
         plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
@@ -174,21 +184,23 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
     models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
-    peers = tuple(dict.fromkeys((OWN, *peers)))
+    peers = tuple(dict.fromkeys((OWN, *besides, *peers)))
+    steps_alone = chosen.quick or baseline is not None
     options = Options(
-        command=" ".join(["python -m benchmarks", *_without_out(typed)]),
+        command=" ".join(["python -m benchmarks", *_without_paths(typed)]),
         models=models,
         batch_sizes=chosen.batch_sizes or (QUICK_BATCH_SIZES if chosen.quick else BATCH_SIZES),
         most_flops=_most_flops(chosen),
         threads=threads,
         dtype=chosen.dtype,
         peers=peers,
+        baseline=baseline,
         plan=plan,
         startup_peers=(OWN,) if chosen.quick else peers,
         startup_models=_one_of_each_kind(models) if chosen.full else models[:1],
-        calls=() if chosen.quick else tuple(catalogue.calls()),
-        error_dtypes=() if chosen.quick else catalogue.DTYPES,
-        sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
+        calls=() if steps_alone else tuple(catalogue.calls()),
+        error_dtypes=() if steps_alone else catalogue.DTYPES,
+        sweeps={} if steps_alone else scaling.sweeps(on, threads, chosen.dtype),
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
     try:
@@ -224,6 +236,14 @@ def _known(option: str, names: tuple[str, ...], known: Iterable[str]) -> tuple[s
     return names
 
 
+def _baseline(checkout: Path | None) -> Path | None:
+    if checkout is not None and not (checkout / "fastnn" / "__init__.py").is_file():
+        raise UsageError(
+            f"--baseline: got {checkout}, expected a checkout of this repository: no fastnn/__init__.py there"
+        )
+    return checkout
+
+
 def _writable(out: Path) -> Path:
     """The folder, made if need be: better found out before the race than after it."""
     try:
@@ -235,13 +255,13 @@ def _writable(out: Path) -> Path:
     return out
 
 
-def _without_out(typed: list[str]) -> list[str]:
-    """The arguments but for `--out DIR`, which may tell a user's name."""
+def _without_paths(typed: list[str]) -> list[str]:
+    """The arguments but for options with paths, which may tell a user's name."""
     kept, skip = [], False
     for word in typed:
-        if not skip and word != "--out" and not word.startswith("--out="):
+        if not skip and word.split("=")[0] not in PATHS:
             kept.append(word)
-        skip = word == "--out"
+        skip = word in PATHS
     return kept
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.initializers import initial_weights
-
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
 QUICK_BATCH_SIZES = (1, 32, 512)
 
@@ -60,6 +58,8 @@ class Model:
 
     def initial_weights(self, dtype: str, seed: int = 0) -> list[NDArray]:
         """[w1, b1, w2, b2, ...], as `fastnn.MLP` begins."""
+        from fastnn.initializers import initial_weights  # here: a worker imports what its own peer needs, and no more
+
         return initial_weights(self.sizes, "he" if self.activation == "relu" else "xavier", seed, dtype)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import POOL_ROWS, Model
-from fastnn import datasets
 
 # What `--data` takes, of `python -m benchmarks` and of `pytest benchmarks/`, and what it means.
 DATA_HELP = (
@@ -31,6 +30,8 @@ Rows = tuple[NDArray, NDArray]  # x (n, i) float32, labels (n,) int64
 
 def images(wanted: str) -> str:
     """The image set that `--data` means: "auto" is mnist where it is at hand, digits elsewhere."""
+    from fastnn import datasets  # here: the workers, which only `load`, import what their own peer needs
+
     if wanted != "auto":
         return wanted
     return "mnist" if datasets.available("mnist") else "digits"
@@ -47,6 +48,8 @@ def read(models: Iterable[Model]) -> dict[str, Rows]:
 
 
 def _read(name: str) -> Rows:
+    from fastnn import datasets
+
     x, t = datasets.load(name.removesuffix("-standardized"))[0]
     return ((x - x.mean()) / x.std(), t) if name.endswith("-standardized") else scaled(x, t)
 

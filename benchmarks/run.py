@@ -21,6 +21,7 @@ from benchmarks.calls import measure as calls
 from benchmarks.calls.catalogue import Call
 from benchmarks.calls.catalogue import Plan as CallPlan
 from benchmarks.cases import Case, Model, grid
+from benchmarks.peers import BASELINE
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
@@ -45,6 +46,7 @@ class Options:
     threads: tuple[int, ...]
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
+    baseline: Path | None  # the checkout of the peer `BASELINE`, if it takes part
     plan: Plan
     startup_peers: tuple[str, ...]
     startup_models: tuple[Model, ...]
@@ -110,7 +112,7 @@ def _measure(
     caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in options.peers}
 
     def start(peer: str, threads: int) -> Transport:
-        return start_worker(peer, threads, startup.cache_environment(caches[peer]))
+        return _starter(options)(peer, threads, startup.cache_environment(caches[peer]))
 
     race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
     results.cells = race.run(cases)
@@ -144,6 +146,7 @@ def _conditions(options: Options, data: Mapping[str, rows.Rows]) -> dict[str, An
         "command": options.command,
         "data": list(dict.fromkeys(model.data for model in options.models)),
         "zeros": {name: rows.zeros(x) for name, (x, _) in data.items()},
+        "baseline": machine.commit_info(options.baseline) if options.baseline else {},
         "plan": asdict(options.plan),
         "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations "
         f"or updates over {SLOW_PARAMETERS:.0e} parameters",
@@ -169,9 +172,19 @@ def _startups(results: Results, options: Options, path: str, folder: Path, shown
         case = Case(model, STARTUP_BATCH_SIZE, options.dtype, threads=1)
         for peer in options.startup_peers:
             shown.doing(f"start-up of {peer}, {model.name}")
-            results.startups.append(startup.measure(peer, case, path, start_worker, _caches(folder, peer, model)))
+            caches = _caches(folder, peer, model)
+            results.startups.append(startup.measure(peer, case, path, _starter(options), caches))
             shown.advance(STARTUP_UNITS)
         shown.done(f"start-up times, {model.name}")
+
+
+def _starter(options: Options) -> startup.StartWorker:
+    """Starts workers, the baseline's on the code of its own checkout."""
+
+    def start(peer: str, threads: int, environment: Mapping[str, str]) -> Transport:
+        return start_worker(peer, threads, environment, options.baseline if peer == BASELINE.id else None)
+
+    return start
 
 
 def _caches(folder: Path, peer: str, model: Model) -> Path:

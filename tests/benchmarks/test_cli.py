@@ -28,6 +28,8 @@ SMALL = ["--data", "digits", "--models", "64-50-10-sigmoid-sgd", "--threads", "1
         (["--peers", "numpy,tensorflow"], ["tensorflow", *PEERS]),
         (["--models", "784-5-10-sigmoid-sgd"], ["784-5-10-sigmoid-sgd", *(model.name for model in MODELS)]),
         (["--threads", "4096"], ["4096", "CPUs"]),
+        (["--peers", "fastnn-baseline"], ["unknown fastnn-baseline", *PEERS]),
+        (["--baseline", "no-such-folder"], ["--baseline", "no-such-folder", "checkout"]),
         (["report", "no-such-file.json"], ["no-such-file.json"]),
         (["compare", "no-such-file.json", "nor-this.json"], ["no-such-file.json"]),
     ],
@@ -112,6 +114,16 @@ def test_the_command_is_kept_without_where_it_wrote():
     assert "ann" not in options("--out=/home/ann/x").command
 
 
+def test_a_baseline_takes_part_in_the_race_of_steps_and_may_be_the_only_peer(checkout: Path):
+    chosen = options("--baseline", str(checkout))
+    assert chosen.peers == ("fastnn", "fastnn-baseline", *list(PEERS)[1:])
+    assert (chosen.calls, chosen.sweeps, chosen.error_dtypes) == ((), {}, ())
+    assert chosen.plan == options().plan
+    assert str(checkout) not in chosen.command
+    for peers in ("fastnn", "fastnn-baseline"):
+        assert options("--baseline", str(checkout), "--peers", peers).peers == ("fastnn", "fastnn-baseline")
+
+
 @pytest.fixture
 def _short(monkeypatch: pytest.MonkeyPatch):
     """Without the parts that take seconds and are tested elsewhere."""
@@ -157,6 +169,20 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
     assert cli.main(["report", str(out / "results.json"), "--out", str(again)]) == 0
     assert (again / "report.md").read_text() == (out / "report.md").read_text()
     assert cli.main(["compare", str(out / "results.json"), str(out / "results.json"), "--fail-if-slower", "5"]) == 0
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_race_against_the_fastnn_of_another_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cli, "OWN", "numpy")  # which compiles nothing
+    arguments = [*SMALL, "--batch-sizes", "4", "--baseline", str(checkout), "--out", str(tmp_path / "out")]
+    assert cli.main(arguments) == 0
+    results = Results.load(tmp_path / "out" / "results.json")
+    assert [(cell.implementation, cell.status, cell.reason) for cell in results.cells] == [
+        ("numpy", "ok", ""),
+        ("fastnn-baseline", "ok", ""),
+    ]
+    assert (checkout / "fastnn" / "imported").exists()
+    assert str(checkout) not in (tmp_path / "out" / "results.json").read_text()
 
 
 @pytest.mark.usefixtures("_short")

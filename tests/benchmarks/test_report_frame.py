@@ -147,6 +147,14 @@ def test_fastest_peer_is_the_one_with_the_lowest_median(results):
         assert contest.peer.median == min(c.median for c in rivals if c.implementation != "fastnn")
 
 
+def test_a_baseline_is_the_fastest_peer_only_where_it_is_the_only_one(made_up):
+    alone = summarize(made_up(implementations=("fastnn", "fastnn-baseline"), threads=(1,)))
+    assert {contest.peer.implementation for contest in alone.fastest.contests} == {"fastnn-baseline"}
+    among = summarize(made_up(implementations=("fastnn", "fastnn-baseline", "numpy-notes"), threads=(1,)))
+    assert {contest.peer.implementation for contest in among.fastest.contests} == {"numpy-notes"}
+    assert any(said.startswith("Over 14 cases fastnn-baseline takes ") for said in sentences(among))
+
+
 def test_no_peer_at_all(made_up):
     summary = summarize(made_up(implementations=("fastnn",), batch_sizes=(1,)))
     assert "nothing can be compared" in sentences(summary)[0]

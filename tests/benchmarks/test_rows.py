@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import rows
 from benchmarks.cases import MODELS
+from fastnn import datasets
 
 PIMA = next(model for model in MODELS if model.data == "pima")
 
@@ -24,7 +25,7 @@ def test_models_of_images_go_where_the_images_are_and_others_stay():
 
 def test_auto_is_mnist_where_it_is_at_hand(monkeypatch: pytest.MonkeyPatch):
     for at_hand, expected in ((True, "mnist"), (False, "digits")):
-        monkeypatch.setattr(rows.datasets, "available", lambda name, found=at_hand: found)
+        monkeypatch.setattr(datasets, "available", lambda name, found=at_hand: found)
         assert rows.images("auto") == expected
         assert rows.images("mnist") == "mnist"
 
@@ -45,7 +46,7 @@ def test_every_data_set_fits_its_models_and_is_scaled():
 def test_standardized_images_have_no_zeros(monkeypatch: pytest.MonkeyPatch):
     x, t = np.zeros((4, 784), np.float32), np.arange(4)
     x[:, ::5] = 0.8
-    monkeypatch.setattr(rows.datasets, "load", lambda name: {"mnist": ((x, t), None)}[name])
+    monkeypatch.setattr(datasets, "load", lambda name: {"mnist": ((x, t), None)}[name])
     model = rows.on_images(MODELS[0], "mnist-standardized")
     read, labels = rows.read([model])["mnist-standardized"]
     assert read.dtype == np.float32
