@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine
-from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
+from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.interrupts import Interrupts
 from benchmarks.output import tolerant_output
 from benchmarks.peers import BASELINE, PEERS
@@ -66,7 +66,12 @@ def parser() -> argparse.ArgumentParser:
     size = whole.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
-    whole.add_argument("--models", type=_names, metavar="NAME,...", help=f"of {_listed(m.name for m in MODELS)}")
+    whole.add_argument(
+        "--models",
+        type=_names,
+        metavar="NAME,...",
+        help=f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
+    )
     whole.add_argument(
         "--batch-sizes",
         type=_counts,
@@ -218,7 +223,7 @@ def _most_flops(chosen: argparse.Namespace) -> float:
 
 def _models_by_name() -> dict[str, Model]:
     """Each model under the name that it has on each of the image sets."""
-    return {on_images(model, data).name: model for data in IMAGES for model in MODELS}
+    return {on_images(model, data).name: model for data in IMAGES for model in (*MODELS, TINY)}
 
 
 def _one_of_each_kind(models: Iterable[Model]) -> tuple[Model, ...]:

@@ -105,6 +105,7 @@ def test_rounds_are_exact_and_fastnn_always_runs():
     assert (chosen.plan.rounds, chosen.plan.min_rounds) == (5, 5)
     assert chosen.peers == ("fastnn", "numba", "numpy")
     assert [model.name for model in chosen.models] == ["64-50-10-sigmoid-sgd"]
+    assert [model.sizes for model in options("--models", "2-3-2-2-sigmoid-sgd").models] == [(2, 3, 2, 2)]
 
 
 def test_the_command_is_kept_without_where_it_wrote():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import rows
-from benchmarks.cases import MODELS
+from benchmarks.cases import MODELS, TINY, Case
 from fastnn import datasets
 
 PIMA = next(model for model in MODELS if model.data == "pima")
@@ -41,6 +41,13 @@ def test_every_data_set_fits_its_models_and_is_scaled():
     np.testing.assert_allclose(data["pima"][0].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(data["pima"][0].std(axis=0), 1, atol=1e-5)
     assert (data["digits"][0].min(), data["digits"][0].max()) == (0, 1)
+
+
+def test_a_model_with_few_inputs_takes_the_first_columns():
+    x, t = rows.read([TINY])["pima"]
+    batches = Case(TINY, 3).batches(x, t)
+    np.testing.assert_array_equal(batches[0][0], x[:3, :2])
+    assert batches[0][0].flags.c_contiguous
 
 
 def test_standardized_images_have_no_zeros(monkeypatch: pytest.MonkeyPatch):
