@@ -39,10 +39,11 @@ class UsageError(Exception):
     """What the user asked for is not to be had; the message says what is."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
+def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None = None) -> int:
+    """Run one command; the exit status. Signals are the caller's where no `interrupts` are given."""
+    interrupts = interrupts or Interrupts()
     typed = list(sys.argv[1:] if arguments is None else arguments)
-    with tolerant_output(), Interrupts().noted() as interrupts:
+    with tolerant_output():
         chosen = parser().parse_args(typed)
         try:
             if chosen.command is None:
@@ -293,4 +294,6 @@ def _listed(names: Iterable[object]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signals = Interrupts()
+    signals.install()
+    sys.exit(main(interrupts=signals))

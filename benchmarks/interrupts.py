@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # Seconds in which further signals mean the same request: impatient fingers; service managers that send two at once.
 SAME_REQUEST = 5.0
+RETRY = 0.01  # seconds
 
 
 class Interrupts:
@@ -27,15 +30,12 @@ class Interrupts:
         """128 + the number of the first signal, as shells count; that of Ctrl-C where none was noted."""
         return 128 + (self._first or signal.SIGINT)
 
-    @contextmanager
-    def noted(self) -> Iterator[Interrupts]:
-        """Signals are taken in here. One that was ignored before (`nohup`) is still ignored."""
-        with ExitStack() as stack:
-            if threading.current_thread() is threading.main_thread():
-                for number in SIGNALS:
-                    if signal.getsignal(number) != signal.SIG_IGN:
-                        stack.callback(signal.signal, number, signal.signal(number, self._take))
-            yield self
+    def install(self) -> None:
+        """From now on signals come here, to the end of the process; one that was ignored before (`nohup`) still is."""
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._take)
+        sys.unraisablehook = self._retry
 
     @contextmanager
     def raised(self) -> Iterator[None]:
@@ -57,3 +57,12 @@ class Interrupts:
         if self._raises:
             raise KeyboardInterrupt
         self._waits = True
+
+    def _retry(self, dropped: sys.UnraisableHookArgs) -> None:
+        """Python drops what a finalizer raises, and a signal may come in one: it comes again."""
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            self._last = -math.inf
+            # By a thread, a moment later: here it would be dropped again.
+            threading.Timer(RETRY, _thread.interrupt_main, (self._first,)).start()
+        else:
+            sys.__unraisablehook__(dropped)

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.interrupts import SAME_REQUEST, Interrupts
+from benchmarks.interrupts import SAME_REQUEST, SIGNALS, Interrupts
 from benchmarks.results import Results
 
 ROOT = Path(__file__).parents[2]
@@ -24,22 +25,36 @@ class Clock:
         return self.now
 
 
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def interrupts(clock: Clock) -> Iterator[Interrupts]:
+    """Installed; afterwards this process has its own handlers again."""
+    handlers, hook = {number: signal.getsignal(number) for number in SIGNALS}, sys.unraisablehook
+    made = Interrupts(clock)
+    made.install()
+    yield made
+    sys.unraisablehook = hook
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_each_signal_raises_where_work_is_done_and_is_noted_elsewhere(name: str):
+def test_each_signal_raises_where_work_is_done_and_is_noted_elsewhere(name: str, interrupts: Interrupts):
     number = getattr(signal, name, None)
     if number is None:
         pytest.skip("not on this system")
-    before = signal.getsignal(number)
-    with Interrupts().noted() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.raised():
-            signal.raise_signal(number)
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
         signal.raise_signal(number)
-        assert interrupts.exit_status == 128 + number
-    assert signal.getsignal(number) == before
+    signal.raise_signal(number)
+    assert interrupts.exit_status == 128 + number
 
 
-def test_further_signals_are_the_same_request_for_a_while():
-    clock, closed = Clock(), []
+def test_further_signals_are_the_same_request_for_a_while(interrupts: Interrupts, clock: Clock):
+    closed = []
 
     def work() -> None:
         try:
@@ -49,31 +64,47 @@ def test_further_signals_are_the_same_request_for_a_while():
             signal.raise_signal(signal.SIGTERM)
             closed.append("worker")
 
-    with Interrupts(clock).noted() as interrupts:
-        with pytest.raises(KeyboardInterrupt), interrupts.raised():
-            work()
-        assert closed
-        clock.now += SAME_REQUEST
-        with pytest.raises(KeyboardInterrupt), interrupts.raised():
-            signal.raise_signal(signal.SIGTERM)
-        assert interrupts.exit_status == 128 + signal.SIGINT
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
+        work()
+    assert closed
+    clock.now += SAME_REQUEST
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
+        signal.raise_signal(signal.SIGTERM)
+    assert interrupts.exit_status == 128 + signal.SIGINT
 
 
-def test_what_was_only_noted_raises_as_soon_as_something_may():
-    with Interrupts().noted() as interrupts:
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt), interrupts.raised():
-            pytest.fail("was to be interrupted at once")
-        with interrupts.raised():
-            pass
+def test_what_was_only_noted_raises_as_soon_as_something_may(interrupts: Interrupts):
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
+        pytest.fail("was to be interrupted at once")
+    with interrupts.raised():
+        pass
+
+
+def test_a_signal_that_comes_in_a_finalizer_is_not_lost(interrupts: Interrupts, capfd: pytest.CaptureFixture):
+    """Python prints and drops what a finalizer raises."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def work() -> None:
+        Finalized()
+        for _ in range(6000):
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
+        work()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
+@pytest.mark.usefixtures("interrupts")
 def test_what_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Interrupts().noted() as interrupts, interrupts.raised():
-            signal.raise_signal(signal.SIGHUP)
+        Interrupts().install()
+        signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -82,9 +113,12 @@ def test_what_nohup_ignores_stays_ignored():
 PROGRAM = """
 import sys
 from benchmarks import __main__ as cli, ceilings
+from benchmarks.interrupts import Interrupts
 from benchmarks.results import Ceiling
+interrupts = Interrupts()
+interrupts.install()
 ceilings.measure = lambda threads, dtype: Ceiling(threads, dtype, 1e11, 1e10)
-sys.exit(cli.main(["--quick", "--data", "digits", "--peers", "numpy", "--out", sys.argv[1]]))
+sys.exit(cli.main(["--quick", "--data", "digits", "--peers", "numpy", "--out", sys.argv[1]], interrupts))
 """
 
 
