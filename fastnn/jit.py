@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numba
-from numba.core import types
+from numba.core import sigutils, types
 from numba.extending import overload, register_jitable
 
 from fastnn.kernel_cache import SourceKeyedCache
@@ -63,6 +63,20 @@ def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[ty
     dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+def check_types(dispatcher: numba.core.dispatcher.Dispatcher, check: Callable[[Sequence[types.Type]], None]) -> None:
+    """Have `check` look at the argument types that `dispatcher` is to be compiled for.
+
+    What it raises reaches who calls the kernel from Python, and who compiles a function that calls it.
+    """
+    compile_for = dispatcher.compile
+
+    def checked(signature):
+        check(sigutils.normalize_signature(signature)[0])
+        return compile_for(signature)
+
+    dispatcher.compile = checked
 
 
 def _by_type_alone(dispatcher: numba.core.dispatcher.Dispatcher) -> numba.core.dispatcher.Dispatcher:

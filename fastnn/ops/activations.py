@@ -17,6 +17,7 @@ from fastnn.reference import activations as reference
     flops=lambda size: 3 * size,
     ulps=3,
     looped=True,
+    strided=True,
 )
 def sigmoid(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """1 / (1 + exp(-x)), as `torch.sigmoid`.
@@ -33,6 +34,7 @@ def sigmoid(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     ulps=2,
     magnitude=lambda dy, y: np.abs(dy * y) * (1 + np.abs(y)),
     looped=True,
+    strided=True,
 )
 def sigmoid_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dx = dy y (1 - y), where y = sigmoid(x).
@@ -49,6 +51,7 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None)
     flops=lambda size: size,
     ulps=3,
     looped=True,
+    strided=True,
 )
 def tanh(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """The hyperbolic tangent, as `torch.tanh`.
@@ -65,6 +68,7 @@ def tanh(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     ulps=2,
     magnitude=lambda dy, y: np.abs(dy) * (1 + np.abs(y)) ** 2,
     looped=True,
+    strided=True,
 )
 def tanh_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dx = dy (1 - y²), where y = tanh(x).
@@ -81,6 +85,7 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) ->
     flops=lambda size: size,
     ulps=0,
     looped=True,
+    strided=True,
 )
 def relu(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """max(x, 0), as `torch.relu`; NaN stays NaN.
@@ -96,6 +101,7 @@ def relu(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     flops=lambda size: size,
     ulps=0,
     looped=True,
+    strided=True,
 )
 def relu_backward(dy: ArrayLike, y: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dx = dy where y > 0, else 0, where y = relu(x); a NaN in y lets dy pass, as in PyTorch.

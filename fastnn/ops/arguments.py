@@ -24,6 +24,10 @@ class Array:
         """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised."""
         return checks.float_array(name, value, dtype)
 
+    def holds_labels(self, ndim: int) -> bool:
+        """Whether an array of so many dimensions holds integers, not floats."""
+        return False
+
     def value_check(self, name: str, like: NDArray, sizes: Mapping[str, int]) -> Callable[[NDArray], None] | None:
         """What each array of the shape and dtype of `like` must pass besides, once the dimensions are known."""
         return None
@@ -92,6 +96,9 @@ class Labels(Array):
 
     bound: str = "c"
 
+    def holds_labels(self, ndim):
+        return True
+
     def check(self, name, value, dtype):
         return checks.label_array(name, value)
 
@@ -107,6 +114,9 @@ class Labels(Array):
 @dataclass(frozen=True)
 class LabelsOrRows(Labels):
     """Labels (n,), or rows of target probabilities (n, c)."""
+
+    def holds_labels(self, ndim):
+        return ndim == 1
 
     def check(self, name, value, dtype):
         array = value if type(value) is np.ndarray else np.asarray(value)

@@ -11,9 +11,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastnn.jit import check_types
 from fastnn.ops.arguments import Array, Number
 from fastnn.ops.calling import public_function
 from fastnn.ops.declaration import Declaration
+from fastnn.ops.kernel_types import type_check
 from fastnn.ops.signature import Signature
 
 # Every public kernel by its name.
@@ -33,6 +35,7 @@ def declare(
     sum_length: Callable[..., int | tuple[int, ...]] = lambda: 0,
     magnitude: Callable[..., Any] | None = None,
     looped: bool = False,
+    strided: bool = False,
     in_place: tuple[str, ...] = (),
     may_be_empty: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -65,6 +68,7 @@ def declare(
             ulps=ulps,
             magnitude=magnitude,
             looped=looped,
+            strided=strided,
             in_place=in_place,
             may_be_empty=may_be_empty,
         )
@@ -72,6 +76,8 @@ def declare(
             raise ValueError(
                 f"{function.__name__}: `out` must be a parameter where arrays are returned, and only there"
             )
+        for compiled in filter(None, (kernel, parallel_kernel)):
+            check_types(compiled, type_check(declaration, compiled))
         DECLARED[declaration.name] = public_function(declaration, function)
         return DECLARED[declaration.name]
 

@@ -37,6 +37,7 @@ def _softmax_cross_entropy_magnitude(z: NDArray, t: NDArray) -> tuple[NDArray, N
     magnitude=lambda p, t, eps=0.0: (
         np.where(_rows(t, p.shape[1]) == 0, 0, _rows(t, p.shape[1]) * (1 + np.abs(np.log(p + eps)))).sum() / len(p)
     ),
+    strided=True,
 )
 def cross_entropy(p: ArrayLike, t: ArrayLike, *, eps: float = 0.0) -> np.floating:
     """-Σ t log(p + eps) / n: the mean cross-entropy of probabilities.

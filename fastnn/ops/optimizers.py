@@ -62,6 +62,7 @@ def _adam_magnitude(
     ulps=3,
     magnitude=_sgd_magnitude,
     looped=True,
+    strided=True,
     in_place=("w",),
 )
 def sgd_update(w: NDArray, g: NDArray, *, lr: float, weight_decay: float = 0.0) -> None:
@@ -83,6 +84,7 @@ def sgd_update(w: NDArray, g: NDArray, *, lr: float, weight_decay: float = 0.0) 
     ulps=4,
     magnitude=_momentum_magnitude,
     looped=True,
+    strided=True,
     in_place=("w", "velocity"),
 )
 def momentum_update(
