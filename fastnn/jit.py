@@ -18,6 +18,9 @@ _FUSED = {"contract"}
 # A sum may be added up in any order, so that its loop vectorises.
 _REORDERED = {"contract", "reassoc", "nsz"}
 
+# Whether NUMBA_DISABLE_JIT is set, as people do to debug their own code. Then `njit` returns the Python function.
+DISABLED = bool(numba.config.DISABLE_JIT)
+
 _COMPILED = {"error_model": "numpy", "nogil": True}
 
 
@@ -50,11 +53,15 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
+    if DISABLED:
+        return function
     return _cached(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)), function)
 
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel whose `prange` loops run on Numba's threads."""
+    if DISABLED:
+        return function
     return _cached(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function), function)
 
 
@@ -63,6 +70,11 @@ def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[ty
     dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+def entry_point(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> Callable:
+    """A kernel, compiled for arguments of these types, as Python calls it without finding out their types."""
+    return dispatcher if DISABLED else dispatcher.compile(arguments)
 
 
 def check_types(dispatcher: numba.core.dispatcher.Dispatcher, check: Callable[[Sequence[types.Type]], None]) -> None:

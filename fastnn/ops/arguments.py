@@ -20,9 +20,12 @@ STYLES = ("ordinary", "large", "tiny", "equal", "special")
 class Array:
     """An array argument. The base is an array of floats of any value."""
 
-    def check(self, name: str, value: Any, dtype: np.dtype | None) -> NDArray:
-        """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised."""
-        return checks.float_array(name, value, dtype)
+    def check(self, name: str, value: Any, dtype: np.dtype | None, like: str) -> NDArray:
+        """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised.
+
+        `like` says what has that `dtype`, for the message.
+        """
+        return checks.float_array(name, value, dtype, like)
 
     def holds_labels(self, ndim: int) -> bool:
         """Whether an array of so many dimensions holds integers, not floats."""
@@ -99,7 +102,7 @@ class Labels(Array):
     def holds_labels(self, ndim):
         return True
 
-    def check(self, name, value, dtype):
+    def check(self, name, value, dtype, like):
         return checks.label_array(name, value)
 
     def value_check(self, name, like, sizes):
@@ -118,12 +121,11 @@ class LabelsOrRows(Labels):
     def holds_labels(self, ndim):
         return ndim == 1
 
-    def check(self, name, value, dtype):
-        array = value if type(value) is np.ndarray else np.asarray(value)
-        return super().check(name, array, dtype) if array.ndim == 1 else checks.float_array(name, array, dtype)
+    def check(self, name, value, dtype, like):
+        return checks.label_array_or_rows(name, value, dtype, like)
 
     def value_check(self, name, like, sizes):
-        return super().value_check(name, like, sizes) if like.ndim == 1 else None
+        return super().value_check(name, like, sizes) if self.holds_labels(like.ndim) else None
 
     def draw(self, rng, shape, dtype, style, sizes):
         labels = super().draw(rng, shape[:1], dtype, style, sizes)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from fastnn.jit import check_types
+from fastnn.jit import DISABLED, check_types
 from fastnn.ops.arguments import Array, Number
 from fastnn.ops.calling import public_function
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.kernel_types import type_check
+from fastnn.ops.reference_kernel import reference_kernel
 from fastnn.ops.signature import Signature
 
 # Every public kernel by its name.
@@ -76,8 +78,11 @@ def declare(
             raise ValueError(
                 f"{function.__name__}: `out` must be a parameter where arrays are returned, and only there"
             )
-        for compiled in filter(None, (kernel, parallel_kernel)):
-            check_types(compiled, type_check(declaration, compiled))
+        if DISABLED:
+            declaration = replace(declaration, kernel=reference_kernel(declaration), parallel_kernel=None)
+        else:
+            for compiled in filter(None, (kernel, parallel_kernel)):
+                check_types(compiled, type_check(declaration, compiled))
         DECLARED[declaration.name] = public_function(declaration, function)
         return DECLARED[declaration.name]
 
