@@ -102,7 +102,12 @@ class _Arguments:
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """The arrays and the numbers in order; TypeError as for any Python function."""
         given = {name: value for name, value in keywords.items() if value is not _MISSING}
-        bound = self._parameters.bind(*args, **given)
+        try:
+            bound = self._parameters.bind(*args, **given)
+        except TypeError as error:
+            plain = [p.replace(annotation=p.empty) for p in self._parameters.parameters.values()]
+            call = f"{self._declaration.name}{inspect.Signature(plain)}"
+            raise TypeError(f"{self._declaration.name}: {error}; call it as {call}") from None
         bound.apply_defaults()
         values = tuple(bound.arguments.values())
         count = len(self._declaration.arrays)

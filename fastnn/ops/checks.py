@@ -215,10 +215,14 @@ def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low:
     if type(value) is float and low < value < high:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: got {value!r}, expected a number")
-    if not (low < value < high or (value == low and not open_low)):
+        raise TypeError(f"{name}: got {value!r}, expected a number, int or float")
+    try:
+        real = float(value)
+    except OverflowError:
+        real = np.inf
+    if not (low < real < high or (real == low and not open_low)):
         raise ValueError(f"{name}: got {value!r}, expected a number in {'(' if open_low else '['}{low:g}, {high:g})")
-    return float(value)
+    return real
 
 
 def count(name: str, value: Any, low: int = 1) -> int:
@@ -227,6 +231,8 @@ def count(name: str, value: Any, low: int = 1) -> int:
         raise TypeError(f"{name}: got {value!r}, expected an integer")
     if value < low:
         raise ValueError(f"{name}: got {value}, expected at least {low}")
+    if value >= 2**63:
+        raise ValueError(f"{name}: got {value}, expected less than 2**63")
     return int(value)
 
 

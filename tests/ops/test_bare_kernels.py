@@ -208,6 +208,12 @@ def test_contiguous_and_read_only_arrays_are_taken(name: str) -> None:
     call.run(DECLARED[name].kernel)
 
 
+def test_parallel_kernels_refuse_as_well() -> None:
+    x, w, b, y = (np.zeros(shape, np.float32) for shape in ((7, 5), (3, 5), (3,), (7, 3)))
+    with pytest.raises(numba.TypingError, match=r"^w: got array\(float32, 2d, F\), expected a C-contiguous array"):
+        DECLARED["affine_forward"].declaration.parallel_kernel(x, w.T, b, y, 2)
+
+
 def test_no_kernel_takes_the_address_in_a_strided_array() -> None:
     """Those that are not public either, whose argument types nothing else looks at."""
     with pytest.raises(numba.TypingError, match=r"array: got array\(float32, 2d, F\), expected a C-contiguous array"):
