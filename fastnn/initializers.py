@@ -22,7 +22,7 @@ def standard_deviation(init: str | float, inputs: int, outputs: int) -> float:
         return float(np.sqrt(2 / (inputs + outputs)))
     if init == "he":
         return float(np.sqrt(2 / inputs))
-    if isinstance(init, (int, float)) and not isinstance(init, bool) and 0 <= init < np.inf:
+    if isinstance(init, (int, float, np.integer, np.floating)) and not isinstance(init, bool) and 0 <= init < np.inf:
         return float(init)
     raise ValueError(f'init: got {init!r}, expected "xavier", "he" or a standard deviation of at least 0')
 
@@ -32,6 +32,8 @@ def initial_weights(sizes: Sequence[int], init: str | float, seed: int | None, d
 
     The draws are made in float64 in this order, so that both precisions start from the same numbers.
     """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise ValueError(f"seed: got {seed!r}, expected an integer of at least 0, or None")
     rng = np.random.default_rng(seed)
     weights: list[NDArray] = []
     for inputs, outputs in pairwise(sizes):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 
 import numba
-from numba.core import types
+from numba.core import sigutils, types
 from numba.extending import overload, register_jitable
 
 from fastnn.kernel_cache import SourceKeyedCache
@@ -18,6 +18,9 @@ _FUSED = {"contract"}
 
 # A sum may be added up in any order, so that its loop vectorises.
 _REORDERED = {"contract", "reassoc", "nsz"}
+
+# Whether NUMBA_DISABLE_JIT is set, as people do to debug their own code. Then `njit` returns the Python function.
+DISABLED = bool(numba.config.DISABLE_JIT)
 
 _COMPILED = {"error_model": "numpy", "nogil": True}
 
@@ -72,11 +75,15 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
+    if DISABLED:
+        return function
     return _cached(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)), function)
 
 
 def inner_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel that Python never calls: what that would take is not compiled."""
+    if DISABLED:
+        return function
     return _cached(
         _by_type_alone(
             numba.njit(fastmath=_FUSED, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMPILED)(function)
@@ -87,6 +94,8 @@ def inner_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel whose `prange` loops run on Numba's threads."""
+    if DISABLED:
+        return function
     return _cached(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function), function)
 
 
@@ -95,6 +104,25 @@ def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[ty
     dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+def entry_point(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> Callable:
+    """A kernel, compiled for arguments of these types, as Python calls it without finding out their types."""
+    return dispatcher if DISABLED else dispatcher.compile(arguments)
+
+
+def check_types(dispatcher: numba.core.dispatcher.Dispatcher, check: Callable[[Sequence[types.Type]], None]) -> None:
+    """Have `check` look at the argument types that `dispatcher` is to be compiled for.
+
+    What it raises reaches who calls the kernel from Python, and who compiles a function that calls it.
+    """
+    compile_for = dispatcher.compile
+
+    def checked(signature):
+        check(sigutils.normalize_signature(signature)[0])
+        return compile_for(signature)
+
+    dispatcher.compile = checked
 
 
 def _by_type_alone(dispatcher: numba.core.dispatcher.Dispatcher) -> numba.core.dispatcher.Dispatcher:

@@ -15,6 +15,7 @@ from fastnn.activations import Activation, find_activation
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
+from fastnn.jit import DISABLED
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
 from fastnn.linalg.layout import ParameterLayout
@@ -67,6 +68,8 @@ class MLP:
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
     ) -> None:
+        if DISABLED:
+            raise RuntimeError("NUMBA_DISABLE_JIT is set, and a net is all compiled code; unset it to build an MLP")
         widths = tuple(checks.count(f"sizes[{k}]", size) for k, size in enumerate(checks.sequence("sizes", sizes)))
         if len(widths) < 2:
             raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
@@ -193,7 +196,7 @@ class MLP:
         the range of the dtype; TypeError for what is no number.
         """
         shapes = self._layout.shapes
-        if len(weights) != len(shapes):
+        if len(checks.sequence("weights", weights)) != len(shapes):
             raise ValueError(f"weights: got {len(weights)} arrays, expected {len(shapes)}: w and b of each layer")
         arrays = [checks.converted(f"weights[{k}]", w, self.dtype) for k, w in enumerate(weights)]
         for k, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
@@ -225,28 +228,27 @@ class MLP:
 
     def _rows(self, x: ArrayLike) -> NDArray:
         if type(x) is np.ndarray and x.dtype is self._dtype and x.ndim == 2 and x.shape[1] == self._sizes[0]:
-            return checks.readable(x)
+            return checks.contiguous(x)
         rows = checks.float_array("x", x, self._dtype, ", the net's dtype")
         if rows.ndim != 2 or rows.shape[1] != self._sizes[0]:
             raise ValueError(f"x: got shape {rows.shape}, expected (n, {self._sizes[0]})")
-        return checks.readable(rows)
+        return checks.contiguous(rows)
 
     def _targets(self, t: Any, n: int) -> NDArray:
-        if type(t) is np.ndarray and t.dtype is _LABEL and t.shape == (n,) and self._loss.takes_labels:
-            return checks.readable(t)
-        array = np.asarray(t)
-        outputs = self._sizes[-1]
-        if self._loss.takes_labels and array.ndim == 1:
-            labels = checks.label_array("t", array)
-            if len(labels) != n:
-                raise ValueError(f"t: got {len(labels)} labels, expected {n}, one for each row of x")
-            return labels
-        targets = checks.float_array("t", array, self._dtype, ", the net's dtype")
+        labels_too, outputs = self._loss.takes_labels, self._sizes[-1]
+        if type(t) is np.ndarray and t.dtype is _LABEL and t.shape == (n,) and labels_too:
+            return checks.contiguous(t)
+        check = checks.label_array_or_rows if labels_too else checks.float_array
+        targets = check("t", t, self._dtype, ", the net's dtype")
+        if targets.dtype == _LABEL:
+            if len(targets) != n:
+                raise ValueError(f"t: got {len(targets)} labels, expected {n}, one for each row of x")
+            return targets
         if outputs == 1 and targets.shape == (n,):
             targets = targets.reshape(n, 1)
         if targets.shape != (n, outputs):
             raise ValueError(f"t: got shape {targets.shape}, expected ({n}, {outputs}), a row for each row of x")
-        return checks.readable(targets)
+        return checks.contiguous(targets)
 
     def _workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
@@ -263,7 +265,7 @@ class MLP:
     def _prepare(self, optimizer: Optimizer, workers: int, stores_gradients: bool, labels: bool) -> None:
         """Make the plan fit for a step with this optimizer, so many workers and such targets."""
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
+            raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
         target_dtype = _LABEL if labels else self._dtype
         gradients = workers * self._layout.size if stores_gradients else 0
         if (

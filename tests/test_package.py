@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "linalg": {"linalg", "intrinsics", "jit"},
     "kernels": {"kernels", "linalg", "intrinsics", "jit"},
     "step": {"step", "kernels", "linalg", "intrinsics", "jit"},
-    "ops": {"ops", "kernels", "linalg", "intrinsics", "reference", "sharing"},
+    "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "sharing"},
     "datasets": {"datasets", "cache_directory"},
     "initializers": set(),
     "alloc": set(),

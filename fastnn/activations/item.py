@@ -75,7 +75,7 @@ def activation(name: str, **parts: Any) -> Activation:
     """Declare an activation: register it under its name, and make its two public functions. See `Activation` for the
     parts."""
     item = ACTIVATIONS[name] = Activation(name, **parts)
-    forward, backward = loops.array_kernels(name, item.value, item.backward)
+    forward, backward = loops.array_kernels(name, item.value, item.backward, item.slope_of)
     declare(
         "()->()",
         kernel=forward,
@@ -83,10 +83,9 @@ def activation(name: str, **parts: Any) -> Activation:
         flops=lambda size: item.flops[0] * size,
         ulps=item.ulps[0],
         looped=True,
+        strided=True,
     )(stub(name, ("x",), _about_forward(item)))
     arrays = {"input": ("dy", "x"), "output": ("dy", "y"), "both": ("dy", "x", "y")}[item.slope_of]
-    if item.slope_of == "both":
-        backward = loops.array_backward_of_both(name, item.backward)
     declare(
         f"{','.join(['()'] * len(arrays))}->()",
         kernel=backward,
@@ -95,6 +94,7 @@ def activation(name: str, **parts: Any) -> Activation:
         ulps=item.ulps[1],
         magnitude=item.magnitude,
         looped=True,
+        strided=True,
     )(stub(f"{name}_backward", arrays, _about_backward(item, arrays)))
     return item
 

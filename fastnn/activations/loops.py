@@ -14,32 +14,32 @@ from fastnn.intrinsics import prefer_full_vectors
 from fastnn.jit import inner_kernel, kernel, named
 
 
-def array_kernels(name: str, value: Callable, backward: Callable) -> tuple[Dispatcher, Dispatcher]:
-    """The kernels (x, y), y ← value(x); and (dy, v, dx), dx ← backward(dy, v, v), v the input or output. Arrays of one
-    dimension."""
+def array_kernels(name: str, value: Callable, backward: Callable, slope_of: str) -> tuple[Dispatcher, Dispatcher]:
+    """The kernels (x, y), y ← value(x); and (dy, x, dx), (dy, y, dx) or (dy, x, y, dx), dx ← backward(dy, x, y). Arrays
+    of one dimension."""
 
     def forward(x, y):
         prefer_full_vectors()
         for k in range(x.size):
             y[k] = value(x[k])
 
-    def back(dy, v, dx):
+    def back_by_input(dy, x, dx):
         prefer_full_vectors()
-        for k in range(v.size):
-            dx[k] = backward(dy[k], v[k], v[k])
+        for k in range(x.size):
+            dx[k] = backward(dy[k], x[k], x[k])
 
-    return kernel(named(name, forward)), kernel(named(f"{name}_backward", back))
+    def back_by_output(dy, y, dx):
+        prefer_full_vectors()
+        for k in range(y.size):
+            dx[k] = backward(dy[k], y[k], y[k])
 
-
-def array_backward_of_both(name: str, backward: Callable) -> Dispatcher:
-    """The kernel (dy, x, y, dx), dx ← backward(dy, x, y)."""
-
-    def back(dy, x, y, dx):
+    def back_by_both(dy, x, y, dx):
         prefer_full_vectors()
         for k in range(y.size):
             dx[k] = backward(dy[k], x[k], y[k])
 
-    return kernel(named(f"{name}_backward", back))
+    back = {"input": back_by_input, "output": back_by_output, "both": back_by_both}[slope_of]
+    return kernel(named(name, forward)), kernel(named(f"{name}_backward", back))
 
 
 def step_kernels(name: str, value: Callable, backward: Callable, slope_of: str) -> tuple[Dispatcher, Dispatcher]:

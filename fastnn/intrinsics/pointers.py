@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from fastnn.intrinsics.host import VECTOR_BYTES
@@ -25,6 +26,8 @@ def lanes_of(typing_context, array):
 @intrinsic
 def element(typing_context, array, offset):
     """The address of the element at that offset of a C-contiguous array, counted in elements."""
+    if array.layout != "C":
+        raise TypingError(f"array: got {array}, expected a C-contiguous array")
 
     def generate(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

@@ -174,6 +174,7 @@ def _cross_entropy_magnitude(p: NDArray, t: NDArray, eps: float = 0.0) -> NDArra
     sum_length=lambda c: c,
     ulps=3,
     magnitude=_cross_entropy_magnitude,
+    strided=True,
 )
 def cross_entropy(p: ArrayLike, t: ArrayLike, *, eps: float = 0.0) -> np.floating:
     """-Σ t log(p + eps) / n: the mean cross-entropy of probabilities.

@@ -20,9 +20,16 @@ STYLES = ("ordinary", "large", "tiny", "equal", "special")
 class Array:
     """An array argument. The base is an array of floats of any value."""
 
-    def check(self, name: str, value: Any, dtype: np.dtype | None) -> NDArray:
-        """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised."""
-        return checks.float_array(name, value, dtype)
+    def check(self, name: str, value: Any, dtype: np.dtype | None, like: str) -> NDArray:
+        """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised.
+
+        `like` says what has that `dtype`, for the message.
+        """
+        return checks.float_array(name, value, dtype, like)
+
+    def holds_labels(self, ndim: int) -> bool:
+        """Whether an array of so many dimensions holds integers, not floats."""
+        return False
 
     def value_check(self, name: str, like: NDArray, sizes: Mapping[str, int]) -> Callable[[NDArray], None] | None:
         """What each array of the shape and dtype of `like` must pass besides, once the dimensions are known."""
@@ -92,7 +99,10 @@ class Labels(Array):
 
     bound: str = "c"
 
-    def check(self, name, value, dtype):
+    def holds_labels(self, ndim):
+        return True
+
+    def check(self, name, value, dtype, like):
         return checks.label_array(name, value)
 
     def value_check(self, name, like, sizes):
@@ -108,12 +118,14 @@ class Labels(Array):
 class LabelsOrRows(Labels):
     """Labels (n,), or rows of target probabilities (n, c)."""
 
-    def check(self, name, value, dtype):
-        array = value if type(value) is np.ndarray else np.asarray(value)
-        return super().check(name, array, dtype) if array.ndim == 1 else checks.float_array(name, array, dtype)
+    def holds_labels(self, ndim):
+        return ndim == 1
+
+    def check(self, name, value, dtype, like):
+        return checks.label_array_or_rows(name, value, dtype, like)
 
     def value_check(self, name, like, sizes):
-        return super().value_check(name, like, sizes) if like.ndim == 1 else None
+        return super().value_check(name, like, sizes) if self.holds_labels(like.ndim) else None
 
     def draw(self, rng, shape, dtype, style, sizes):
         labels = super().draw(rng, shape[:1], dtype, style, sizes)

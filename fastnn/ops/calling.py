@@ -45,7 +45,6 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
         "empty": np.empty,
         "may_share_memory": np.may_share_memory,
         "MISSING": _MISSING,
-        "parallel_kernel": declaration.parallel_kernel,
         "parallel_region": sharing.parallel_region,
         "most_threads": sharing.most_threads,
     }
@@ -87,7 +86,10 @@ def _notes(declaration: Declaration) -> str:
 
 
 def _refuse_shared(written: str, other: str) -> None:
-    raise ValueError(f"{written}: is updated in place and shares memory with {other}")
+    raise ValueError(
+        f"{written}: got an array that shares memory with {other}, expected one of its own, for it is updated in "
+        f"place; copy the other with {other} = {other}.copy()"
+    )
 
 
 class _Arguments:
@@ -100,7 +102,12 @@ class _Arguments:
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """The arrays and the numbers in order; TypeError as for any Python function."""
         given = {name: value for name, value in keywords.items() if value is not _MISSING}
-        bound = self._parameters.bind(*args, **given)
+        try:
+            bound = self._parameters.bind(*args, **given)
+        except TypeError as error:
+            plain = [p.replace(annotation=p.empty) for p in self._parameters.parameters.values()]
+            call = f"{self._declaration.name}{inspect.Signature(plain)}"
+            raise TypeError(f"{self._declaration.name}: {error}; call it as {call}") from None
         bound.apply_defaults()
         values = tuple(bound.arguments.values())
         count = len(self._declaration.arrays)
@@ -120,13 +127,13 @@ class _Arguments:
         return arrays, form
 
     def _check_arrays(self, arguments: tuple[Any, ...]) -> list[NDArray]:
-        dtype: np.dtype | None = None
+        dtype, like = None, ""
         arrays = []
         for (name, kind), value in zip(self._declaration.arrays.items(), arguments, strict=True):
-            array = kind.check(name, value, dtype)
+            array = kind.check(name, value, dtype, like)
             if dtype is None and array.dtype.kind == "f":
-                dtype = array.dtype
-            arrays.append(array if array.flags.carray else checks.contiguous(array))
+                dtype, like = array.dtype, f" as in {name}"
             if name in self._declaration.in_place:
                 checks.in_place(name, value)
+            arrays.append(checks.contiguous(array))
         return arrays

@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
+from numba.core import types
 from numpy.typing import NDArray
 
+from fastnn.intrinsics import BorrowedArray
+from fastnn.jit import entry_point
 from fastnn.kernels.encoding import first_out_of_range
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def plain_array(name: str, value: Any) -> NDArray:
+    """`value` as an array of no subclass, in the memory that it has.
+
+    Raises TypeError for a masked array, whose mask would be lost, and ValueError or TypeError for what NumPy makes no
+    array of.
+    """
+    if type(value) is np.ndarray:
+        return value
+    if _is_masked(value):
+        raise TypeError(
+            f"{name}: got a masked array, expected one without a mask; put a value in its place with "
+            f"{name} = np.ma.array({name}).filled(0)"
+        )
+    try:
+        return np.asarray(value)
+    except (RuntimeError, TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(
+            f"{name}: got a {type(value).__name__} of which NumPy makes no array, expected one: {error}"
+        ) from error
+
+
+def _is_masked(value: Any) -> bool:
+    return isinstance(value, np.ma.MaskedArray) or (isinstance(value, (list, tuple)) and any(map(_is_masked, value)))
+
+
 def float_array(name: str, value: Any, dtype: np.dtype | None = None, like: str = "") -> NDArray:
-    """`value` as an array of `dtype` (either precision where that is None).
+    """`value` as an array of `dtype` (either precision where that is None); `like` says what has that dtype.
 
     An array is returned as it is, whatever its layout. Raises TypeError for any other dtype: nothing is converted
     silently, for a conversion would cost more than most kernels, or lose digits.
     """
-    array = value if type(value) is np.ndarray else np.asarray(value)
+    array = plain_array(name, value)
     if array.dtype is dtype or (array.dtype in FLOATS if dtype is None else array.dtype == dtype):
         return array
-    if dtype is not None:
-        raise TypeError(f"{name}: got dtype {array.dtype}, expected {dtype}{like}; convert it with .astype({dtype})")
+    expected = "float32 or float64" if dtype is None else f"{dtype}{like}"
     raise TypeError(
-        f"{name}: got dtype {array.dtype}, expected float32 or float64; convert it with .astype(np.float32)"
+        f"{name}: got {_found(value, array)}, expected {expected}{_conversion(name, value, dtype or FLOATS[0])}"
     )
 
 
+def _found(value: Any, array: NDArray) -> str:
+    """What was given: its dtype, or what it is where NumPy has no dtype for it."""
+    if array.dtype != object or array is value or array.ndim > 0:
+        return f"dtype {array.dtype}"
+    return "None" if value is None else repr(type(value).__name__)
+
+
+def _conversion(name: str, value: Any, dtype: np.dtype) -> str:
+    """The advice to convert; none where that raises or loses more than digits."""
+    if hasattr(value, "toarray"):
+        return f"; make it dense with {name} = {name}.toarray()"
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("error")
+            converted = np.asarray(value, dtype)
+    except (TypeError, ValueError, Warning):
+        return ""
+    array = np.asarray(value)
+    if value is None or (dtype.kind == "i" and array.dtype.kind in "fO" and (converted != array).any()):
+        return ""
+    return f"; convert it with {name} = np.asarray({name}, np.{dtype})"
+
+
 def contiguous(array: NDArray) -> NDArray:
-    """The array itself; a copy where it is strided, read-only or not aligned: kernels are compiled for one layout."""
-    return array if array.flags.carray else np.array(array, order="C")
+    """The array itself; a copy where it is strided or not aligned: kernels are compiled for one layout.
 
-
-def readable(array: NDArray) -> NDArray:
-    """The array itself; a copy where it is strided or not aligned: kernels are compiled for one layout."""
+    It may be read-only: see `in_place` for what is written.
+    """
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
 
@@ -45,9 +96,9 @@ def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
 
     Raises TypeError for what is no array of real numbers, and ValueError where a finite number would become infinite.
     """
-    array = np.asarray(value)
+    array = plain_array(name, value)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name}: got dtype {array.dtype}, expected real numbers")
+        raise TypeError(f"{name}: got {_found(value, array)}, expected real numbers")
     with np.errstate(over="ignore"):
         rounded = array.astype(dtype)
     if np.isfinite(array).all() and not np.isfinite(rounded).all():
@@ -62,12 +113,24 @@ def sequence(name: str, value: Any) -> Sequence[Any]:
     return value
 
 
-def in_place(name: str, array: Any) -> NDArray:
+def _written_fault(array: NDArray) -> str:
+    """Why a kernel cannot write the array where it lies; empty where it can."""
+    flags = array.flags
+    if not flags.c_contiguous:
+        return "an array that is not C-contiguous"
+    if not flags.aligned:
+        return "an array that is not aligned"
+    return "" if flags.writeable else "a read-only array"
+
+
+def in_place(name: str, array: Any) -> None:
     """Raises ValueError unless the array can be written where it lies."""
-    if type(array) is not np.ndarray or not array.flags.carray:
-        found = "a read-only array" if isinstance(array, np.ndarray) and not array.flags.writeable else "no such array"
-        raise ValueError(f"{name}: is updated in place and must be a C-contiguous, writeable array; got {found}")
-    return array
+    fault = _written_fault(array) if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
+    if fault:
+        raise ValueError(
+            f"{name}: got {fault}, expected a C-contiguous, writeable array, for it is updated in place; "
+            f"make it one with {name} = np.array({name}, order='C')"
+        )
 
 
 def outputs(
@@ -86,38 +149,79 @@ def outputs(
     others = dict(arguments)
     for k, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         name = f"out[{k}]" if several else "out"
+        wanted = f"np.empty({shape}, np.{dtype})"
         if type(array) is not np.ndarray or array.dtype != dtype:
             found = f"dtype {array.dtype}" if type(array) is np.ndarray else repr(type(array).__name__)
-            raise TypeError(f"{name}: got {found}, expected an array of {dtype}")
+            raise TypeError(f"{name}: got {found}, expected a numpy.ndarray of {dtype}, such as {wanted}")
         if array.shape != shape:
-            raise ValueError(f"{name}: got shape {array.shape}, expected {shape}")
-        if not array.flags.carray:
-            raise ValueError(f"{name}: got an array that is strided, not aligned or read-only, expected none of these")
+            raise ValueError(f"{name}: got shape {array.shape}, expected {shape}, such as {wanted}")
+        fault = _written_fault(array)
+        if fault:
+            raise ValueError(f"{name}: got {fault}, expected a C-contiguous, writeable array, such as {wanted}")
         for other, argument in others.items():
             if np.may_share_memory(array, argument):
-                raise ValueError(f"{name}: shares memory with {other}")
+                raise ValueError(
+                    f"{name}: got an array that shares memory with {other}, expected one of its own, such as {wanted}"
+                )
         others[name] = array
     return arrays
 
 
 def label_array(name: str, value: Any) -> NDArray[np.int64]:
-    """Integers as a contiguous int64 array of any shape; their range is checked by `labels_in_range`.
+    """Integers as a contiguous int64 array (n,); their range is checked by `labels_in_range`.
 
-    Raises TypeError for floating-point labels, NaN among them, and anything else that is no integer.
+    Raises TypeError for floating-point labels, NaN among them, and anything else that is no integer; ValueError for
+    another number of dimensions.
     """
-    array = value if type(value) is np.ndarray else np.asarray(value)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name}: got dtype {array.dtype}, expected integer labels; convert whole numbers with .astype(np.int64)"
+    array = plain_array(name, value)
+    if array.dtype.kind not in "iufb" or array.ndim == 1:
+        return _integers(name, value, array)
+    cure = f"np.ravel({name})"
+    if array.ndim == 2 and array.shape[1] > 1:
+        cure = f"np.argmax({name}, axis=1), if these are one-hot rows"
+    raise ValueError(f"{name}: got shape {array.shape}, expected labels of shape (n,); pass {cure}")
+
+
+def _integers(name: str, value: Any, array: NDArray) -> NDArray[np.int64]:
+    if array.dtype.kind in "iu":
+        return contiguous(array if array.dtype == np.int64 else array.astype(np.int64))
+    advice = _conversion(name, value, np.dtype(np.int64))
+    if array.dtype.kind in "UST" and not advice:
+        advice = f"; number them with {name} = np.unique({name}, return_inverse=True)[1]"
+    raise TypeError(f"{name}: got {_found(value, array)}, expected integer labels{advice}")
+
+
+def label_array_or_rows(name: str, value: Any, dtype: np.dtype | None, like: str = "") -> NDArray:
+    """Labels (n,) as `label_array` gives them, or rows of targets (n, c) as `float_array` does.
+
+    Raises as they do; ValueError for integers that are neither.
+    """
+    array = plain_array(name, value)
+    if array.ndim == 1:
+        return _integers(name, value, array)
+    if array.dtype.kind in "iu" and not (array.ndim == 2 and _are_one_hot(array)):
+        raise ValueError(
+            f"{name}: got integers of shape {array.shape}, expected labels of shape (n,), or rows (n, c) of "
+            f"{dtype}{like}; pass np.ravel({name}) if these are labels"
         )
-    return contiguous(array if array.dtype == np.int64 else array.astype(np.int64))
+    return float_array(name, value, dtype, like)
+
+
+def _are_one_hot(rows: NDArray) -> bool:
+    return rows.shape[1] > 1 and bool(np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all())
 
 
 def labels_in_range(name: str, labels: NDArray[np.int64], classes: int) -> None:
     """Raises ValueError naming the first label outside [0, classes)."""
-    wrong = first_out_of_range(labels, classes)
+    wrong = _first_out_of_range()(labels, classes)
     if wrong >= 0:
         refuse_label(name, labels, wrong, classes)
+
+
+@cache
+def _first_out_of_range() -> Callable[[NDArray[np.int64], int], int]:
+    """The kernel for borrowed labels, which may be read-only; what is not is another type for Numba."""
+    return entry_point(first_out_of_range, (BorrowedArray(types.int64, 1), types.int64))
 
 
 def refuse_label(name: str, labels: NDArray[np.int64], wrong: int, classes: int) -> NoReturn:
@@ -133,10 +237,14 @@ def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low:
     if type(value) is float and low < value < high:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: got {value!r}, expected a number")
-    if not (low < value < high or (value == low and not open_low)):
+        raise TypeError(f"{name}: got {value!r}, expected a number, int or float")
+    try:
+        real = float(value)
+    except OverflowError:
+        real = np.inf
+    if not (low < real < high or (real == low and not open_low)):
         raise ValueError(f"{name}: got {value!r}, expected a number in {'(' if open_low else '['}{low:g}, {high:g})")
-    return float(value)
+    return real
 
 
 def count(name: str, value: Any, low: int = 1) -> int:
@@ -145,6 +253,8 @@ def count(name: str, value: Any, low: int = 1) -> int:
         raise TypeError(f"{name}: got {value!r}, expected an integer")
     if value < low:
         raise ValueError(f"{name}: got {value}, expected at least {low}")
+    if value >= 2**63:
+        raise ValueError(f"{name}: got {value}, expected less than 2**63")
     return int(value)
 
 
@@ -158,9 +268,9 @@ def flag(name: str, value: Any) -> bool:
 def float_dtype(name: str, value: Any) -> np.dtype:
     """float32 or float64, the object that arrays have, from a name, type or dtype. Raises TypeError for any other."""
     try:
-        dtype = np.dtype(value)
+        dtype = None if value is None else np.dtype(value)  # None is float64 for NumPy
     except TypeError:
         dtype = None
-    if dtype not in FLOATS:
+    if dtype is None or dtype not in FLOATS:
         raise TypeError(f'{name}: got {value!r}, expected "float32" or "float64"')
     return FLOATS[FLOATS.index(dtype)]

@@ -42,6 +42,7 @@ class Declaration:
     ulps: float  # what the other roundings may add up to, in units of eps * magnitude
     magnitude: Callable[..., Any] | None  # of the inputs: what a result's error is relative to; else the result
     looped: bool  # the kernel takes leading dimensions flattened into one: element-wise, or over the last axis
+    strided: bool  # the bare kernel goes by index alone, and so takes arrays of floats of any layout
     in_place: tuple[str, ...]  # the inputs that are written; then nothing is returned
     may_be_empty: tuple[str, ...]  # dimensions that may be 0
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from fastnn.jit import DISABLED, check_types
 from fastnn.ops.arguments import Array, Number
 from fastnn.ops.calling import public_function
 from fastnn.ops.declaration import Declaration
+from fastnn.ops.kernel_types import type_check
+from fastnn.ops.reference_kernel import reference_kernel
 from fastnn.ops.signature import Signature
 
 # Every public kernel by its name.
@@ -33,6 +37,7 @@ def declare(
     sum_length: Callable[..., int | tuple[int, ...]] = lambda: 0,
     magnitude: Callable[..., Any] | None = None,
     looped: bool = False,
+    strided: bool = False,
     in_place: tuple[str, ...] = (),
     may_be_empty: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -65,6 +70,7 @@ def declare(
             ulps=ulps,
             magnitude=magnitude,
             looped=looped,
+            strided=strided,
             in_place=in_place,
             may_be_empty=may_be_empty,
         )
@@ -72,6 +78,11 @@ def declare(
             raise ValueError(
                 f"{function.__name__}: `out` must be a parameter where arrays are returned, and only there"
             )
+        if DISABLED:
+            declaration = replace(declaration, kernel=reference_kernel(declaration), parallel_kernel=None)
+        else:
+            for compiled in filter(None, (kernel, parallel_kernel)):
+                check_types(compiled, type_check(declaration, compiled))
         DECLARED[declaration.name] = public_function(declaration, function)
         return DECLARED[declaration.name]
 

@@ -16,6 +16,7 @@ from fastnn.reference import elementary as reference
     flops=lambda size: size,
     ulps=2,
     looped=True,
+    strided=True,
 )
 def exp(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """eˣ, as `numpy.exp`, at most 1.5 units in the last place off.
@@ -31,6 +32,7 @@ def exp(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     flops=lambda size: size,
     ulps=2,
     looped=True,
+    strided=True,
 )
 def log(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """The natural logarithm, as `numpy.log`, at most 1.5 units in the last place off; NaN below 0, -infinity at 0.

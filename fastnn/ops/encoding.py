@@ -21,6 +21,7 @@ from fastnn.reference import encoding as reference
     flops=lambda: 0,
     ulps=0,
     may_be_empty=("n",),
+    strided=True,
 )
 def one_hot(t: ArrayLike, *, classes: int, dtype: DTypeLike = "float32", out: NDArray | None = None) -> NDArray:
     """Row r is 1 in column t[r] and 0 elsewhere, as `torch.nn.functional.one_hot`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numba
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastnn import sharing
 from fastnn.intrinsics import BorrowedArray
+from fastnn.jit import entry_point
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.plan import Shape
 
@@ -22,10 +23,12 @@ class Form:
     """
 
     __slots__ = (
+        "_parallel",
         "dtype",
         "kernel",
         "number",
         "outputs",
+        "parallel_kernel",
         "value_checks",
         "workers",
     )
@@ -36,17 +39,22 @@ class Form:
         self.value_checks = [kind.value_check(name, a, plan.sizes) for (name, kind), a in kinds]
         self.dtype = numbers.get("dtype") or next(a.dtype for a in arrays if a.dtype.kind == "f")
         self.number = self.dtype.type
-        self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER)  # that it is worth, at most
+        parallel = declaration.parallel_kernel is not None
+        self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER) if parallel else 1  # at most
         self.outputs = plan.array_outputs
         outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]
+        inputs = [_borrowed(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)]
+        numbers = [numba.typeof(numbers[name]) for name in declaration.kernel_numbers]
+        outputs = [_borrowed(self.dtype, shape) for shape in outputs]
         # Not the dispatcher, which would find out the types of its arguments in every call.
-        self.kernel = declaration.kernel.compile(
-            (
-                *(_borrowed(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)),
-                *(numba.typeof(numbers[name]) for name in declaration.kernel_numbers),
-                *(_borrowed(self.dtype, shape) for shape in outputs),
-            )
-        )
+        self.kernel = entry_point(declaration.kernel, (*inputs, *numbers, *outputs))
+        self.parallel_kernel = None  # as long as nobody needs it, for it takes long to compile
+        self._parallel = declaration.parallel_kernel, (*inputs, *outputs, numba.int64)
+
+    def compile_parallel(self) -> Callable[..., None]:
+        """The parallel kernel for such arrays."""
+        self.parallel_kernel = entry_point(*self._parallel)
+        return self.parallel_kernel
 
 
 def _borrowed(dtype: np.dtype, shape: Shape) -> BorrowedArray:

@@ -18,6 +18,7 @@ from fastnn.reference import metrics as reference
     arrays={"t": Labels("c")},
     flops=lambda n, c: n * c,
     ulps=1,
+    strided=True,
 )
 def accuracy(z: ArrayLike, t: ArrayLike) -> np.floating:
     """The share of rows whose largest column, the first of equals, is the label.

@@ -71,17 +71,26 @@ def _ranks_match(signature: Signature, shapes: Sequence[Shape], looped: bool) ->
 
 
 def _refuse_ranks(signatures: Sequence[Signature], names: Sequence[str], shapes: Sequence[Shape], looped: bool) -> None:
-    """Blame the first argument whose number of dimensions fits no signature, or else the last."""
+    """Blame the first argument whose number of dimensions fits no signature that those before it fit."""
+    left, loop = list(signatures), ()
     for k, (name, shape) in enumerate(zip(names, shapes, strict=True)):
-        cores = [s.inputs[k] for s in signatures]
-        fits = any(len(shape) == len(core) or (looped and len(shape) > len(core)) for core in cores)
-        unlike_first = looped and len(shape) - len(cores[0]) != len(shapes[0]) - len(signatures[0].inputs[0])
-        if not fits or unlike_first or k == len(names) - 1:
-            expected = " or ".join(dict.fromkeys(_text(core, looped) for core in cores))
-            like = f" with leading dimensions as in {names[0]}" if unlike_first else ""
-            raise ValueError(f"{name}: got shape {shape}, expected {expected}{like}")
+        cores = [s.inputs[k] for s in left]
+        if looped and k == 0:
+            loop = shape[: max(0, len(shape) - len(cores[0]))]
+        fitting = [s for s, core in zip(left, cores, strict=True) if len(shape) == len(loop) + len(core)]
+        if not fitting:
+            if looped and k > 0:
+                expected = f"{_tuple((*map(str, loop), *cores[0]))} as in {names[0]}"
+            else:
+                expected = " or ".join(dict.fromkeys(_text(core, looped) for core in cores))
+                expected += f" where {names[0]} has shape {shapes[0]}" if len(left) < len(signatures) else ""
+            raise ValueError(f"{name}: got shape {shape}, expected {expected}")
+        left = fitting
 
 
 def _text(core: Core, looped: bool) -> str:
-    names = ("...", *core) if looped else core
-    return f"({names[0]},)" if len(names) == 1 and not looped else f"({', '.join(names)})"
+    return f"({', '.join(('...', *core))})" if looped else _tuple(core)
+
+
+def _tuple(dimensions: Sequence[str]) -> str:
+    return f"({', '.join(dimensions)}{',' * (len(dimensions) == 1)})"

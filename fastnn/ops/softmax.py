@@ -44,6 +44,7 @@ def softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     ulps=3,
     magnitude=lambda dp, p: np.abs(p) * (np.abs(dp) + np.abs(dp * p).sum(axis=-1, keepdims=True)),
     looped=True,
+    strided=True,
 )
 def softmax_backward(dp: ArrayLike, p: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dz = p (dp - Σ dp p), where p = softmax(z).

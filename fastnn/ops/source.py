@@ -27,7 +27,8 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     # The numbers that are no arguments of the kernel give an output its shape or dtype.
     chosen = [name for name in numbers if name not in declaration.kernel_numbers]
     yield "    form = None"
-    yield f"    if {' and '.join(f'type({a}) is ndarray and {a}.flags.carray' for a in arrays)}:"
+    plain = [f"type({a}) is ndarray and {_lies_right(a, a in declaration.in_place)}" for a in arrays]
+    yield f"    if {' and '.join(plain)}:"
     yield f"        form = forms.get(({', '.join([f'{a}.shape, {a}.dtype' for a in arrays] + chosen)}))"
     yield "    if form is None:"
     yield f"        {all_arrays}, form = prepare({all_arrays}, {{{_named(numbers)}}}, {_tuple(chosen)})"
@@ -59,8 +60,10 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
         yield "    if form.workers > 1 and most_threads() > 1:"
+        yield "        kernel = form.parallel_kernel or form.compile_parallel()"
         yield "        with parallel_region:"
-        yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, most_threads()))"
+        workers = "min(form.workers, most_threads())"
+        yield f"            kernel({', '.join((*arrays, *outputs))}, {workers})"
         yield f"        return {results}"
     call = f"form.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
     if len(outputs) < len(cores):
@@ -71,6 +74,13 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         results = ", ".join(f"{o} if {o}.ndim or out is not None else {o}[()]" for o in outputs)
     if results:
         yield f"    return {results}"
+
+
+def _lies_right(array: str, written: bool) -> str:
+    """The condition that the kernel can take the array where it lies; what it only reads may be read-only."""
+    if written:
+        return f"{array}.flags.carray"
+    return f"((flags := {array}.flags).carray or flags.c_contiguous and flags.aligned)"
 
 
 def _is_plain(outputs: list[str], arrays: list[str]) -> str:
