@@ -18,11 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, Model
 from benchmarks.peers.base import Batch, Formulation
-from fastnn.reference.losses import cross_entropy
+from fastnn import SGD, Adam, cross_entropy
 from fastnn.reference.mlp import MLP
-from fastnn.reference.optimizers import SGD, Adam
 
 STEPS = 5  # enough that a wrong bias correction or moment shows
 SLOW_STEPS = 2  # the least that show them, where a step takes more operations or updates more parameters than these
@@ -132,6 +131,14 @@ def _median_change(error: NDArray, update: NDArray) -> float:
     return float(np.median(abs(error[changed]))) if changed.any() else 0.0
 
 
+def _optimizer(model: Model, formulation: Formulation) -> SGD | Adam:
+    if model.optimizer == "sgd":
+        return SGD(model.lr)
+    if model.optimizer == "adam":
+        return Adam(model.lr, eps=formulation.adam_epsilon)
+    raise ValueError(f"optimizer: got {model.optimizer!r}, expected 'sgd' or 'adam'")
+
+
 def _train(
     case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation
 ) -> tuple[NDArray, list[NDArray]]:
@@ -139,7 +146,7 @@ def _train(
     model = case.model
     net = MLP(model.sizes, activation=model.activation, dtype="float64")
     net.set_weights(weights)
-    optimizer = SGD(model.lr) if model.optimizer == "sgd" else Adam(model.lr, eps=formulation.adam_epsilon)
+    optimizer = _optimizer(model, formulation)
     losses = []
     for step in range(1, steps_of(case) + 1):
         x, t = batches[(step - 1) % len(batches)]
@@ -147,7 +154,7 @@ def _train(
             # sqrt(v) + eps = sqrt(1 - beta2**step) * (sqrt(v_hat) + eps / sqrt(1 - beta2**step))
             optimizer.eps = formulation.adam_epsilon / np.sqrt(1 - ADAM_BETA2**step)
         if formulation.loss_epsilon:
-            loss = float(cross_entropy(net.predict_proba(x), t, formulation.loss_epsilon))
+            loss = float(cross_entropy.reference(net.predict_proba(x), t, formulation.loss_epsilon))
             net.train_step(x, t, optimizer)
         else:
             loss = net.train_step(x, t, optimizer)
