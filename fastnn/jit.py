@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numba
 from numba.core import types
 from numba.extending import overload, register_jitable
 
-from fastnn.kernel_cache import SourceKeyedCache
+from fastnn.kernel_cache import keep_on_disk
 
 # A product and a sum may be fused, which only adds precision. Nothing else: with `reassoc` LLVM turns
 # b m + (1 - b) g into g + b (m - g), and an infinite g into NaN.
@@ -50,12 +49,12 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
-    return _cached(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)), function)
+    return keep_on_disk(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)))
 
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel whose `prange` loops run on Numba's threads."""
-    return _cached(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function), function)
+    return keep_on_disk(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function))
 
 
 def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> int:
@@ -72,17 +71,4 @@ def _by_type_alone(dispatcher: numba.core.dispatcher.Dispatcher) -> numba.core.d
     """
     choose = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: choose([types.unliteral(kind) for kind in args], kws)
-    return dispatcher
-
-
-def _cached(dispatcher: numba.core.dispatcher.Dispatcher, function: Callable) -> numba.core.dispatcher.Dispatcher:
-    try:
-        dispatcher._cache = SourceKeyedCache(function)
-    except RuntimeError:
-        warnings.warn(
-            "fastnn cannot write its cache directory and compiles anew in every process; "
-            "set FASTNN_CACHE_DIR to a directory that can be written",
-            RuntimeWarning,
-            stacklevel=4,
-        )
     return dispatcher
