@@ -35,7 +35,7 @@ _WITHOUT_EFFECT = {
     "GDB_BINARY",
     "SHOW_HELP",
 }
-_WITHOUT_EFFECT_PREFIXES = ("CACHE_", "CUDA_", "NUMBA_", "THREADING_")  # NUMBA_: numbers of threads
+_WITHOUT_EFFECT_PREFIXES = ("_", "CACHE_", "CUDA_", "NUMBA_", "THREADING_")  # NUMBA_: numbers of threads
 
 # What a user's kernel may refer to and the versions in the folder's hash decide, besides the standard library.
 _LIBRARIES = {"numba", "numpy", "llvmlite"}
@@ -69,10 +69,7 @@ def settings() -> str:
     return " ".join(
         f"{name}={value!r}"
         for name, value in vars(config).items()
-        if name.isupper()
-        and name[0] != "_"
-        and name not in _WITHOUT_EFFECT
-        and not name.startswith(_WITHOUT_EFFECT_PREFIXES)
+        if name.isupper() and name not in _WITHOUT_EFFECT and not name.startswith(_WITHOUT_EFFECT_PREFIXES)
     )
 
 

@@ -59,9 +59,7 @@ class Turns:
                     self._waits = False
                     return
                 time.sleep(0.02)
-        except (
-            OSError
-        ):  # a folder that cannot be written, in which nothing is saved either; a file system without locks
+        except OSError:  # a folder that cannot be written, and so gets no new entry; a file system without locks
             return
         self._held.append(lock)
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastnn.kernel_cache.entry import read_entry, write_entry
 
-KEY, PAYLOAD = b"a key", bytes(range(256)) * 3
+KEY, PAYLOAD = b"a key", bytes(range(64))
 
 
 @pytest.fixture
