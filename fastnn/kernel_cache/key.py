@@ -150,7 +150,7 @@ def _globals_of(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
             continue
         value = function.__globals__[name]
         yield name, value
-        if isinstance(value, types.ModuleType) and not _in_library(value):
+        if isinstance(value, types.ModuleType) and not _in_library(value) and not _in_package(value):
             yield from ((f"{name}.{n}", vars(value)[n]) for n in names if n in vars(value))
 
 
@@ -172,6 +172,10 @@ def _describe_named(value: Any, seen: Seen) -> Iterator[str]:
         yield file_digest(getattr(sys.modules[module], "__file__", None) or "")
     if hasattr(value, "__wrapped__"):
         yield from _describe(value.__wrapped__, seen)
+
+
+def _in_package(module: types.ModuleType) -> bool:
+    return module.__name__.partition(".")[0] == PACKAGE.name
 
 
 def _in_library(value: Any) -> bool:
