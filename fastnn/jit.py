@@ -47,7 +47,8 @@ def overload_by_type(stub: Callable, choose: Callable) -> None:
 def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """Compile `function` on its first call with given types; later processes load it from disk.
 
-    A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
+    A function of a user's own file may be given as well: it is compiled anew when its code, its file, or anything that
+    its code refers to changes. A cache that cannot be used costs time and one RuntimeWarning, nothing else.
     """
     return keep_on_disk(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)))
 

@@ -139,10 +139,24 @@ def _quick(slow: Path, load: Callable[[], ModuleType], monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError])
 def test_lock_is_released_by_a_compilation_that_fails(
-    scratch: Path, load: Callable[[], ModuleType], raised: type[BaseException]
+    scratch: Path, load: Callable[[], ModuleType], directory: Path, raised: type[BaseException]
 ) -> None:
     scratch.write_text(SLOW.replace("time.sleep(float(sys.argv[2]))", f"raise {raised.__name__}"))
     module = load()
     with pytest.raises(raised):
         module.slowly(3)
     assert numba_cache._TURNS._held == []
+    assert _is_unlocked(directory)
+
+
+def test_lock_is_released_after_a_compilation(load: Callable[[], ModuleType], directory: Path) -> None:
+    assert load().calling(3) == 9
+    assert _is_unlocked(directory)
+
+
+def _is_unlocked(directory: Path) -> bool:
+    """Whether another process could take the lock of any entry."""
+    pytest.importorskip("fcntl")
+    (lock,) = directory.rglob("lock")
+    program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    return subprocess.run([sys.executable, "-c", program, str(lock)], stderr=subprocess.DEVNULL).returncode == 0
