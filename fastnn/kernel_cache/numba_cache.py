@@ -118,8 +118,8 @@ class KernelCache(_Cache):
             write_entry(place.directory / place.name, place.key, payload)
         except OSError as error:
             _warn_once(
-                f"fastnn cannot write to {place.directory} ({error.strerror or error}) and compiles anew in every process; "
-                "set FASTNN_CACHE_DIR to a directory that can be written"
+                f"fastnn cannot write to {place.directory} ({error.strerror or error}) "
+                "and compiles anew in every process; set FASTNN_CACHE_DIR to a directory that can be written"
             )
 
     def _place(self, sig: Any) -> _Place | None:
