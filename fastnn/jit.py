@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from types import FunctionType
 
@@ -10,7 +9,7 @@ import numba
 from numba.core import sigutils, types
 from numba.extending import overload, register_jitable
 
-from fastnn.kernel_cache import SourceKeyedCache
+from fastnn.kernel_cache import keep_on_disk
 
 # A product and a sum may be fused, which only adds precision. Nothing else: with `reassoc` LLVM turns
 # b m + (1 - b) g into g + b (m - g), and an infinite g into NaN.
@@ -73,30 +72,27 @@ def overload_by_type(stub: Callable, choose: Callable) -> None:
 def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """Compile `function` on its first call with given types; later processes load it from disk.
 
-    A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
+    A function of a user's own file may be given as well: it is compiled anew when its code, its file, or anything that
+    its code refers to changes. A cache that cannot be used costs time and one RuntimeWarning, nothing else.
     """
     if DISABLED:
         return function
-    return _cached(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)), function)
+    return keep_on_disk(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)))
 
 
 def inner_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel that Python never calls: what that would take is not compiled."""
     if DISABLED:
         return function
-    return _cached(
-        _by_type_alone(
-            numba.njit(fastmath=_FUSED, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMPILED)(function)
-        ),
-        function,
-    )
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_COMPILED}
+    return keep_on_disk(_by_type_alone(numba.njit(fastmath=_FUSED, **options)(function)))
 
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel whose `prange` loops run on Numba's threads."""
     if DISABLED:
         return function
-    return _cached(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function), function)
+    return keep_on_disk(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function))
 
 
 def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> int:
@@ -132,17 +128,4 @@ def _by_type_alone(dispatcher: numba.core.dispatcher.Dispatcher) -> numba.core.d
     """
     choose = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: choose([types.unliteral(kind) for kind in args], kws)
-    return dispatcher
-
-
-def _cached(dispatcher: numba.core.dispatcher.Dispatcher, function: Callable) -> numba.core.dispatcher.Dispatcher:
-    try:
-        dispatcher._cache = SourceKeyedCache(function)
-    except RuntimeError:
-        warnings.warn(
-            "fastnn cannot write its cache directory and compiles anew in every process; "
-            "set FASTNN_CACHE_DIR to a directory that can be written",
-            RuntimeWarning,
-            stacklevel=4,
-        )
     return dispatcher

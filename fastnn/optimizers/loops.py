@@ -186,7 +186,8 @@ def array_kernel(
         "flush_subnormals": flush_subnormals,
         "restore_subnormals": restore_subnormals,
     }
-    exec(f"def {name}({', '.join(['w', 'g', *moments, *numbers])}): {body}", names)
+    source = f"def {name}({', '.join(['w', 'g', *moments, *numbers])}): {body}"
+    exec(compile(source, __file__, "exec"), names)
     function = names[name]
     function.__module__ = __name__
     return kernel(named(name, function))

@@ -1,0 +1,99 @@
+"""Where entries lie: one folder per state of the package's sources and versions; old folders are removed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy
+
+from fastnn.cache_directory import cache_directory
+
+PACKAGE = Path(__file__).parents[1]
+
+# Parts of the package that no kernel is compiled from. All others are hashed, so that a new folder is covered.
+NEVER_COMPILED = (
+    "__init__.py",
+    "__main__.py",
+    "cache_directory.py",
+    "datasets",
+    "initializers.py",
+    "mlp.py",
+    "ops",
+    "reference",
+    "threads.py",
+    "warmup.py",
+)
+
+_DAYS_UNUSED = 30
+
+
+def kernel_directory() -> Path | None:
+    """`$FASTNN_CACHE_DIR/kernels` or `kernels` in the user's cache folder, and in it one folder per state of the
+    sources and versions; None where no home directory can be told."""
+    own, state = os.environ.get("FASTNN_CACHE_DIR"), sources_state()
+    root = _absolute(own) if own else cache_directory()
+    return None if root is None or state is None else root / "kernels" / state
+
+
+@cache
+def sources_state() -> str | None:
+    """A hash of the sources of kernels and of the versions of what compiles them; None where no source is readable."""
+    versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, numpy.__version__)
+    digest = hashlib.sha256(repr(versions).encode())
+    sources = [p for p in sorted(PACKAGE.rglob("*.py")) if p.relative_to(PACKAGE).parts[0] not in NEVER_COMPILED]
+    try:
+        for source in sources:
+            content = source.read_bytes()
+            digest.update(f"{source.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
+    except OSError:
+        return None
+    return digest.hexdigest()[:16] if sources else None
+
+
+def make(directory: Path) -> None:
+    """Make the folder where it is missing, and then remove its siblings that have gone unused; OSError where it
+    cannot be made."""
+    if directory.is_dir():
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        _remove_unused(directory)
+
+
+@cache
+def mark_used(directory: Path) -> None:
+    """Let the folder's time say that it is in use. A folder that may only be read has another owner, who sees to it."""
+    with suppress(OSError):
+        os.utime(directory)
+
+
+def _remove_unused(current: Path) -> None:
+    """Remove the folders of other states that no process has used for a month.
+
+    Other checkouts and environments keep theirs. A process that does lose its folder compiles again, no more.
+    """
+    for folder in current.parent.iterdir():
+        if folder == current or not re.fullmatch("[0-9a-f]{16}", folder.name) or folder.is_symlink():
+            continue
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _DAYS_UNUSED * 86400:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _absolute(directory: str) -> Path | None:
+    """The same folder for the life of the process, wherever its working directory moves."""
+    try:
+        return Path(directory).expanduser().absolute()
+    except RuntimeError:  # `~` without a home directory
+        return None

@@ -1,0 +1,165 @@
+"""How Numba's dispatchers use the cache: look before compiling, save after."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numba.core.base import BaseContext
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
+from numba.core.serialize import dumps
+
+from fastnn.kernel_cache import folder
+from fastnn.kernel_cache.entry import read_entry, write_entry
+from fastnn.kernel_cache.key import Unknown, file_digest, in_package, key
+from fastnn.kernel_cache.turns import Turns
+
+_TURNS = Turns()
+
+
+def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
+    """Let later processes load what this dispatcher compiles; what `dispatcher.enable_caching()` does with Numba's."""
+    # Sources are hashed when they are imported: what is compiled is what was imported, whatever the files hold by then.
+    if in_package(dispatcher.py_func):
+        folder.sources_state()
+    else:
+        file_digest(dispatcher.py_func.__code__.co_filename)
+    dispatcher._cache = KernelCache(dispatcher)
+    compile_now = dispatcher.compile
+
+    def compile_in_turn(signature: Any) -> Any:
+        with global_compiler_lock, _TURNS.released():
+            return compile_now(signature)
+
+    dispatcher.compile = compile_in_turn
+    return dispatcher
+
+
+class _Place(NamedTuple):
+    """Where an entry is or will be, and what it must be of."""
+
+    directory: Path
+    name: str
+    key: bytes
+
+
+class KernelCache(_Cache):
+    """The cache of one dispatcher, as Numba calls it: from `Dispatcher.compile`, under Numba's compiler lock."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        function = dispatcher.py_func
+        self._label = re.sub(r"[^\w.]", "", f"{function.__module__}.{function.__qualname__}")[-80:]
+        self._enabled = True
+
+    @property
+    def cache_path(self) -> str | None:
+        """The folder of entries, whether or not it exists."""
+        directory = folder.kernel_directory()
+        return None if directory is None else str(directory)
+
+    def enable(self) -> None:
+        """Load and save from now on."""
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Neither load nor save from now on."""
+        self._enabled = False
+
+    def flush(self) -> None:
+        """Remove this kernel's entries of all types, so that `Dispatcher.recompile` does compile."""
+        directory = folder.kernel_directory()
+        for path in () if directory is None else directory.glob(f"{self._label}-*.kernel"):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                _warn_once(f"{path} cannot be removed ({error})")
+
+    def load_overload(self, sig: Any, target_context: BaseContext) -> CompileResult | None:
+        """What is on disk, after waiting for a process that compiles it now; None where this process must compile."""
+        target_context.refresh()
+        place = self._place(sig)
+        if place is None:
+            return None
+        folder.mark_used(place.directory)
+        found = self._load(place, target_context)
+        if found is None:
+            try:
+                folder.make(place.directory)
+            except OSError:
+                return None  # nothing to wait for in a folder that cannot be made
+            _TURNS.take(place.directory, place.name)
+            found = self._load(place, target_context)
+        return found
+
+    def save_overload(self, sig: Any, data: CompileResult) -> None:
+        """Write to disk what was compiled; a warning where that cannot be done."""
+        place = self._place(sig)
+        if place is None:
+            return
+        if data.library.has_dynamic_globals:
+            _warn_once(f"{self._label} holds addresses of this process (as at NUMBA_OPT=0) and is not kept on disk")
+            return
+        try:
+            payload = dumps(data._reduce())
+        except Exception as error:  # a user's value that does not pickle: whatever the reason, the code is compiled
+            _warn_once(f"{self._label} is not kept on disk: {error}")
+            return
+        try:
+            folder.make(place.directory)
+            write_entry(place.directory / place.name, place.key, payload)
+        except OSError as error:
+            _warn_once(
+                f"fastnn cannot write to {place.directory} ({error.strerror or error}) "
+                "and compiles anew in every process; set FASTNN_CACHE_DIR to a directory that can be written"
+            )
+
+    def _place(self, sig: Any) -> _Place | None:
+        if not self._enabled:
+            return None
+        directory = folder.kernel_directory()
+        if directory is None:
+            _warn_once(
+                "fastnn finds no home directory for its cache and compiles anew in every process; "
+                "set FASTNN_CACHE_DIR to a directory that can be written"
+            )
+            return None
+        try:
+            text = key(self._dispatcher, sig, self._dispatcher.targetctx.codegen()).encode()
+        except Unknown as value:
+            _warn_once(f"{self._label} is not kept on disk: it refers to {value}, which other processes cannot know")
+            return None
+        return _Place(directory, f"{self._label}-{hashlib.sha256(text).hexdigest()[:32]}.kernel", text)
+
+    def _load(self, place: _Place, target_context: BaseContext) -> CompileResult | None:
+        payload = read_entry(place.directory / place.name, place.key)
+        if payload is None:
+            return None
+        try:
+            return CompileResult._rebuild(target_context, *pickle.loads(payload))
+        except Exception:
+            # Whole, but it does not load here: whatever the reason, this process can still compile.
+            return None
+
+
+_warned = False
+
+
+def _warn_once(message: str) -> None:
+    """One RuntimeWarning per process; on stderr where warnings are errors, for the call has its result."""
+    global _warned
+    if _warned:
+        return
+    _warned = True
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    except RuntimeWarning:
+        print(f"RuntimeWarning: {message}", file=sys.stderr)
