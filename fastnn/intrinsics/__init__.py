@@ -1,4 +1,4 @@
-"""What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
+"""LLVM intrinsics for what Numba cannot express. No code outside this folder emits LLVM IR."""
 
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.dot_tile import dot_tile
@@ -29,7 +29,7 @@ from fastnn.intrinsics.scalars import (
 )
 from fastnn.intrinsics.sparse_rank_update import sparse_rank_update
 from fastnn.intrinsics.subnormals import flush_subnormals, restore_subnormals
-from fastnn.intrinsics.transpose_tile import transpose_partial_square, transpose_square
+from fastnn.intrinsics.transpose_tile import transpose_partial_tile, transpose_tile
 from fastnn.intrinsics.vector import (
     broadcast,
     broadcast_each,
@@ -88,7 +88,7 @@ __all__ = [
     "subtract_row",
     "sum_row",
     "times_power_of_two",
-    "transpose_partial_square",
-    "transpose_square",
+    "transpose_partial_tile",
+    "transpose_tile",
     "write_each",
 ]

@@ -85,7 +85,7 @@ gemm = unit("int int real* int int real* int real* int real* int int int -> none
 
 @inline_ir
 def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row):
-    """c ← start + a w: m rows of a (m, inner), a matrix w in panels; rows of c and start are padded to whole vectors."""
+    """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors."""
     n_panels = panel_count(vectors)
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)

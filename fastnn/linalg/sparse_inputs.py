@@ -25,7 +25,7 @@ _HEADER = 32
 
 _append_nonzero = nonzero_columns(MR)
 _one_vector, _two_vectors, _three_vectors = (
-    micro_tile(MR, vectors, fetch_ahead=True, listed=True) for vectors in (1, 2, 3)
+    micro_tile(MR, vectors, fetch_ahead=True, active_columns=True) for vectors in (1, 2, 3)
 )
 _update_one, _update_two, _update_three = (sparse_rank_update(MR, vectors) for vectors in (1, 2, 3))
 

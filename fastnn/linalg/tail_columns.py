@@ -1,4 +1,4 @@
-"""Products with the tail columns of a layer's weights: a few columns, each stored as a row along the inputs (`layout.py`).
+"""Products with the tail columns of a layer's weights, each stored as a row along the inputs (`layout.py`).
 
 Forward each element of the result is a dot product of two rows. Backward the inputs are in the lanes: no lane is empty.
 """
