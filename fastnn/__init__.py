@@ -27,7 +27,7 @@ from fastnn.ops import (
     tanh_backward,
 )
 from fastnn.optimizers import SGD, Adam
-from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
+from fastnn.threading import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
 __version__ = "0.1.0"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import sharing, threads
+from fastnn import scalar_checks, threading
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
@@ -20,7 +21,7 @@ from fastnn.linalg import sparse_inputs
 from fastnn.linalg.layout import layer_size, pack_weights, transposed_size, unpack_weights, weights_size
 from fastnn.linalg.packing import padded
 from fastnn.ops import checks
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, State
 from fastnn.step import forward_backward, plan, train_step, update
 
 _LABEL = np.dtype(np.int64)
@@ -33,6 +34,25 @@ _INVARIANT_WORKERS = 8
 
 # An update takes as long as so many rows, and most optimizers longer.
 _UPDATE_ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that a training step reads but its rows and targets; it keeps alive what the table points at.
+
+    Python never changes one: a net gets another as a whole.
+    """
+
+    address: int
+    table: NDArray[np.int64]
+    target_like: np.generic
+    labels: bool  # Whether the targets are labels, else rows.
+    optimizer: object  # An Optimizer, or _NOBODY.
+    state: State | None
+    workspace: NDArray
+    listed: NDArray
+    losses: NDArray
+    gradients: NDArray
 
 
 class MLP:
@@ -50,7 +70,7 @@ class MLP:
     seed : of the initial weights; None draws them differently each time.
 
     Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
-    predictions, but only one may train it, and none ask meanwhile.
+    predictions, but only one at a time may train it, and none may ask or set weights meanwhile.
     """
 
     def __init__(
@@ -62,7 +82,7 @@ class MLP:
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
     ) -> None:
-        self.sizes = tuple(checks.count(f"sizes[{k}]", size) for k, size in enumerate(sizes))
+        self.sizes = tuple(scalar_checks.count(f"sizes[{k}]", size) for k, size in enumerate(sizes))
         if len(self.sizes) < 2:
             raise ValueError(f"sizes: got {self.sizes}, expected at least two widths, inputs and outputs")
         self.activation = _one_of("activation", activation, activations.CODES)
@@ -85,12 +105,14 @@ class MLP:
         """One step of training in place: forward, loss, backward, update.
 
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
-        the update. Nothing is changed where an argument is refused with ValueError or TypeError.
+        the update. Nothing is changed where an argument is refused with ValueError or TypeError, nor where another
+        thread is training this net: RuntimeError. An interrupted step happens wholly or not at all.
         """
-        if optimizer is self._optimizer:
+        current = self._plan
+        if optimizer is current.optimizer:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
             loss, wrong = train_step.train_step(
-                id(x), id(t), 0, self._like, self._target_like, self._table_address, 1, train_step.WHOLE
+                id(x), id(t), 0, self._like, current.target_like, current.address, 1, train_step.WHOLE
             )
             if wrong == train_step.NOWHERE:
                 return loss
@@ -103,18 +125,18 @@ class MLP:
         if n == 0:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
-        if optimizer is not self._optimizer:
-            self._take_up(optimizer)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        self._reserve(workers, gradient=n > workers * forward_backward.TILE)
-        self._expect_targets(targets.ndim == 1)
-        arguments = id(rows), id(targets), n, self._like, self._target_like, self._table_address, workers
-        if workers == 1 or threads.get_num_threads() == 1:
+        current = self._plan_for(optimizer, targets.ndim == 1, workers, n > workers * forward_backward.TILE)
+        arguments = id(rows), id(targets), n, self._like, current.target_like, current.address, workers
+        if workers == 1 or threading.get_num_threads() == 1:
             loss, wrong = train_step.train_step(*arguments, train_step.WHOLE)
         else:
-            address = train_step.step_address(type(self._like), type(self._target_like))
-            with sharing.parallel_region:
-                loss, wrong = train_step.parallel_train_step(address, *arguments)
+            address = train_step.step_address(type(self._like), type(current.target_like))
+            loss, wrong = train_step.parallel_train_step(address, *arguments, threading.PARALLEL_REGION)
+        if wrong == train_step.IN_USE_ELSEWHERE:
+            raise RuntimeError(
+                "another thread is training this net; let one thread at a time train it, or give each a net of its own"
+            )
         if wrong >= 0:
             checks.refuse_label("t", targets, wrong, self.sizes[-1])
         return loss
@@ -176,9 +198,8 @@ class MLP:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies: what holds addresses, belongs to an optimizer, or is but room stays behind."""
-        optimizers = {"_table", "_table_address", "_optimizer", "_state"}
-        room = {"_workspace", "_listed", "_gradients", "_transposed", "_losses"}
-        return {name: value for name, value in vars(self).items() if name not in optimizers | room}
+        left = {"_plan", "_in_use", "_transposed"}
+        return {name: value for name, value in vars(self).items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -232,81 +253,86 @@ class MLP:
 
     def _workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: the share of each must outweigh what it takes to start it."""
-        worth = 6 * (n + _UPDATE_ROWS) * self._parameters.size // sharing.FLOPS_OF_A_WORKER
-        most = threads.get_num_threads()
-        if threads.is_thread_invariant():
+        worth = 6 * (n + _UPDATE_ROWS) * self._parameters.size // threading.FLOPS_OF_A_WORKER
+        most = threading.get_num_threads()
+        if threading.is_thread_invariant():
             most, worth = _INVARIANT_WORKERS, worth // 4
         return max(1, min(most, worth))
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(1, -(-count * sharing.FLOPS_OF_A_WORKER // (6 * self._parameters.size)) - _UPDATE_ROWS)
+        return max(1, -(-count * threading.FLOPS_OF_A_WORKER // (6 * self._parameters.size)) - _UPDATE_ROWS)
 
     def _begin_room(self) -> None:
-        """Room for small batches, the table that a training step reads, and nobody trained by yet."""
-        self._workspace = np.empty((0, 0), self.dtype)
-        self._gradients = np.empty((1, 0), self.dtype)
+        """Room for small batches, the net's lock, and a plan for no optimizer yet."""
         turned = sum(transposed_size(i, o, self._lanes) for i, o in pairwise(self.sizes[1:]))
         self._transposed = aligned_zeros((turned,), self.dtype)
-        self._table = np.zeros(plan.TABLE_SIZE, np.int64)
-        self._table_address = self._table.ctypes.data
-        self._optimizer: object = _NOBODY
-        self._table[plan.LISTING :] = sparse_inputs.NEVER, *sparse_inputs.addresses(self.dtype.type)
-        self._table[plan.ARRAY_TYPE] = id(np.ndarray)
-        self._table[plan.DTYPE] = id(self.dtype)
-        self._table[plan.MOST_ROWS] = min(forward_backward.TILE, self._rows_to_share - 1)
-        self._expect_targets(self._takes_labels)
-        self._reserve(1)
+        self._in_use = np.zeros(1, np.int64)
+        nothing = np.empty((0, 0), self.dtype)
+        self._plan = _Plan(0, nothing, self._like, False, _NOBODY, None, nothing, nothing, nothing, nothing)
 
-    def _take_up(self, optimizer: Optimizer) -> None:
-        """Train with this optimizer from now on."""
+    def _plan_for(self, optimizer: Optimizer, labels: bool, workers: int, gradient: bool) -> _Plan:
+        """A plan to train with this optimizer, on labels or rows, with so many workers; the net's from now on."""
+        old = self._plan
+        workspace, listed, losses, gradients = old.workspace, old.listed, old.losses, old.gradients
+        if len(workspace) <= workers:
+            # The last row is one of zeros.
+            workspace = aligned_zeros((workers + 1, self._room + update.SCRATCH), self.dtype)
+            listed = np.zeros((workers, sparse_inputs.list_size(forward_backward.TILE, self.sizes[0])), np.int32)
+            losses = np.zeros(workers)
+        if gradient and gradients.size < workers * self._parameters.size:
+            gradients = aligned_zeros((workers, self._parameters.size), self.dtype, part=3)
+        if (
+            optimizer is old.optimizer
+            and labels == old.labels
+            and workspace is old.workspace
+            and gradients is old.gradients
+        ):
+            return old
         if not isinstance(optimizer, Optimizer) or not hasattr(optimizer, "code"):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
         state = optimizer.state(self, self._parameters)
-        self._table[plan.MOMENTS] = state.moments.ctypes.data
-        self._table[plan.MOMENTS_ROW] = state.moments.shape[1]
-        self._table[plan.STEPS] = state.steps.ctypes.data
-        self._table[plan.HYPER] = optimizer.hyper.ctypes.data
-        self._table[plan.OPTIMIZER] = optimizer.code
-        # Last: from now on the table is trusted.
-        self._state, self._optimizer = state, optimizer
+        table = self._table(labels, workspace, listed, losses, gradients)
+        table[plan.MOMENTS] = state.moments.ctypes.data
+        table[plan.MOMENTS_ROW] = state.moments.shape[1]
+        table[plan.STEPS] = state.steps.ctypes.data
+        table[plan.HYPER] = optimizer.hyper.ctypes.data
+        table[plan.OPTIMIZER] = optimizer.code
+        like = _LABEL.type(0) if labels else self._like
+        new = _Plan(table.ctypes.data, table, like, labels, optimizer, state, workspace, listed, losses, gradients)
+        # One assignment, when all is written: an interrupt finds the net with the one plan or the other.
+        self._plan = new
+        return new
 
-    def _expect_targets(self, labels: bool) -> None:
-        """The next targets are to be labels, or rows."""
-        self._target_like = _LABEL.type(0) if labels else self._like
-        self._table[plan.TARGET_DTYPE] = id(_LABEL if labels else self.dtype)
-        self._table[plan.TARGET_DIMENSIONS] = 1 if labels else 2
-
-    def _reserve(self, workers: int, gradient: bool = False) -> None:
-        """Room for the tiles of each worker, and for their gradients; a row of zeros behind."""
-        if len(self._workspace) <= workers:
-            self._workspace = aligned_zeros((workers + 1, self._room + update.SCRATCH), self.dtype)
-            self._listed = np.zeros((workers, sparse_inputs.list_size(forward_backward.TILE, self.sizes[0])), np.int32)
-            self._losses = np.zeros(workers)
-            self._tell()
-        if gradient and self._gradients.size < workers * self._parameters.size:
-            self._gradients = aligned_zeros((workers, self._parameters.size), self.dtype, part=3)
-            self._tell()
-
-    def _tell(self) -> None:
-        """Write down for the training step where everything is, but for what belongs to the optimizer."""
-        table = self._table
+    def _table(
+        self, labels: bool, workspace: NDArray, listed: NDArray, losses: NDArray, gradients: NDArray
+    ) -> NDArray[np.int64]:
+        """The table that a training step reads, but for what belongs to the optimizer."""
+        table = np.zeros(plan.TABLE_SIZE, np.int64)
         for place, array in (
             (plan.PARAMETERS, self._parameters),
-            (plan.GRADIENTS, self._gradients),
-            (plan.WORKSPACE, self._workspace),
-            (plan.LISTED, self._listed),
+            (plan.GRADIENTS, gradients),
+            (plan.WORKSPACE, workspace),
+            (plan.LISTED, listed),
             (plan.TRANSPOSED, self._transposed),
             (plan.SIZES, self._sizes),
-            (plan.LOSSES, self._losses),
+            (plan.LOSSES, losses),
+            (plan.IN_USE, self._in_use),
         ):
             table[place] = array.ctypes.data
         table[plan.PARAMETERS_SIZE] = self._parameters.size
         table[plan.TRANSPOSED_SIZE] = self._transposed.size
-        table[plan.WORKSPACE_ROWS], table[plan.WORKSPACE_COLUMNS] = self._workspace.shape
-        table[plan.LISTED_COLUMNS] = self._listed.shape[1]
+        table[plan.WORKSPACE_ROWS], table[plan.WORKSPACE_COLUMNS] = workspace.shape
+        table[plan.LISTED_COLUMNS] = listed.shape[1]
         table[plan.LAYERS] = len(self.sizes) - 1
         table[plan.ACTIVATION], table[plan.LOSS] = self._codes
+        table[plan.LISTING :] = sparse_inputs.NEVER, *sparse_inputs.addresses(self.dtype.type)
+        table[plan.ARRAY_TYPE] = id(np.ndarray)
+        table[plan.DTYPE] = id(self.dtype)
+        table[plan.TARGET_DTYPE] = id(_LABEL if labels else self.dtype)
+        table[plan.TARGET_DIMENSIONS] = 1 if labels else 2
+        table[plan.MOST_ROWS] = min(forward_backward.TILE, self._rows_to_share - 1)
+        return table
 
 
 def _one_of(name: str, value: Any, known: Any) -> str:

@@ -58,7 +58,8 @@ class Optimizer:
         if found is None:
             shape = self.moments, row_apart(parameters.size, parameters.dtype)
             moments = aligned_zeros(shape, parameters.dtype, part=1)
-            found = self._states[net] = State(moments, np.zeros(1, np.int64))
+            # Of two threads at once the later gets what the earlier made.
+            found = self._states.setdefault(net, State(moments, np.zeros(1, np.int64)))
         return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fastnn import sharing, threads
+from fastnn import threading
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED
 from fastnn.optimizers import SGD
@@ -27,8 +27,8 @@ def _call(name: str, dtype: str) -> None:
     """One call of each form on one thread, and one on as many as there are where the function can use them."""
     declaration = DECLARED[name].declaration
     forms = [(form, 2) for form in range(len(declaration.signatures))]
-    if declaration.parallel_kernel is not None and threads.get_num_threads() > 1:
-        forms.append((0, round(sharing.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
+    if declaration.parallel_kernel is not None and threading.get_num_threads() > 1:
+        forms.append((0, round(threading.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
     for form, size in forms:
         sizes = {dimension: size for s in declaration.signatures for dimension in s.dimensions}
         sizes |= {size: declaration.example[size] for size in declaration.size_numbers}
@@ -45,5 +45,5 @@ def _train(loss: str, dtype: str) -> None:
     net.train_step(x[:2], t[:2], optimizer)
     net.predict(x[:2])
     net.predict_proba(x[:2])
-    if threads.get_num_threads() > 1:
+    if threading.get_num_threads() > 1:
         net.train_step(x, t, optimizer)

@@ -24,17 +24,19 @@ MAY_IMPORT = {
     "linalg": {"linalg", "intrinsics", "jit"},
     "kernels": {"kernels", "linalg", "intrinsics", "jit"},
     "step": {"step", "kernels", "linalg", "intrinsics", "jit"},
-    "ops": {"ops", "kernels", "linalg", "intrinsics", "reference", "sharing"},
+    "ops": {"ops", "kernels", "linalg", "intrinsics", "reference", "scalar_checks", "threading"},
     "datasets": {"datasets", "cache_directory"},
     "initializers": set(),
     "alloc": set(),
     "optimizers": {"alloc", "ops", "kernels"},
-    "sharing": set(),
-    "threads": {"ops", "sharing"},
-    "warmup": {"ops", "sharing", "mlp", "optimizers", "threads"},
+    "cpus": set(),
+    "scalar_checks": set(),
+    "threading": {"cpus", "scalar_checks"},
+    "warmup": {"ops", "mlp", "optimizers", "threading"},
     "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
     "mlp": {
-        "alloc", "ops", "sharing", "step", "kernels", "linalg", "intrinsics", "initializers", "optimizers", "threads"
+        "alloc", "ops", "step", "kernels", "linalg", "intrinsics", "initializers", "optimizers", "scalar_checks",
+        "threading",
     },
 }  # fmt: skip
 MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}

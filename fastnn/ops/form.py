@@ -9,10 +9,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import sharing
 from fastnn.intrinsics import BorrowedArray
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.plan import Shape
+from fastnn.threading import FLOPS_OF_A_WORKER
 
 
 class Form:
@@ -36,7 +36,7 @@ class Form:
         self.value_checks = [kind.value_check(name, a, plan.sizes) for (name, kind), a in kinds]
         self.dtype = numbers.get("dtype") or next(a.dtype for a in arrays if a.dtype.kind == "f")
         self.number = self.dtype.type
-        self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER)  # that it is worth, at most
+        self.workers = int(declaration.cost(plan)[0] // FLOPS_OF_A_WORKER)  # that it is worth, at most
         self.outputs = plan.array_outputs
         outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]
         # Not the dispatcher, which would find out the types of its arguments in every call.

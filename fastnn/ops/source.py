@@ -58,9 +58,8 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"        {_tuple(outputs)} = check_out(out, form.outputs, form.dtype, {{{_named(arrays)}}})"
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
-        yield "    if form.workers > 1 and most_threads() > 1:"
-        yield "        with parallel_region:"
-        yield f"            parallel_kernel({', '.join((*arrays, *outputs))}, min(form.workers, most_threads()))"
+        yield "    if form.workers > 1 and (threads := get_num_threads()) > 1:"
+        yield f"        parallel_kernel({', '.join((*arrays, *outputs))}, PARALLEL_REGION, min(form.workers, threads))"
         yield f"        return {results}"
     call = f"form.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
     if len(outputs) < len(cores):

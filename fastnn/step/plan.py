@@ -18,7 +18,7 @@ from fastnn.linalg.sparse_inputs import LISTING_SIZE
 
 # The places of the table: addresses of arrays, their sizes where they do not follow from others, and codes; then what
 # arrays the next step expects, by the `id` of their type and data type, and how many rows at most it looks at itself;
-# and last what `listed.py` is told.
+# the address of the net's lock; and last what `listed.py` is told.
 (
     PARAMETERS,
     PARAMETERS_SIZE,
@@ -45,8 +45,9 @@ from fastnn.linalg.sparse_inputs import LISTING_SIZE
     TARGET_DTYPE,
     TARGET_DIMENSIONS,
     MOST_ROWS,
+    IN_USE,
     LISTING,
-) = range(26)
+) = range(27)
 TABLE_SIZE = LISTING + LISTING_SIZE
 
 # Numbers of an optimizer, at most.
@@ -122,6 +123,13 @@ def _wrong_label_by_type(t, classes):
 
 overload_by_type(_targets, _targets_by_type)
 overload_by_type(wrong_label, _wrong_label_by_type)
+
+
+@force_inline
+def net_lock(table):
+    """The address of the lock of the net: at most one step changes it at a time."""
+    like_int64 = np.int64(0)
+    return pointer(pointer(table, like_int64)[IN_USE], like_int64)
 
 
 @force_inline

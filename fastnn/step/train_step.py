@@ -15,18 +15,28 @@ import numpy as np
 from numba import from_dtype, prange
 from numba.core import types
 
-from fastnn.intrinsics import element, flush_subnormals, indirect_call, lanes_of, restore_subnormals
+from fastnn.intrinsics import (
+    element,
+    enter_parallel_region,
+    flush_subnormals,
+    indirect_call,
+    lanes_of,
+    leave_parallel_region,
+    restore_subnormals,
+    try_lock,
+    unlock,
+)
 from fastnn.jit import address_of, force_inline, inline_ir, kernel, parallel_kernel
 from fastnn.kernels.losses import MEAN_SQUARED_ERROR
 from fastnn.kernels.optimizers import is_plain_descent, numbers_of
 from fastnn.linalg.packing import padded
 from fastnn.linalg.sparse_inputs import WHAT, all_finite, sparsity_of
 from fastnn.step.forward_backward import TILE, few_rows, forward_tile, tile_deltas, transpose_weights
-from fastnn.step.plan import arrays_of, rows_like_last, wrong_label
+from fastnn.step.plan import arrays_of, net_lock, rows_like_last, wrong_label
 from fastnn.step.update import add_gradient, reduce_and_update, room_of, update_share
 
-# Where the first wrong label is: there is none, or arrays are not such as the last ones.
-NOWHERE, UNLIKE_LAST = -1, -2
+# Where the first wrong label is: there is none, arrays are not such as the last ones, or another thread trains the net.
+NOWHERE, UNLIKE_LAST, IN_USE_ELSEWHERE = -1, -2, -3
 
 
 @force_inline
@@ -119,7 +129,8 @@ def train_step(x, t, n, like, target_like, table, workers, part):
     Returns the mean loss before the update, in float64, and NOWHERE; or, with nothing changed, where the first label
     out of range is. The loss is there when all tiles are: of the WHOLE, and at the END. Sums are those of so many
     workers. With n of 0 the arrays themselves say how many rows there are; but where they are not such as the table
-    says, nothing is changed, and UNLIKE_LAST returned.
+    says, nothing is changed, and UNLIKE_LAST returned; and IN_USE_ELSEWHERE where the net's lock is taken. The WHOLE
+    and the BEGINNING take it, the WHOLE and the END free it.
     """
     if n == 0:
         n = rows_like_last(x, t, table)
@@ -134,6 +145,8 @@ def train_step(x, t, n, like, target_like, table, workers, part):
         wrong = wrong_label(t, sizes[-1])
         if wrong >= 0:
             return np.nan, wrong
+        if not try_lock(net_lock(table)):
+            return np.nan, IN_USE_ELSEWHERE
         if not few_rows(n, lanes_of(x)):
             transpose_weights(parameters, sizes, transposed)
         listing[WHAT] = sparsity_of(x, sizes, parameters, lanes_of(x))
@@ -155,6 +168,8 @@ def train_step(x, t, n, like, target_like, table, workers, part):
     total = 0.0
     for worker in range(workers):
         total += losses[worker]
+    if part in (WHOLE, END):
+        unlock(net_lock(table))
     return total / divisor, NOWHERE
 
 
@@ -174,13 +189,15 @@ def for_each_worker(address, x, t, n, like, target_like, table, workers, of_work
 
 
 @kernel
-def parallel_train_step(address, x, t, n, like, target_like, table, workers):
-    """`train_step`, which is at that address, to the bit, each worker on a thread."""
+def parallel_train_step(address, x, t, n, like, target_like, table, workers, region):
+    """`train_step`, which is at that address, to the bit, each worker on a thread of the parallel region."""
     _, wrong = call_step(address, (x, t, n, like, target_like, table, workers, np.int64(BEGINNING)))
-    if wrong >= 0:
+    if wrong != NOWHERE:
         return np.nan, wrong
+    threads = enter_parallel_region(region)
     for_each_worker(address, x, t, n, like, target_like, table, workers, TILES)
     for_each_worker(address, x, t, n, like, target_like, table, workers, UPDATE)
+    leave_parallel_region(region, threads)
     return call_step(address, (x, t, n, like, target_like, table, workers, np.int64(END)))
 
 
