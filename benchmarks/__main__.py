@@ -1,7 +1,7 @@
 """python -m benchmarks: run the race and write the report; render, compare and quote what was measured.
 
 Exit status: 0 done; 1 fastnn was wrong or lost on a case, or `compare` found a regression; 2 unusable arguments or
-files; 130 interrupted by Ctrl-C (what was measured is written).
+files; 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (what was measured is written).
 """
 
 from __future__ import annotations
@@ -18,36 +18,44 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine
-from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, Model
-from benchmarks.peers import PEERS
+from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
+from benchmarks.interrupts import Interrupts
+from benchmarks.output import tolerant_output
+from benchmarks.peers import BASELINE, PEERS
 from benchmarks.results import Results, ResultsError
-from benchmarks.rows import IMAGES, images, on_images, read
+from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, images, on_images, read
 from fastnn.datasets import DatasetError
 
 OWN = "fastnn"
-DATA = ("auto", *IMAGES)
 # Operations of a step: the widest model takes half a second on the largest batch, and a run of minutes goes without.
 DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
 DEFAULT_OUT = Path("reports/latest")
+PATHS = ("--out", "--baseline")  # options that take one
 RESULTS_FILE = "results.json"
-INTERRUPTED = 130
 
 
 class UsageError(Exception):
     """What the user asked for is not to be had; the message says what is."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
+def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None = None) -> int:
+    """Run one command; the exit status. Signals are the caller's where no `interrupts` are given."""
+    interrupts = interrupts or Interrupts()
     typed = list(sys.argv[1:] if arguments is None else arguments)
-    chosen = parser().parse_args(typed)
-    command = {"report": _report, "compare": _compare, "headline": _headline, None: _run}[chosen.command]
-    try:
-        return command(chosen, typed)
-    except (UsageError, ResultsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with tolerant_output():
+        chosen = parser().parse_args(typed)
+        try:
+            if chosen.command is None:
+                return _run(chosen, typed, interrupts)
+            with interrupts.raised():
+                return {"report": _report, "compare": _compare, "headline": _headline}[chosen.command](chosen)
+        except (UsageError, ResultsError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return interrupts.exit_status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +67,12 @@ def parser() -> argparse.ArgumentParser:
     size = whole.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
-    whole.add_argument("--models", type=_names, metavar="NAME,...", help=f"of {_listed(m.name for m in MODELS)}")
+    whole.add_argument(
+        "--models",
+        type=_names,
+        metavar="NAME,...",
+        help=f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
+    )
     whole.add_argument(
         "--batch-sizes",
         type=_counts,
@@ -67,15 +80,17 @@ def parser() -> argparse.ArgumentParser:
         help=f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
     )
     whole.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
+    whole.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help=f"another checkout, whose fastnn takes part in the race of steps as {BASELINE.id}, without single calls "
+        "and sweeps; with --peers fastnn it is the only peer",
+    )
     whole.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
     whole.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
     whole.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    whole.add_argument(
-        "--data",
-        choices=DATA,
-        default="auto",
-        help="for the models of images; auto: mnist where it is at hand, digits elsewhere; standardized: no zeros",
-    )
+    whole.add_argument("--data", choices=CHOICES, default="auto", help=DATA_HELP)
     whole.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser("report", help="render a results file again")
@@ -91,36 +106,43 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _run(chosen: argparse.Namespace, typed: list[str]) -> int:
-    from benchmarks.run import run  # with fastnn and NumPy, which the other commands need not wait for
+def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:
+    with interrupts.raised():
+        from benchmarks.run import run  # with fastnn and NumPy, which the other commands need not wait for
 
-    out = _writable(chosen.out)
-    options, data = _options(chosen, typed)
-    results, interrupted = run(options, data)
-    results.save(out / RESULTS_FILE)
-    _show(results, out)
+        out = _writable(chosen.out)
+        options, data = _options(chosen, typed)
+    results, interrupted = run(options, data, interrupts.raised)
+    file = out / RESULTS_FILE
+    results.save(file)
+    try:
+        with interrupts.raised():
+            _show(results, out)
+    except KeyboardInterrupt:
+        print(f"interrupted: `python -m benchmarks report {file}` writes the report", file=sys.stderr)
+        return interrupts.exit_status
     if interrupted:
-        print(f"interrupted: what was measured is in {out / RESULTS_FILE}", file=sys.stderr)
-        return INTERRUPTED
+        print(f"interrupted: what was measured is in {file}", file=sys.stderr)
+        return interrupts.exit_status
     lost = [cell for cell in results.cells if cell.implementation == OWN and cell.status != "ok"]
     for cell in lost:
         print(f"error: fastnn {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}", file=sys.stderr)
     return 1 if lost else 0
 
 
-def _report(chosen: argparse.Namespace, typed: list[str]) -> int:
+def _report(chosen: argparse.Namespace) -> int:
     results = Results.load(chosen.results)
     _show(results, _writable(chosen.report_out or chosen.results.parent))
     return 0
 
 
-def _compare(chosen: argparse.Namespace, typed: list[str]) -> int:
+def _compare(chosen: argparse.Namespace) -> int:
     from benchmarks.report.compare import compare_files
 
     return compare_files(chosen.base, chosen.new, chosen.fail_if_slower, Console())
 
 
-def _headline(chosen: argparse.Namespace, typed: list[str]) -> int:
+def _headline(chosen: argparse.Namespace) -> int:
     from benchmarks.report.headline import HeadlineError, update_readme
 
     results = Results.load(chosen.results)
@@ -136,8 +158,9 @@ def _show(results: Results, out: Path) -> None:
     from benchmarks.report import render
     from benchmarks.report.table import print_table
 
+    paths = render(results, out)
     print_table(results, Console())
-    for path in render(results, out):
+    for path in paths:
         print(path)
 
 
@@ -152,7 +175,9 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     threads = chosen.threads or ((1,) if chosen.quick else tuple(n for n in (1, 2) if n <= cpus))
     if max(threads) > cpus:
         raise UsageError(f"--threads: {max(threads)} is more than the {cpus} CPUs that this process may use")
-    peers = _known("--peers", chosen.peers or tuple(PEERS), PEERS)
+    baseline = _baseline(chosen.baseline)
+    besides = (BASELINE.id,) if baseline else ()
+    peers = _known("--peers", chosen.peers or tuple(PEERS), (*PEERS, *besides))
     plan = Plan()
     if chosen.quick:
         plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
@@ -165,21 +190,23 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
     models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
-    peers = tuple(dict.fromkeys((OWN, *peers)))
+    peers = tuple(dict.fromkeys((OWN, *besides, *peers)))
+    steps_alone = chosen.quick or baseline is not None
     options = Options(
-        command=" ".join(["python -m benchmarks", *_without_out(typed)]),
+        command=" ".join(["python -m benchmarks", *_without_paths(typed)]),
         models=models,
         batch_sizes=chosen.batch_sizes or (QUICK_BATCH_SIZES if chosen.quick else BATCH_SIZES),
         most_flops=_most_flops(chosen),
         threads=threads,
         dtype=chosen.dtype,
         peers=peers,
+        baseline=baseline,
         plan=plan,
         startup_peers=(OWN,) if chosen.quick else peers,
         startup_models=_one_of_each_kind(models) if chosen.full else models[:1],
-        calls=() if chosen.quick else tuple(catalogue.calls()),
-        error_dtypes=() if chosen.quick else catalogue.DTYPES,
-        sweeps={} if chosen.quick else scaling.sweeps(on, threads, chosen.dtype),
+        calls=() if steps_alone else tuple(catalogue.calls()),
+        error_dtypes=() if steps_alone else catalogue.DTYPES,
+        sweeps={} if steps_alone else scaling.sweeps(on, threads, chosen.dtype),
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
     try:
@@ -197,7 +224,7 @@ def _most_flops(chosen: argparse.Namespace) -> float:
 
 def _models_by_name() -> dict[str, Model]:
     """Each model under the name that it has on each of the image sets."""
-    return {on_images(model, data).name: model for data in IMAGES for model in MODELS}
+    return {on_images(model, data).name: model for data in IMAGES for model in (*MODELS, TINY)}
 
 
 def _one_of_each_kind(models: Iterable[Model]) -> tuple[Model, ...]:
@@ -215,6 +242,14 @@ def _known(option: str, names: tuple[str, ...], known: Iterable[str]) -> tuple[s
     return names
 
 
+def _baseline(checkout: Path | None) -> Path | None:
+    if checkout is not None and not (checkout / "fastnn" / "__init__.py").is_file():
+        raise UsageError(
+            f"--baseline: got {checkout}, expected a checkout of this repository: no fastnn/__init__.py there"
+        )
+    return checkout
+
+
 def _writable(out: Path) -> Path:
     """The folder, made if need be: better found out before the race than after it."""
     try:
@@ -226,13 +261,13 @@ def _writable(out: Path) -> Path:
     return out
 
 
-def _without_out(typed: list[str]) -> list[str]:
-    """The arguments but for `--out DIR`, which may tell a user's name."""
+def _without_paths(typed: list[str]) -> list[str]:
+    """The arguments but for options with paths, which may tell a user's name."""
     kept, skip = [], False
     for word in typed:
-        if not skip and word != "--out" and not word.startswith("--out="):
+        if not skip and word.split("=")[0] not in PATHS:
             kept.append(word)
-        skip = word == "--out"
+        skip = word in PATHS
     return kept
 
 
@@ -259,4 +294,6 @@ def _listed(names: Iterable[object]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signals = Interrupts()
+    signals.install()
+    sys.exit(main(interrupts=signals))

@@ -1,4 +1,7 @@
-"""What every benchmark of the pytest-benchmark suite shares: one thread, verified first, throughput beside times."""
+"""What every benchmark of the pytest-benchmark suite shares: one thread, verified first, throughput beside times.
+
+Training steps are timed on the rows that `--data` chooses, as those of `python -m benchmarks` are.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,17 @@ from typing import Any
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks import machine
+from benchmarks import machine, rows
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--data", choices=rows.CHOICES, default="auto", help=rows.DATA_HELP)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which data the times are of."""
+    images = rows.images(config.getoption("--data", "auto"))
+    return f"benchmarks: training steps on {images} and pima (see --data), single kernels on random numbers"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +35,8 @@ def one_thread() -> Iterator[None]:
 def measure(benchmark: Any) -> Callable[..., None]:
     """Time a call, and note its throughput from the median."""
 
-    def measured(call: Callable[[], Any], *, rows: int, flops: float, bytes_moved: float) -> None:
+    def measured(call: Callable[[], Any], *, rows: int, flops: float, bytes_moved: float, data: str) -> None:
+        benchmark.extra_info["data"] = data
         benchmark(call)
         if benchmark.stats is None:  # --benchmark-disable
             return

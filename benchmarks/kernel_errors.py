@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from benchmarks.results import KernelError
 from fastnn.ops import DECLARED
 from fastnn.ops.verify import comparisons
 
 
-def measure(dtypes: tuple[str, ...]) -> list[KernelError]:
-    """One entry per kernel and dtype."""
-    entries = []
+def measure(dtypes: tuple[str, ...]) -> Iterator[KernelError]:
+    """One entry per kernel and dtype, each when it is measured."""
     for name, function in DECLARED.items():
         for dtype in dtypes:
             found = list(comparisons(function, dtype))
             share, ulps = max(c.share for c in found), max(c.ulps for c in found)
-            entries.append(KernelError(name, dtype, float(share), float(ulps), len(found)))
-    return entries
+            yield KernelError(name, dtype, float(share), float(ulps), len(found))

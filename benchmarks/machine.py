@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import PEERS
+from benchmarks.peers import known
 
 ROOT = Path(__file__).resolve().parent.parent
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -90,7 +90,7 @@ def load_average() -> list[float] | None:
 def versions(peer_ids: Iterable[str]) -> dict[str, str]:
     """Installed distributions that matter to a run with these peers."""
     found = {}
-    names = dict.fromkeys([*TOOLS, *(name for peer in peer_ids for name in PEERS[peer].packages)])
+    names = dict.fromkeys([*TOOLS, *(name for peer in peer_ids for name in known(peer).packages)])
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)
@@ -117,17 +117,18 @@ def blas() -> list[str]:
     return sorted(found)
 
 
-def commit_info() -> dict[str, Any]:
-    """The checkout that is measured: id, branch, dirty; empty outside git."""
-    identity = _git("rev-parse", "HEAD")
+def commit_info(checkout: Path = ROOT) -> dict[str, Any]:
+    """What is measured, by default this checkout: id, branch, dirty; empty outside git."""
+    identity = _git(checkout, "rev-parse", "HEAD")
     if not identity:
         return {}
-    return {"id": identity, "branch": _git("rev-parse", "--abbrev-ref", "HEAD"), "dirty": bool(_git("status", "-s"))}
+    branch = _git(checkout, "rev-parse", "--abbrev-ref", "HEAD")
+    return {"id": identity, "branch": branch, "dirty": bool(_git(checkout, "status", "-s"))}
 
 
-def _git(*arguments: str) -> str:
+def _git(checkout: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(["git", *arguments], cwd=checkout, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -168,7 +168,10 @@ class Race:
 
     def _verified(self, case: Case, runner: Runner) -> Cell:
         """The cell so far: "ok" without samples, or "wrong"."""
-        reply = runner.request(PREPARE_TIMEOUT, "prepare", case=case, rows=self._rows, steps=steps_of(case))
+        weights = case.model.initial_weights(case.dtype)
+        reply = runner.request(
+            PREPARE_TIMEOUT, "prepare", case=case, rows=self._rows, weights=weights, steps=steps_of(case)
+        )
         try:
             verdict = self._expect(case, runner.formulation).judge(reply["losses"], reply["weights"])
         except (KeyError, TypeError, ValueError) as error:

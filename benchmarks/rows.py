@@ -14,16 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import POOL_ROWS, Model
-from fastnn import datasets
+
+# What `--data` takes, of `python -m benchmarks` and of `pytest benchmarks/`, and what it means.
+DATA_HELP = (
+    "rows for the models of images; auto: mnist where it is at hand, digits elsewhere; mnist-standardized has no zeros"
+)
 
 # Data sets that can stand in for each other, with the features of a row: images of ten digits.
 IMAGES = {"mnist": 784, "digits": 64, "mnist-standardized": 784}
+
+CHOICES = ("auto", *IMAGES)
 
 Rows = tuple[NDArray, NDArray]  # x (n, i) float32, labels (n,) int64
 
 
 def images(wanted: str) -> str:
     """The image set that `--data` means: "auto" is mnist where it is at hand, digits elsewhere."""
+    from fastnn import datasets  # here: the workers, which only `load`, import what their own peer needs
+
     if wanted != "auto":
         return wanted
     return "mnist" if datasets.available("mnist") else "digits"
@@ -40,6 +48,8 @@ def read(models: Iterable[Model]) -> dict[str, Rows]:
 
 
 def _read(name: str) -> Rows:
+    from fastnn import datasets
+
     x, t = datasets.load(name.removesuffix("-standardized"))[0]
     return ((x - x.mean()) / x.std(), t) if name.endswith("-standardized") else scaled(x, t)
 
@@ -49,6 +59,12 @@ def scaled(x: NDArray, t: NDArray) -> Rows:
     if x.min() < 0 or x.max() > 1:
         x = (x - x.mean(axis=0)) / x.std(axis=0)
     return x, t
+
+
+def zeros(x: NDArray) -> str:
+    """The share of x (n, i) that is 0, in words. fastnn leaves zero inputs out, and so its times depend on it."""
+    share = np.count_nonzero(x == 0) / x.size
+    return f"{share:.0%} of inputs zero" if share else "no input zero"
 
 
 def save(folder: Path, data: Mapping[str, Rows]) -> str:

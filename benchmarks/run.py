@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +21,11 @@ from benchmarks.calls import measure as calls
 from benchmarks.calls.catalogue import Call
 from benchmarks.calls.catalogue import Plan as CallPlan
 from benchmarks.cases import Case, Model, grid
+from benchmarks.peers import BASELINE
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
+from benchmarks.report import conditions
 from benchmarks.results import Results
 from benchmarks.transport import Transport, start_worker
 from benchmarks.verify import SLOW_FLOPS, SLOW_PARAMETERS, SLOW_STEPS, STEPS, Expectation, expect
@@ -43,6 +46,7 @@ class Options:
     threads: tuple[int, ...]
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
+    baseline: Path | None  # the checkout of the peer `BASELINE`, if it takes part
     plan: Plan
     startup_peers: tuple[str, ...]
     startup_models: tuple[Model, ...]
@@ -51,15 +55,23 @@ class Options:
     error_dtypes: tuple[str, ...]  # in which kernels are held against their references
 
 
-def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]:
-    """Measure everything; the results, and whether Ctrl-C ended it early. `data`: the rows of every data set."""
+def run(
+    options: Options,
+    data: Mapping[str, rows.Rows],
+    interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> tuple[Results, bool]:
+    """Measure everything; the results, and whether it was interrupted.
+
+    `data` has the rows of every data set. Inside `interruptible()` a signal may raise `KeyboardInterrupt`: that is
+    while something is measured, and not while temporary files are removed.
+    """
     cases = grid(options.models, options.batch_sizes, options.threads, options.dtype, options.most_flops)
     results = Results(
         datetime=datetime.now(UTC).isoformat(timespec="seconds"),
         fastnn_version=fastnn.__version__,
         machine=machine.machine_info(),
         commit=machine.commit_info(),
-        conditions=_conditions(options),
+        conditions=_conditions(options, data),
         cells=unreached(cases, options.peers),
     )
     total = (
@@ -75,29 +87,44 @@ def run(options: Options, data: Mapping[str, rows.Rows]) -> tuple[Results, bool]
         tempfile.TemporaryDirectory(prefix="fastnn-", ignore_cleanup_errors=True) as folder,
         progress(total, sys.stderr) as shown,
     ):
-        path = rows.save(Path(folder), data)
         try:
-            _ceilings(results, options, shown)
-            _startups(results, options, path, Path(folder), shown)
-            caches = {peer: _caches(Path(folder), peer, options.startup_models[0]) for peer in options.peers}
-
-            def start(peer: str, threads: int) -> Transport:
-                return start_worker(peer, threads, startup.cache_environment(caches[peer]))
-
-            race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
-            results.cells = race.run(cases)
-            interrupted = race.interrupted
-            if not interrupted:
-                _calls(results, options, shown)
-                peers = [peer for peer in scaling.PEERS if peer in options.peers]
-                small = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
-                interrupted = _scaling(results, options, small)
-            if not interrupted:
-                _kernel_errors(results, options, shown)
+            with interruptible():
+                interrupted = _measure(results, cases, options, data, Path(folder), shown)
         except KeyboardInterrupt:
             interrupted = True
     results.conditions["load_after"] = machine.load_average()
     return results, interrupted
+
+
+def _measure(
+    results: Results,
+    cases: list[Case],
+    options: Options,
+    data: Mapping[str, rows.Rows],
+    folder: Path,
+    shown: Progress,
+) -> bool:
+    """Fill `results`, part by part; whether the race was interrupted. `folder` is for temporary files."""
+    shown.done(f"data: {conditions.data_with_zeros(results)}")
+    path = rows.save(folder, data)
+    _ceilings(results, options, shown)
+    _startups(results, options, path, folder, shown)
+    caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in options.peers}
+
+    def start(peer: str, threads: int) -> Transport:
+        return _starter(options)(peer, threads, startup.cache_environment(caches[peer]))
+
+    race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
+    results.cells = race.run(cases)
+    if race.interrupted:
+        return True
+    _calls(results, options, shown)
+    peers = [peer for peer in scaling.PEERS if peer in options.peers]
+    small = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
+    if _scaling(results, options, small):
+        return True
+    _kernel_errors(results, options, shown)
+    return False
 
 
 def expectations(data: Mapping[str, rows.Rows]) -> Callable[[Case, Formulation], Expectation]:
@@ -114,10 +141,12 @@ def expectations(data: Mapping[str, rows.Rows]) -> Callable[[Case, Formulation],
     return expected
 
 
-def _conditions(options: Options) -> dict[str, Any]:
+def _conditions(options: Options, data: Mapping[str, rows.Rows]) -> dict[str, Any]:
     return {
         "command": options.command,
         "data": list(dict.fromkeys(model.data for model in options.models)),
+        "zeros": {name: rows.zeros(x) for name, (x, _) in data.items()},
+        "baseline": machine.commit_info(options.baseline) if options.baseline else {},
         "plan": asdict(options.plan),
         "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations "
         f"or updates over {SLOW_PARAMETERS:.0e} parameters",
@@ -143,9 +172,19 @@ def _startups(results: Results, options: Options, path: str, folder: Path, shown
         case = Case(model, STARTUP_BATCH_SIZE, options.dtype, threads=1)
         for peer in options.startup_peers:
             shown.doing(f"start-up of {peer}, {model.name}")
-            results.startups.append(startup.measure(peer, case, path, start_worker, _caches(folder, peer, model)))
+            caches = _caches(folder, peer, model)
+            results.startups.append(startup.measure(peer, case, path, _starter(options), caches))
             shown.advance(STARTUP_UNITS)
         shown.done(f"start-up times, {model.name}")
+
+
+def _starter(options: Options) -> startup.StartWorker:
+    """Starts workers, the baseline's on the code of its own checkout."""
+
+    def start(peer: str, threads: int, environment: Mapping[str, str]) -> Transport:
+        return start_worker(peer, threads, environment, options.baseline if peer == BASELINE.id else None)
+
+    return start
 
 
 def _caches(folder: Path, peer: str, model: Model) -> Path:
@@ -154,7 +193,8 @@ def _caches(folder: Path, peer: str, model: Model) -> Path:
 
 def _calls(results: Results, options: Options, shown: Progress) -> None:
     part = Part(shown, CALL_UNITS * len(options.calls))
-    results.calls = calls.measure(options.calls, options.peers, CallPlan(), part)
+    for cell in calls.measure(options.calls, options.peers, CallPlan(), part):
+        results.calls.append(cell)
     shown.done(f"{len(options.calls)} single calls")
 
 
@@ -168,6 +208,7 @@ def _scaling(results: Results, options: Options, race: Race) -> bool:
 
 def _kernel_errors(results: Results, options: Options, shown: Progress) -> None:
     shown.doing("errors of the kernels against their references")
-    results.kernel_errors = kernel_errors.measure(options.error_dtypes)
+    for error in kernel_errors.measure(options.error_dtypes):
+        results.kernel_errors.append(error)
     shown.advance(KERNEL_ERRORS_UNITS)
     shown.done("errors of the kernels against their references")

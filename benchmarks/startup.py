@@ -58,12 +58,14 @@ def _first_step(
     clock: Callable[[], float],
 ) -> tuple[float, float]:
     """Seconds of the import, and from the start of the process to the first step done."""
+    weights = case.model.initial_weights(case.dtype)
     begin = clock()
     transport = start_worker(peer_id, case.threads, environment)
     try:
         started = transport.request({"do": "start"}, START_TIMEOUT)
         if started.get("status") == "ok":
-            stepped = transport.request({"do": "first_step", "case": case, "rows": rows}, PREPARE_TIMEOUT)
+            request = {"do": "first_step", "case": case, "rows": rows, "weights": weights}
+            stepped = transport.request(request, PREPARE_TIMEOUT)
             if stepped.get("status") == "ok":
                 return started["import_seconds"], clock() - begin
             started = stepped

@@ -46,4 +46,4 @@ def test_kernel(name: str, dtype: str, batch_size: int, implementation: str, ben
     declaration = function.declaration
     plan = declaration.plan(tuple(a.shape for a in arrays), {n: numbers[n] for n in declaration.size_numbers})
     flops, moved = declaration.cost(plan, dtype)
-    measure(lambda: call(*arrays, **numbers), rows=batch_size, flops=flops, bytes_moved=moved)
+    measure(lambda: call(*arrays, **numbers), rows=batch_size, flops=flops, bytes_moved=moved, data="random numbers")

@@ -3,36 +3,43 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmarks.cases import BATCH_SIZES, MODELS, Case, grid
+from benchmarks import rows
+from benchmarks.cases import BATCH_SIZES, MODELS, Case, Model, grid
 from benchmarks.peers import PEERS, Unavailable
 from benchmarks.verify import expect, steps_of
 
 # Compiling takes a minute a case: left to `python -m benchmarks`.
 IMPLEMENTATIONS = [name for name in PEERS if name != "pytorch-compiled"]
-# Steps of half a second, too, are for `python -m benchmarks --full`.
-CASES = grid(MODELS, BATCH_SIZES, [1], most_flops=1e10)
+MOST_FLOPS = 1e10  # steps of half a second, too, are for `python -m benchmarks --full`
 
 
-def rows(case: Case) -> list[tuple[Any, Any]]:
-    """Batches of random pixels and labels: what is in them does not change the time of a step."""
-    rng = np.random.default_rng(0)
-    n = min(4 * case.batch_size, 8192)
-    return case.batches(rng.random((n, case.model.sizes[0]), np.float32), rng.integers(0, case.model.sizes[-1], n))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The cases, on the data that `--data` chooses."""
+    images = rows.images(metafunc.config.getoption("--data", "auto"))
+    models = [rows.on_images(model, images) for model in MODELS]
+    metafunc.parametrize("case", grid(models, BATCH_SIZES, [1], most_flops=MOST_FLOPS), ids=lambda case: case.name)
+
+
+@cache
+def data_set(model: Model) -> rows.Rows:
+    """The training rows (x, labels) of a model's data set, read once."""
+    return rows.read([model])[model.data]
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.benchmark(max_time=0.2, min_rounds=5, warmup=True, warmup_iterations=1)
 def test_train_step(case: Case, implementation: str, benchmark: Any, measure: Any) -> None:
     if missing := PEERS[implementation].missing():
         pytest.skip(missing)
-    benchmark.group = case.name
-    batches, weights = rows(case), case.model.initial_weights(case.dtype)
+    x, t = data_set(case.model)
+    data = f"{case.model.data}, {rows.zeros(x)}"
+    benchmark.group = f"{case.name} on {data}"
+    batches, weights = case.batches(x, t), case.model.initial_weights(case.dtype)
     peer_class = PEERS[implementation].load()
     try:
         peer = peer_class(case, weights, peer_class.prepare(case, batches))
@@ -47,4 +54,4 @@ def test_train_step(case: Case, implementation: str, benchmark: Any, measure: An
     def step() -> None:
         peer.synchronise(peer.step(next(steps)))
 
-    measure(step, rows=case.batch_size, flops=case.flops, bytes_moved=case.bytes_moved)
+    measure(step, rows=case.batch_size, flops=case.flops, bytes_moved=case.bytes_moved, data=data)

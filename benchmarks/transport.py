@@ -126,9 +126,12 @@ class ProcessTransport:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def start_worker(peer_id: str, threads: int, extra: Mapping[str, str] | None = None) -> ProcessTransport:
-    """A process of `benchmarks.worker`; `extra` overrides environment variables."""
+def start_worker(
+    peer_id: str, threads: int, extra: Mapping[str, str] | None = None, checkout: Path | None = None
+) -> ProcessTransport:
+    """A process of `benchmarks.worker`; `extra` overrides environment variables, `checkout` is where fastnn lies."""
     command = [sys.executable, "-m", "benchmarks.worker", peer_id, str(threads)]
+    command += [str(checkout.resolve())] if checkout else []
     return ProcessTransport(command, worker_environment(threads) | dict(extra or {}))
 
 

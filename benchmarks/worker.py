@@ -1,6 +1,8 @@
 """The process that runs one implementation: reads requests from standard input, writes replies to standard output.
 
-    python -m benchmarks.worker PEER THREADS
+    python -m benchmarks.worker PEER THREADS [CHECKOUT]
+
+With a checkout, `fastnn` is imported from there; this package stays the one that was started.
 
 Requests and replies are pickled dicts, one reply per request. The peer's library is imported after the process has
 been confined to its CPUs, and whatever it prints goes to standard error.
@@ -18,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from benchmarks.peers import PEERS, Unavailable  # neither NumPy nor any peer, whose imports `start` times
+from benchmarks.peers import Unavailable, known  # neither NumPy nor any peer, whose imports `start` times
 
 # Adam's moments of weights whose gradient is 0 shrink by a tenth a step: after 700 steps they are denormal, and every
 # step takes twice as long (measured), sooner for whoever steps more often. So no burst trains longer than this from
@@ -33,7 +35,7 @@ class Worker:
     """One implementation and the case that it holds. `clock` gives seconds."""
 
     def __init__(self, peer_id: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._info, self._threads, self._clock = PEERS[peer_id], threads, clock
+        self._info, self._threads, self._clock = known(peer_id), threads, clock
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what `request["do"]` names; {"status": "ok", ...}, or "missing" or "died" with a reason."""
@@ -57,15 +59,15 @@ class Worker:
         self._peer_class = self._info.load()
         return {"import_seconds": seconds, "formulation": self._peer_class.formulation}
 
-    def do_prepare(self, case: Any, rows: str, steps: int) -> dict[str, Any]:
+    def do_prepare(self, case: Any, rows: str, weights: list[Any], steps: int) -> dict[str, Any]:
         """Take up a case: its first `steps` losses and the weights after them, and the peak memory of stepping (bytes).
 
-        `rows` is the path that `benchmarks.rows.save` wrote.
+        `rows` is the path that `benchmarks.rows.save` wrote, `weights` are the initial ones.
         """
         from benchmarks import memory
 
         self._model = None
-        inputs, weights = self._inputs_and_weights(case, rows)
+        inputs = self._inputs(case, rows)
         model = self._peer_class(case, weights, inputs)
         losses = [model.loss(model.step(k)) for k in range(steps)]
         final = model.weights()
@@ -88,10 +90,9 @@ class Worker:
             "peak_memory": None if peak is None or before is None else max(0, peak - before),
         }
 
-    def do_first_step(self, case: Any, rows: str) -> dict[str, Any]:
+    def do_first_step(self, case: Any, rows: str, weights: list[Any]) -> dict[str, Any]:
         """Take up a case and make one step."""
-        inputs, weights = self._inputs_and_weights(case, rows)
-        model = self._peer_class(case, weights, inputs)
+        model = self._peer_class(case, weights, self._inputs(case, rows))
         model.synchronise(model.step(0))
         return {}
 
@@ -143,11 +144,11 @@ class Worker:
         finally:
             gc.enable()
 
-    def _inputs_and_weights(self, case: Any, rows: str) -> tuple[list[Any], list[Any]]:
+    def _inputs(self, case: Any, rows: str) -> list[Any]:
+        """The case's batches in the peer's own form."""
         from benchmarks.rows import load
 
-        batches = case.batches(*load(rows, case.model.data))
-        return self._peer_class.prepare(case, batches), case.model.initial_weights(case.dtype)
+        return self._peer_class.prepare(case, case.batches(*load(rows, case.model.data)))
 
 
 def first_line(error: BaseException) -> str:
@@ -181,6 +182,8 @@ def private_stdout() -> BinaryIO:
 
 if __name__ == "__main__":
     stream = private_stdout()
-    peer, count = sys.argv[1], int(sys.argv[2])
-    confine(count)
-    serve(Worker(peer, count), sys.stdin.buffer, stream)
+    peer, count, *checkout = sys.argv[1:]
+    # `benchmarks` has been imported and keeps its place; `fastnn` has not.
+    sys.path[:0] = checkout
+    confine(int(count))
+    serve(Worker(peer, int(count)), sys.stdin.buffer, stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from types import FunctionType
 
 import numba
 from numba.core import types
@@ -24,6 +25,27 @@ _COMPILED = {"error_model": "numpy", "nogil": True}
 def force_inline(function: Callable) -> Callable:
     """A helper that becomes part of each kernel that calls it."""
     return register_jitable(fastmath=_FUSED, forceinline=True, **_COMPILED)(function)
+
+
+# A function of numbers from which loops are generated, such as an activation.
+scalar = force_inline
+
+
+def named(name: str, function: Callable) -> Callable:
+    """A copy of the function by that name, for what is generated: kernels are kept on disk by their names."""
+    copied = FunctionType(
+        function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
+    )  # fmt: skip
+    copied.__qualname__, copied.__module__, copied.__doc__ = name, function.__module__, function.__doc__
+    return copied
+
+
+def shared(function: Callable) -> Callable:
+    """A few lines of arithmetic for Python and for kernels, into which Numba copies them."""
+    overload(function, inline="always", strict=False, jit_options={"fastmath": _FUSED, **_COMPILED})(
+        lambda *arguments: function
+    )
+    return function
 
 
 def inline_ir(function: Callable) -> Callable:
@@ -51,6 +73,16 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     A directory that cannot be written costs the cache and a RuntimeWarning, nothing else.
     """
     return _cached(_by_type_alone(numba.njit(fastmath=_FUSED, **_COMPILED)(function)), function)
+
+
+def inner_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
+    """A kernel that Python never calls: what that would take is not compiled."""
+    return _cached(
+        _by_type_alone(
+            numba.njit(fastmath=_FUSED, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMPILED)(function)
+        ),
+        function,
+    )
 
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:

@@ -20,7 +20,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from fastnn.cache_directory import cache_directory
 
 # The folders of the package whose sources end up in compiled code.
-_COMPILED_FOLDERS = ("intrinsics", "linalg", "kernels", "step")
+_COMPILED_FOLDERS = ("intrinsics", "linalg", "kernels", "activations", "losses", "optimizers", "step")
 
 
 def kernel_directory() -> Path | None:
@@ -36,7 +36,12 @@ def _state() -> str:
     """A hash of everything that can change a compiled kernel, but for its types and the CPU."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {numba.__version__} {llvmlite.__version__}".encode())
     package = Path(__file__).parent
-    sources = [package / "jit.py", Path(__file__), *(p for f in _COMPILED_FOLDERS for p in (package / f).rglob("*.py"))]
+    sources = [
+        package / "jit.py",
+        package / "units.py",
+        Path(__file__),
+        *(p for f in _COMPILED_FOLDERS for p in (package / f).rglob("*.py")),
+    ]
     for source in sorted(sources):
         digest.update(str(source.relative_to(package)).encode() + source.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,58 +1,43 @@
-"""The multi-layer perceptron: packed parameters, and the training step as one kernel."""
+"""The multi-layer perceptron: packed parameters, the plan of its training step, and the step as one kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
+from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import scalar_checks, threading
+from fastnn.activations import Activation, find_activation
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
-from fastnn.kernels import activations, losses
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
-from fastnn.linalg import sparse_inputs
-from fastnn.linalg.layout import layer_size, pack_weights, transposed_size, unpack_weights, weights_size
-from fastnn.linalg.packing import padded
+from fastnn.linalg.layout import ParameterLayout
+from fastnn.linalg.sparse_inputs import active_columns_size
+from fastnn.losses import Loss, find_loss
 from fastnn.ops import checks
-from fastnn.optimizers import Optimizer, State
-from fastnn.step import forward_backward, plan, train_step, update
+from fastnn.optimizers import Optimizer
+from fastnn.optimizers.base import State
+from fastnn.step import plan as plans
+from fastnn.step.forward import forward
+from fastnn.step.train_step import DONE, IN_USE, parallel_train_step, phase_addresses, train_step
 
 _LABEL = np.dtype(np.int64)
 
 # The optimizer of a net that was not trained yet.
 _NOBODY = object()
 
-# How many share a large step where results must not depend on the number of threads.
+# How many workers share a large step where results must not depend on the number of threads.
 _INVARIANT_WORKERS = 8
 
-# An update takes as long as so many rows, and most optimizers longer.
+# An update takes as long as the products of so many rows, and most optimizers longer.
 _UPDATE_ROWS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """All that a training step reads but its rows and targets; it keeps alive what the table points at.
-
-    Python never changes one: a net gets another as a whole.
-    """
-
-    address: int
-    table: NDArray[np.int64]
-    target_like: np.generic
-    labels: bool  # Whether the targets are labels, else rows.
-    optimizer: object  # An Optimizer, or _NOBODY.
-    state: State | None
-    workspace: NDArray
-    listed: NDArray
-    losses: NDArray
-    gradients: NDArray
 
 
 class MLP:
@@ -61,7 +46,7 @@ class MLP:
     Parameters
     ----------
     sizes : the widths of the layers, inputs first: (784, 50, 10). Any depth from two numbers on.
-    activation : of the hidden layers: "sigmoid", "tanh" or "relu".
+    activation : of the hidden layers: "sigmoid", "tanh" or "relu", or a `fastnn.Activation`.
     loss : "softmax_cross_entropy", the mean over rows, from labels (n,) or rows of probabilities (n, outputs); or
         "mean_squared_error", the mean over all elements, from targets (n, outputs), or (n,) with one output.
     init : the scale of the normal initial weights: "xavier", "he" or a standard deviation, 0.01 in the teaching
@@ -71,35 +56,69 @@ class MLP:
 
     Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
     predictions, but only one at a time may train it, and none may ask or set weights meanwhile.
+
+    What a net is made of cannot be changed afterwards: its attributes are read-only.
     """
 
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str = "sigmoid",
-        loss: str = "softmax_cross_entropy",
+        activation: str | Activation = "sigmoid",
+        loss: str | Loss = "softmax_cross_entropy",
         init: str | float | None = None,
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
     ) -> None:
-        self.sizes = tuple(scalar_checks.count(f"sizes[{k}]", size) for k, size in enumerate(sizes))
-        if len(self.sizes) < 2:
-            raise ValueError(f"sizes: got {self.sizes}, expected at least two widths, inputs and outputs")
-        self.activation = _one_of("activation", activation, activations.CODES)
-        self.loss = _one_of("loss", loss, losses.CODES)
-        self._takes_labels = loss == "softmax_cross_entropy"
-        self.dtype = checks.float_dtype("dtype", dtype)
-        if init is None:
-            init = "he" if activation == "relu" else "xavier"
-        self._sizes = np.array(self.sizes)
-        self._codes = activations.CODES[activation], losses.CODES[loss]
-        self._lanes = VECTOR_BYTES // self.dtype.itemsize
-        self._parameters = aligned_zeros((self._parameters_size(),), self.dtype)
-        self._room = 2 * forward_backward.TILE * sum(padded(o, self._lanes) for o in self.sizes[1:])
-        self._like = self.dtype.type(0)
+        widths = tuple(
+            scalar_checks.count(f"sizes[{k}]", size) for k, size in enumerate(checks.sequence("sizes", sizes))
+        )
+        if len(widths) < 2:
+            raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
+        own_activation, own_loss = find_activation("activation", activation), find_loss("loss", loss)
+        if own_loss.output == "softmax" and widths[-1] == 1:
+            raise ValueError(
+                f"sizes: got {widths}, expected at least 2 outputs with {own_loss.name}: the softmax of one output is "
+                "always 1, and the net could not learn"
+            )
+        own_dtype = checks.float_dtype("dtype", dtype)
+        weights = initial_weights(widths, own_activation.init if init is None else init, seed, own_dtype.name)
+        self._begin(widths, own_activation, own_loss, own_dtype, weights)
+
+    def _begin(
+        self, sizes: tuple[int, ...], activation: Activation, loss: Loss, dtype: np.dtype, weights: Sequence[NDArray]
+    ) -> None:
+        self._sizes, self._activation, self._loss, self._dtype = sizes, activation, loss, dtype
+        self._layout = ParameterLayout(sizes, VECTOR_BYTES // dtype.itemsize)
+        self._parameters = aligned_zeros((self._layout.size,), dtype)
+        self._layout.pack(weights, self._parameters)
         self._rows_to_share = self.rows_for_threads(2)
-        self._begin_room()
-        self.set_weights(initial_weights(self.sizes, init, seed, self.dtype.name))
+        self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in self._layout.layers)
+        self._prepared = self._prepared_for_nobody()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The widths of the layers, inputs first."""
+        return self._sizes
+
+    @property
+    def activation(self) -> str:
+        """The name of the hidden layers' activation."""
+        return self._activation.name
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss."""
+        return self._loss.name
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the parameters, of x and of what comes out."""
+        return self._dtype
+
+    @property
+    def layout(self) -> ParameterLayout:
+        """How the parameters, and an optimizer's moments, lie in a flat array."""
+        return self._layout
 
     def train_step(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
         """One step of training in place: forward, loss, backward, update.
@@ -108,13 +127,11 @@ class MLP:
         the update. Nothing is changed where an argument is refused with ValueError or TypeError, nor where another
         thread is training this net: RuntimeError. An interrupted step happens wholly or not at all.
         """
-        current = self._plan
-        if optimizer is current.optimizer:
+        prepared = self._prepared
+        if optimizer is prepared.optimizer:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
-            loss, wrong = train_step.train_step(
-                id(x), id(t), 0, self._like, current.target_like, current.address, 1, train_step.WHOLE
-            )
-            if wrong == train_step.NOWHERE:
+            loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
+            if status == DONE:
                 return loss
         return self._train_on_any(x, t, optimizer)
 
@@ -126,44 +143,47 @@ class MLP:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        current = self._plan_for(optimizer, targets.ndim == 1, workers, n > workers * forward_backward.TILE)
-        arguments = id(rows), id(targets), n, self._like, current.target_like, current.address, workers
+        prepared = self._prepare(optimizer, workers, n > workers * plans.BLOCK_ROWS, targets.ndim == 1)
+        arguments = id(rows), id(targets), n, prepared.address, workers
         if workers == 1 or threading.get_num_threads() == 1:
-            loss, wrong = train_step.train_step(*arguments, train_step.WHOLE)
+            loss, status = train_step(*arguments)
         else:
-            address = train_step.step_address(type(self._like), type(current.target_like))
-            loss, wrong = train_step.parallel_train_step(address, *arguments, threading.PARALLEL_REGION)
-        if wrong == train_step.IN_USE_ELSEWHERE:
+            loss, status = parallel_train_step(*arguments, threading.PARALLEL_REGION)
+        if status == IN_USE:
             raise RuntimeError(
                 "another thread is training this net; let one thread at a time train it, or give each a net of its own"
             )
-        if wrong >= 0:
-            checks.refuse_label("t", targets, wrong, self.sizes[-1])
+        if status != DONE:
+            checks.refuse_label("t", targets, status, self.sizes[-1])
         return loss
 
     def forward(self, x: ArrayLike) -> NDArray:
         """The last layer's affine output (n, outputs), the logits; x : (n, inputs) in the net's dtype."""
         rows = self._rows(x)
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        # Its own room: several threads may ask one net.
-        outputs = aligned_zeros((self._room // 2,), self.dtype)
-        listed = np.empty(sparse_inputs.list_size(forward_backward.TILE, self.sizes[0]), np.int32)
-        listing = np.array([sparse_inputs.NEVER, *sparse_inputs.addresses(self.dtype.type)])
-        train_step.forward(
-            rows, self._parameters, self._sizes, self._codes[0], outputs, listed, listing, forward_backward.TILE, z
-        )
+        # A plan and memory of its own: several threads may ask one net.
+        plan, memory = self._prepared.plan.copy(), self._memory_of(1)
+        plan["blocks"], plan["block_rows"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS
+        forward(plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data, self._dtype.type(0))
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
-        """softmax(forward(x)) (n, outputs)."""
+        """softmax(forward(x)) (n, outputs): the probabilities of the classes.
+
+        Raises ValueError where the loss is not of classes.
+        """
+        if self._loss.output != "softmax":
+            raise ValueError(
+                f"predict_proba: a net with the loss {self.loss} predicts values and no probabilities; use predict"
+            )
         z = self.forward(x)
         softmax(z, z)
         return z
 
     def predict(self, x: ArrayLike) -> NDArray:
-        """The label (n,) int64 of each row's largest logit; with the mean squared error forward(x) itself."""
+        """The label (n,) int64 of each row's largest logit; forward(x) itself where the loss is not of classes."""
         z = self.forward(x)
-        if self.loss == "mean_squared_error":
+        if self._loss.output != "softmax":
             return z
         labels = np.empty(len(z), np.int64)
         argmax_rows(z, labels)
@@ -171,89 +191,73 @@ class MLP:
 
     def get_weights(self) -> list[NDArray]:
         """Copies of [w1, b1, w2, b2, ...]: w (inputs, outputs), b (outputs,)."""
-        weights = []
-        for w_part, b_part, shape in self._parts():
-            w = np.empty(shape, self.dtype)
-            unpack_weights(w_part, w, self._lanes)
-            weights += [w, b_part.copy()]
-        return weights
+        return self._layout.unpack(self._parameters)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy [w1, b1, w2, b2, ...] in, converted to the net's dtype.
 
-        Raises ValueError, with nothing changed, for a wrong number of arrays or a wrong shape.
+        Raises ValueError, with nothing changed, for a wrong number of arrays, a wrong shape, or a finite weight beyond
+        the range of the dtype; TypeError for what is no number.
         """
-        shapes = [shape for i, o in pairwise(self.sizes) for shape in ((i, o), (o,))]
-        arrays = [np.asarray(w) for w in weights]
-        if len(arrays) != len(shapes):
-            raise ValueError(f"weights: got {len(arrays)} arrays, expected {len(shapes)}: w and b of each layer")
+        shapes = self._layout.shapes
+        if len(weights) != len(shapes):
+            raise ValueError(f"weights: got {len(weights)} arrays, expected {len(shapes)}: w and b of each layer")
+        arrays = [checks.converted(f"weights[{k}]", w, self.dtype) for k, w in enumerate(weights)]
         for k, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
             if array.shape != shape:
                 raise ValueError(f"weights[{k}]: got shape {array.shape}, expected {shape}")
-            if array.dtype.kind not in "fiu":
-                raise TypeError(f"weights[{k}]: got dtype {array.dtype}, expected numbers")
-        for layer, (w_part, b_part, _) in enumerate(self._parts()):
-            pack_weights(arrays[2 * layer], w_part, self._lanes)
-            b_part[...] = arrays[2 * layer + 1]
+        self._layout.pack(arrays, self._parameters)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            raise AttributeError(f"{name}: the attributes of an MLP cannot be set; build another net")
+        super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies: what holds addresses, belongs to an optimizer, or is but room stays behind."""
-        left = {"_plan", "_in_use", "_transposed"}
-        return {name: value for name, value in vars(self).items() if name not in left}
+        """For copies and pickles: weights without padding, which do not depend on the CPU."""
+        made_of = {name: getattr(self, name) for name in ("_sizes", "_activation", "_loss", "_dtype")}
+        return {**made_of, "weights": self.get_weights()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
         # Copies and pickles make a dtype of their own, and arrays are told by the identity of theirs.
-        self.dtype = checks.float_dtype("dtype", self.dtype)
-        if (self._lanes, self._parameters.size) != (VECTOR_BYTES // self.dtype.itemsize, self._parameters_size()):
-            raise ValueError(
-                "pickle: got a net whose parameters lie as in another version of fastnn or on another kind of CPU, "
-                "expected one of this; keep get_weights() where a net must outlive them"
-            )
-        self._begin_room()
+        dtype = checks.float_dtype("dtype", state["_dtype"])
+        self._begin(state["_sizes"], state["_activation"], state["_loss"], dtype, state["weights"])
 
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
 
-    def _parameters_size(self) -> int:
-        return sum(layer_size(i, o, self._lanes) for i, o in pairwise(self.sizes))
-
-    def _parts(self) -> Iterator[tuple[NDArray, NDArray, tuple[int, int]]]:
-        """Of each layer: its weights as they lie, its bias, and the shape of its weights."""
-        at = 0
-        for i, o in pairwise(self.sizes):
-            end = at + weights_size(i, o, self._lanes)
-            yield self._parameters[at:end], self._parameters[end : end + o], (i, o)
-            at += layer_size(i, o, self._lanes)
+    @property
+    def _real(self) -> types.Float:
+        return numba.from_dtype(self._dtype)
 
     def _rows(self, x: ArrayLike) -> NDArray:
-        if type(x) is np.ndarray and x.dtype is self.dtype and x.ndim == 2 and x.shape[1] == self.sizes[0]:
-            return checks.contiguous(x)
-        rows = checks.float_array("x", x, self.dtype, ", the net's dtype")
-        if rows.ndim != 2 or rows.shape[1] != self.sizes[0]:
-            raise ValueError(f"x: got shape {rows.shape}, expected (n, {self.sizes[0]})")
-        return checks.contiguous(rows)
+        if type(x) is np.ndarray and x.dtype is self._dtype and x.ndim == 2 and x.shape[1] == self._sizes[0]:
+            return checks.readable(x)
+        rows = checks.float_array("x", x, self._dtype, ", the net's dtype")
+        if rows.ndim != 2 or rows.shape[1] != self._sizes[0]:
+            raise ValueError(f"x: got shape {rows.shape}, expected (n, {self._sizes[0]})")
+        return checks.readable(rows)
 
     def _targets(self, t: Any, n: int) -> NDArray:
-        if type(t) is np.ndarray and t.dtype is _LABEL and t.ndim == 1 and len(t) == n and self._takes_labels:
-            return checks.contiguous(t)
+        if type(t) is np.ndarray and t.dtype is _LABEL and t.shape == (n,) and self._loss.takes_labels:
+            return checks.readable(t)
         array = np.asarray(t)
-        outputs = self.sizes[-1]
-        if self._takes_labels and array.ndim == 1:
+        outputs = self._sizes[-1]
+        if self._loss.takes_labels and array.ndim == 1:
             labels = checks.label_array("t", array)
             if len(labels) != n:
                 raise ValueError(f"t: got {len(labels)} labels, expected {n}, one for each row of x")
             return labels
-        targets = checks.float_array("t", array, self.dtype, ", the net's dtype")
+        targets = checks.float_array("t", array, self._dtype, ", the net's dtype")
         if outputs == 1 and targets.shape == (n,):
             targets = targets.reshape(n, 1)
         if targets.shape != (n, outputs):
             raise ValueError(f"t: got shape {targets.shape}, expected ({n}, {outputs}), a row for each row of x")
-        return checks.contiguous(targets)
+        return checks.readable(targets)
 
     def _workers(self, n: int) -> int:
-        """Between how many a step on n rows is shared: the share of each must outweigh what it takes to start it."""
-        worth = 6 * (n + _UPDATE_ROWS) * self._parameters.size // threading.FLOPS_OF_A_WORKER
+        """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
+        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // threading.FLOPS_OF_A_WORKER
         most = threading.get_num_threads()
         if threading.is_thread_invariant():
             most, worth = _INVARIANT_WORKERS, worth // 4
@@ -261,81 +265,108 @@ class MLP:
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(1, -(-count * threading.FLOPS_OF_A_WORKER // (6 * self._parameters.size)) - _UPDATE_ROWS)
+        return max(1, -(-count * threading.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
 
-    def _begin_room(self) -> None:
-        """Room for small batches, the net's lock, and a plan for no optimizer yet."""
-        turned = sum(transposed_size(i, o, self._lanes) for i, o in pairwise(self.sizes[1:]))
-        self._transposed = aligned_zeros((turned,), self.dtype)
-        self._in_use = np.zeros(1, np.int64)
-        nothing = np.empty((0, 0), self.dtype)
-        self._plan = _Plan(0, nothing, self._like, False, _NOBODY, None, nothing, nothing, nothing, nothing)
-
-    def _plan_for(self, optimizer: Optimizer, labels: bool, workers: int, gradient: bool) -> _Plan:
-        """A plan to train with this optimizer, on labels or rows, with so many workers; the net's from now on."""
-        old = self._plan
-        workspace, listed, losses, gradients = old.workspace, old.listed, old.losses, old.gradients
-        if len(workspace) <= workers:
-            # The last row is one of zeros.
-            workspace = aligned_zeros((workers + 1, self._room + update.SCRATCH), self.dtype)
-            listed = np.zeros((workers, sparse_inputs.list_size(forward_backward.TILE, self.sizes[0])), np.int32)
-            losses = np.zeros(workers)
-        if gradient and gradients.size < workers * self._parameters.size:
-            gradients = aligned_zeros((workers, self._parameters.size), self.dtype, part=3)
-        if (
-            optimizer is old.optimizer
-            and labels == old.labels
-            and workspace is old.workspace
-            and gradients is old.gradients
-        ):
-            return old
-        if not isinstance(optimizer, Optimizer) or not hasattr(optimizer, "code"):
+    def _prepare(self, optimizer: Optimizer, workers: int, stores_gradients: bool, labels: bool) -> _Prepared:
+        """The net prepared for a step with this optimizer, so many workers and such targets."""
+        if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, fastnn.SGD(lr=0.1)")
-        state = optimizer.state(self, self._parameters)
-        table = self._table(labels, workspace, listed, losses, gradients)
-        table[plan.MOMENTS] = state.moments.ctypes.data
-        table[plan.MOMENTS_ROW] = state.moments.shape[1]
-        table[plan.STEPS] = state.steps.ctypes.data
-        table[plan.HYPER] = optimizer.hyper.ctypes.data
-        table[plan.OPTIMIZER] = optimizer.code
-        like = _LABEL.type(0) if labels else self._like
-        new = _Plan(table.ctypes.data, table, like, labels, optimizer, state, workspace, listed, losses, gradients)
-        # One assignment, when all is written: an interrupt finds the net with the one plan or the other.
-        self._plan = new
-        return new
+        target_dtype = _LABEL if labels else self._dtype
+        gradients = workers * self._layout.size if stores_gradients else 0
+        last = self._prepared
+        enough_memory, enough_gradients = len(last.memory.blocks) >= workers, last.gradients.size >= gradients
+        same_targets = last.plan["t_dtype"] == id(target_dtype)
+        if optimizer is last.optimizer and enough_memory and enough_gradients and same_targets:
+            return last
+        memory = last.memory if enough_memory else self._memory_of(workers)
+        stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
+        state = optimizer.state(self)
+        # A new plan: another thread may be within a step with the last one.
+        plan = last.plan.copy()
+        plan["blocks"], plan["losses"] = memory.blocks.ctypes.data, memory.losses.ctypes.data
+        plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
+        plan["loss"] = self._loss.address(self._real, labels)
+        plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
+        plan["t_row_bytes"] = _LABEL.itemsize if labels else self._sizes[-1] * self._dtype.itemsize
+        # In one assignment: an interrupt finds the net prepared for the one step or the other.
+        self._prepared = prepared = _Prepared(optimizer, plan, plan.ctypes.data, state, memory, stored)
+        return prepared
 
-    def _table(
-        self, labels: bool, workspace: NDArray, listed: NDArray, losses: NDArray, gradients: NDArray
-    ) -> NDArray[np.int64]:
-        """The table that a training step reads, but for what belongs to the optimizer."""
-        table = np.zeros(plan.TABLE_SIZE, np.int64)
-        for place, array in (
-            (plan.PARAMETERS, self._parameters),
-            (plan.GRADIENTS, gradients),
-            (plan.WORKSPACE, workspace),
-            (plan.LISTED, listed),
-            (plan.TRANSPOSED, self._transposed),
-            (plan.SIZES, self._sizes),
-            (plan.LOSSES, losses),
-            (plan.IN_USE, self._in_use),
-        ):
-            table[place] = array.ctypes.data
-        table[plan.PARAMETERS_SIZE] = self._parameters.size
-        table[plan.TRANSPOSED_SIZE] = self._transposed.size
-        table[plan.WORKSPACE_ROWS], table[plan.WORKSPACE_COLUMNS] = workspace.shape
-        table[plan.LISTED_COLUMNS] = listed.shape[1]
-        table[plan.LAYERS] = len(self.sizes) - 1
-        table[plan.ACTIVATION], table[plan.LOSS] = self._codes
-        table[plan.LISTING :] = sparse_inputs.NEVER, *sparse_inputs.addresses(self.dtype.type)
-        table[plan.ARRAY_TYPE] = id(np.ndarray)
-        table[plan.DTYPE] = id(self.dtype)
-        table[plan.TARGET_DTYPE] = id(_LABEL if labels else self.dtype)
-        table[plan.TARGET_DIMENSIONS] = 1 if labels else 2
-        table[plan.MOST_ROWS] = min(forward_backward.TILE, self._rows_to_share - 1)
-        return table
+    def _prepared_for_nobody(self) -> _Prepared:
+        """A plan with all that stays as it is."""
+        plan, real = plans.STEP.empty(), self._real
+        self._in_use = np.zeros(1, np.int64)
+        self._layers = self._layer_plans()
+        self._transposed = aligned_zeros((sum(layer.transposed_size for layer in self._layout.layers[1:]),), self.dtype)
+        self._zeros = aligned_zeros((max(layer.row for layer in self._layout.layers),), self.dtype)
+        self._loss_numbers = np.zeros(1)
+        addresses = {
+            "layers": self._layers,
+            "parameters": self._parameters,
+            "transposed": self._transposed,
+            "zeros": self._zeros,
+            "loss_numbers": self._loss_numbers,
+            "in_use": self._in_use,
+        }
+        for name, array in addresses.items():
+            plan[name] = array.ctypes.data
+        for slot, address in phase_addresses(real).items():
+            plan[slot] = address
+        plan["n_layers"], plan["parameters_size"] = len(self._layers), self._layout.size
+        plan["loss_terms_per_row"] = self._loss.terms_per_row(self.sizes[-1])
+        plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
+        plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
+        return _Prepared(_NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))
+
+    def _layer_plans(self) -> NDArray:
+        layers = self._layout.layers
+        records = plans.LAYER.empty(len(layers))
+        start = column = transposed = 0
+        input_row = layers[0].inputs
+        for k, (record, layer) in enumerate(zip(records, layers, strict=True)):
+            record["inputs"], record["outputs"], record["input_row"] = layer.inputs, layer.outputs, input_row
+            record["row"], record["panel_vectors"], record["tail"] = layer.row, layer.panel_vectors, layer.tail
+            record["weights"], record["tail_weights"] = start, start + layer.panels_size
+            record["bias"], record["size"] = start + layer.weights_size, layer.size
+            record["transposed"], record["column"] = transposed, column
+            if k < len(layers) - 1:
+                record["activate"], record["activate_backward"] = self._activation.addresses(self._real)
+                record["keeps_input"] = self._activation.keeps_input
+            start, column, input_row = start + layer.size, column + layer.row, layer.row
+            transposed += layer.transposed_size if k else 0
+        return records
+
+    def _memory_of(self, count: int) -> _Memory:
+        """So many row blocks."""
+        strips = 3 if self._activation.keeps_input else 2
+        room = aligned_zeros((count, strips * self._strip + plans.SCRATCH), self._dtype)
+        active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._sizes[0])), np.int32)
+        blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
+        for block, own, columns in zip(blocks, room, active, strict=True):
+            start = own.ctypes.data
+            block["activations"], block["deltas"] = start, start + self._strip * item
+            block["scratch"] = start + 2 * self._strip * item
+            block["activation_inputs"] = start + (2 * self._strip + plans.SCRATCH) * item
+            block["active"] = columns.ctypes.data
+        return _Memory(blocks, np.zeros(count), room, active)
 
 
-def _one_of(name: str, value: Any, known: Any) -> str:
-    if value not in known:
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, known))}")
-    return value
+class _Memory(NamedTuple):
+    """Row blocks, the loss of each worker, and what the blocks point to."""
+
+    blocks: NDArray
+    losses: NDArray
+    room: NDArray
+    active: NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A plan, the optimizer that it is for, and what it points to. Python never changes one: a net gets another."""
+
+    optimizer: object  # an Optimizer, or _NOBODY
+    plan: NDArray
+    address: int  # of the plan
+    state: State | None
+    memory: _Memory
+    gradients: NDArray

@@ -119,4 +119,4 @@ def test_a_layer_of_a_remainder_alone_has_no_list(dtype, rng) -> None:
         x[:, 10:] = 0
         expected = twin.train_step(x, t, reference_optimizers.SGD(0.01))
         assert net.train_step(x, t, fastnn.SGD(0.01)) == pytest.approx(expected, rel=float(100 * np.finfo(dtype).eps))
-    assert not net._plan.listed[:, 1:].any()
+    assert not net._listed[:, 1:].any()

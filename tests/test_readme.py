@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.report import headline, render
@@ -36,10 +38,32 @@ def test_headline_is_that_of_the_committed_report() -> None:
 
 @pytest.mark.parametrize("report", ["reference", "without-zeros", "intel-xeon"])
 def test_report_is_what_its_results_render_to(report: str, tmp_path: Path) -> None:
+    render(Results.load(ROOT / "reports" / report / "results.json"), tmp_path)
+    assert_is_committed(tmp_path, report)
+
+
+def test_report_does_not_depend_on_the_cpu(tmp_path: Path) -> None:
+    """Rendered by a NumPy that is held to what every CPU of the architecture has."""
+    results = ROOT / "reports" / "without-zeros" / "results.json"
+    features = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks", "report", str(results), "--out", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(features)},
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    assert_is_committed(tmp_path, "without-zeros")
+
+
+def assert_is_committed(rendered: Path, report: str) -> None:
+    """Each text of a rendered report is the committed one."""
     committed = ROOT / "reports" / report
-    render(Results.load(committed / "results.json"), tmp_path)
-    for name in ("report.md", "results.csv"):
-        assert (tmp_path / name).read_text("utf-8") == (committed / name).read_text("utf-8")
+    texts = [path.name for path in rendered.iterdir() if path.suffix in (".md", ".csv")]
+    assert sorted(texts) == sorted(path.name for path in committed.iterdir() if path.suffix in (".md", ".csv"))
+    for name in texts:
+        assert (rendered / name).read_text("utf-8") == (committed / name).read_text("utf-8"), name
 
 
 def test_files_that_the_readme_names_exist() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.calls.catalogue import Call, Plan
 from benchmarks.progress import Progress
@@ -26,25 +26,24 @@ def measure(
     plan: Plan,
     shown: Progress,
     start: Callable[[Sequence[str]], Transport] = start_worker,
-) -> list[CallCell]:
-    """A cell per call and implementation, those of `peers` that have such calls."""
+) -> Iterator[CallCell]:
+    """A cell per call and implementation, those of `peers` that have such calls; each call's when it is measured."""
     taking_part = [peer for peer in PEERS if peer in peers]
-    cells: list[CallCell] = []
     transport: Transport | None = None
     try:
         for call in calls:
             shown.doing(f"call {call.name}")
             transport = transport or start(taking_part)
             try:
-                cells += transport.request({"do": "measure", "call": call, "plan": plan}, TIMEOUT)["cells"]
+                cells = transport.request({"do": "measure", "call": call, "plan": plan}, TIMEOUT)["cells"]
             except WorkerLost as lost:
                 transport = None
-                cells += [_lost(call, peer, lost) for peer in taking_part]
+                cells = [_lost(call, peer, lost) for peer in taking_part]
             shown.advance(1 / len(calls))
+            yield from cells
     finally:
         if transport is not None:
             transport.close()
-    return cells
 
 
 def _lost(call: Call, peer: str, lost: WorkerLost) -> CallCell:

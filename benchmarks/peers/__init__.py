@@ -64,3 +64,11 @@ _ROWS = (
 )
 
 PEERS = {row.id: row for row in _ROWS}
+
+# The fastnn of another checkout, which takes part where one is given.
+BASELINE = PeerInfo("fastnn-baseline", "benchmarks.peers.fastnn_mlp:FastnnMLP", ("fastnn",), ("numba", "numpy"))
+
+
+def known(peer_id: str) -> PeerInfo:
+    """Of PEERS, or the baseline."""
+    return BASELINE if peer_id == BASELINE.id else PEERS[peer_id]

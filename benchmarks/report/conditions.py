@@ -37,12 +37,20 @@ def data_set(results: Results) -> str:
     return fmt.listed(found) if isinstance(found, list) else str(found)
 
 
+def data_with_zeros(results: Results) -> str:
+    """`data_set`, each name with the share of its inputs that is zero, where the run recorded it."""
+    names, zeros = results.conditions.get("data", ""), results.conditions.get("zeros", {})
+    if not isinstance(names, list):
+        return data_set(results)
+    return fmt.listed([f"{name} ({zeros[name]})" if name in zeros else name for name in names])
+
+
 def short(results: Results) -> str:
     """One line that belongs beside every figure: CPU, threads, dtype, data, rounds, date, version."""
     threads = sorted({cell.threads for cell in results.cells})
     dtypes = list(dict.fromkeys(cell.dtype for cell in results.cells))
     rounds = sorted({len(cell.samples) for cell in results.cells if cell.samples})
-    data = data_set(results)
+    data = data_with_zeros(results)
     parts = [
         cpu(results),
         f"{fmt.listed([str(n) for n in threads])} thread{'' if threads == [1] else 's'}" if threads else "",

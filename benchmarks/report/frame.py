@@ -13,6 +13,9 @@ from benchmarks.report.implementations import OWN, in_order, label
 from benchmarks.report.statistics import UNKNOWN, Estimate, log_ratios, median_estimate, verdict
 from benchmarks.results import CallCell, Ceiling, Cell, Results, write_atomically
 
+# Of a measurement in a CSV file. A logarithm's last digit depends on the CPU and the C library; a file must not.
+DIGITS = 6
+
 CASE = ["model", "batch_size", "dtype", "threads"]
 
 # Column of the CSV file -> what it holds.
@@ -73,8 +76,8 @@ def to_frame(results: Results) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Any tidy table, whole or not at all; full precision, empty where unknown."""
-    write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
+    """Any tidy table, whole or not at all; counts exactly, measurements to DIGITS digits, empty where unknown."""
+    write_atomically(path, frame.to_csv(index=False, lineterminator="\n", float_format=_digits))
 
 
 def measurement(cell: Cell | CallCell, own: Cell | CallCell | None, ceiling: Ceiling | None) -> dict[str, object]:
@@ -135,6 +138,11 @@ def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, obj
         "memory_roof": float(np.minimum(1.0, quotient(quotient(cell.flops, cell.bytes_moved) * bandwidth, peak))),
         "peak_memory": math.nan if cell.peak_memory is None else cell.peak_memory,
     }
+
+
+def _digits(value: float) -> str:
+    """Whole numbers are counts of bytes."""
+    return str(float(value) if value == int(value) else float(f"{value:.{DIGITS}g}"))
 
 
 def quotient(numerator: float, denominator: float) -> float:

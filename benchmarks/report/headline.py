@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.output import tolerant_output
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences
@@ -99,4 +100,5 @@ def _entry(cell: Entry) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with tolerant_output():
+        sys.exit(main())

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -100,7 +101,7 @@ def geometric_mean(pairs: Sequence[NDArray[np.float64]]) -> Estimate:
     pairs = [pair for pair in pairs if len(pair)]
     if not pairs:
         return UNKNOWN
-    value = float(np.mean([np.median(pair) for pair in pairs]))
+    value = fmean(np.median(pair) for pair in pairs)  # sums exactly, where NumPy's order depends on the CPU
     if min(map(len, pairs)) < MINIMUM_ROUNDS:
         return Estimate(value).exp()
     resampled = np.mean([bootstrap_medians(pair, stream) for stream, pair in enumerate(pairs)], axis=0)

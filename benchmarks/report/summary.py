@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peers import BASELINE
 from benchmarks.report import formatting as fmt
 from benchmarks.report.frame import measured
 from benchmarks.report.implementations import OWN, in_order, label, status_word
@@ -97,11 +98,15 @@ def summarize(results: Results) -> Summary:
 
 
 def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
-    """Pair fastnn's cells with those of every peer, and with the fastest peer (lowest median) of each case."""
+    """Pair fastnn's cells with those of every peer, and with the fastest peer (lowest median) of each case.
+
+    Another version of fastnn counts as the fastest peer only where it is the only one.
+    """
     timed = [cell for cell in cells if measured(cell)]
     own = {cell.case: cell for cell in timed if cell.implementation == OWN}
     cases = len({cell.case for cell in cells})
     peers = in_order(cell.implementation for cell in cells if cell.implementation != OWN)
+    rivals = [peer for peer in peers if peer != BASELINE.id] or peers
 
     contests: dict[str, list[Contest]] = {peer: [] for peer in peers}
     fastest: dict[tuple, Contest] = {}
@@ -112,7 +117,7 @@ def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
         if not len(contest.logs):
             continue
         contests[cell.implementation].append(contest)
-        if cell.case not in fastest or cell.median < fastest[cell.case].peer.median:
+        if cell.implementation in rivals and (cell.case not in fastest or cell.median < fastest[cell.case].peer.median):
             fastest[cell.case] = contest
 
     return Summary(
@@ -144,6 +149,11 @@ def sentences(summary: Summary) -> list[str]:
             f"fastnn is faster than the fastest peer in {len(faster)} of {fmt.count(tally.cases, summary.noun)}, "
             f"slower in {len(slower)}, with no clear difference in {len(unclear)}.",
             _mean_sentence(tally, summary.noun),
+        ]
+        said += [
+            _mean_sentence(other, summary.noun)
+            for other in summary.peers
+            if other.name == BASELINE.id and other.contests and len(summary.peers) > 1
         ]
         if slower:
             said.append(f"It loses in: {_places(slower)}.")
@@ -181,7 +191,7 @@ def _mean_sentence(tally: Tally, noun: str) -> str:
     mean, (worst, best) = tally.mean, tally.extremes
     bounds = f", 95% interval {fmt.interval(mean.low, mean.high)}" if mean.has_interval else ""
     return (
-        f"Over {fmt.count(len(tally.contests), noun)} the fastest peer takes {fmt.ratio(mean.value)} fastnn's time "
+        f"Over {fmt.count(len(tally.contests), noun)} {tally.label} takes {fmt.ratio(mean.value)} fastnn's time "
         f"(geometric mean{bounds}; from {fmt.ratio(worst)} to {fmt.ratio(best)})."
     )
 

@@ -7,7 +7,7 @@ once to the user's cache folder where they are not found.
 import os
 
 from fastnn.cache_directory import cache_directory
-from fastnn.datasets.bundled import TABLES, load_bundled
+from fastnn.datasets.bundled import TABLES, load_table, table_at_hand
 from fastnn.datasets.catalogue import IMAGE_SETS
 from fastnn.datasets.errors import DatasetError
 from fastnn.datasets.images import images_at_hand, load_images
@@ -40,38 +40,47 @@ def load(name: str, directory: str | os.PathLike[str] | None = None) -> Split:
     digits and pima are shuffled and split in a fixed way, the same on every machine, with each class in proportion.
     mnist and fashion_mnist come in their official order and split.
 
-    Their four files, `train-images-idx3-ubyte.gz` and so on, plain or compressed, are taken from the first of these
-    places that holds all four, be it directly or in a sub-folder `mnist/`, `fashion_mnist/` or `fashion-mnist/`: the
-    environment variable FASTNN_DATA; the user's cache folder (`cache_directory()`); for Fashion-MNIST, the folder of
-    Debian's package. Else they are downloaded to the cache folder. Wherever they come from, their headers, shapes,
-    labels and SHA-256 are checked on every load (some 0.05 s), so what is returned is that data set and no other.
+    Their four files are `train-images-idx3-ubyte.gz` and so on, plain or compressed; Keras' archive `mnist.npz` or
+    `fashion_mnist.npz` does as well. They are taken from the first of these places that holds them: the environment
+    variable FASTNN_DATA; the user's cache folder (`cache_directory()`); Keras' folder of data sets
+    (`~/.keras/datasets`, or below KERAS_HOME); for Fashion-MNIST, the folder of Debian's package. In each place they
+    may lie in a sub-folder `mnist/` or `fashion_mnist/`, in the place itself, or in `raw/` below either, as
+    torchvision leaves them. Case, dots, dashes and underscores in these names do not matter: `MNIST/raw/`,
+    `FashionMNIST/` and `train-images.idx3-ubyte` are found. Else the files are downloaded to the cache folder.
+    Wherever they come from, their headers, shapes, labels and SHA-256 are checked on every load (some 0.05 s), so what
+    is returned is that data set and no other.
 
     Args:
         name: one of `NAMES`.
-        directory: where the files of mnist or fashion_mnist are; no other place is then tried, nor the network.
+        directory: the only place to look in; nothing is then downloaded. Also the path of the archive. For pima, a
+            folder that holds the table as CSV, with or without a header line, or the path of that file; the names
+            `pima-indians-diabetes.csv`, `pima-indians-diabetes.data.csv`, `pima-indians-diabetes.data`, `pima.csv`
+            and `diabetes.csv` are found. It must hold the values of the table that ships with the package.
 
     Raises:
-        ValueError: the name is unknown, or a directory is given for a data set that ships with the package.
+        ValueError: the name is unknown, or a directory is given for digits, which ships with the package alone.
         DatasetError: the files are nowhere to be had, or one of them is damaged or not what its name says.
     """
-    _check_name(name)
+    _check(name, directory)
     if name in IMAGE_SETS:
         return load_images(IMAGE_SETS[name], directory)
-    if directory is not None:
-        raise ValueError(f"{name} ships with fastnn: load({name!r}) takes no directory, got {os.fspath(directory)!r}")
-    return load_bundled(TABLES[name])
+    return load_table(TABLES[name], directory)
 
 
 def available(name: str, directory: str | os.PathLike[str] | None = None) -> bool:
     """Whether `load` with the same arguments would find its files without a download; their content is not checked.
 
     Raises:
-        ValueError: the name is unknown.
+        ValueError: the name is unknown, or a directory is given for digits, which ships with the package alone.
     """
-    _check_name(name)
-    return name in TABLES or images_at_hand(IMAGE_SETS[name], directory)
+    _check(name, directory)
+    if name in IMAGE_SETS:
+        return images_at_hand(IMAGE_SETS[name], directory)
+    return table_at_hand(TABLES[name], directory)
 
 
-def _check_name(name: str) -> None:
+def _check(name: str, directory: str | os.PathLike[str] | None) -> None:
     if name not in NAMES:
         raise ValueError(f"unknown data set {name!r}; known are {', '.join(NAMES)}")
+    if directory is not None and name in TABLES and not TABLES[name].own_files:
+        raise ValueError(f"{name} ships with fastnn: load({name!r}) takes no directory, got {os.fspath(directory)!r}")

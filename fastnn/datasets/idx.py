@@ -5,21 +5,19 @@ then the elements in C order and nothing else.
 """
 
 import gzip
-import hashlib
 import os
 import zlib
-from math import prod
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.content import check_content, read_elements
 from fastnn.datasets.errors import DatasetError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
 _MAX_DIMENSIONS = 8
-_CHUNK_BYTES = 1 << 20
 
 
 def read_idx(
@@ -68,26 +66,15 @@ def _read_stream(
     highest: int,
     sha256: str | None,
 ) -> NDArray[np.uint8]:
-    header, declared = _read_header(stream, path)
+    declared = _read_header(stream, path)
     if shape is not None and declared != shape:
         raise DatasetError(f"{path}: header declares shape {declared}, expected {shape}")
-    body = _read_body(stream, path, declared)
-    array = np.frombuffer(body, np.uint8).reshape(declared)
-    if highest < 255 and array.max() > highest:
-        where = int(np.argmax(array.ravel() > highest))
-        raise DatasetError(f"{path}: element {where} is {body[where]}, expected values from 0 to {highest}")
-    if sha256 is not None:
-        digest = hashlib.sha256(header)
-        digest.update(body)
-        if digest.hexdigest() != sha256:
-            raise DatasetError(
-                f"{path}: not the file it should be (another data set under the same name, or altered): "
-                f"SHA-256 of its content is {digest.hexdigest()}, expected {sha256}"
-            )
+    array = np.frombuffer(read_elements(stream, path, declared), np.uint8).reshape(declared)
+    check_content(array, path, highest=highest, sha256=sha256)
     return array
 
 
-def _read_header(stream: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str]) -> tuple[bytes, tuple[int, ...]]:
+def _read_header(stream: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str]) -> tuple[int, ...]:
     magic = stream.read(4)
     if len(magic) < 4:
         raise DatasetError(f"{path}: {len(magic)} bytes long, too short for the 4-byte magic number of an IDX file")
@@ -106,20 +93,4 @@ def _read_header(stream: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str])
     declared = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
     if 0 in declared:
         raise DatasetError(f"{path}: header declares an empty array of shape {declared}")
-    return magic + sizes, declared
-
-
-def _read_body(stream: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str], declared: tuple[int, ...]) -> bytes:
-    expected = prod(declared)
-    chunks: list[bytes] = []
-    length = 0
-    # One byte more than declared is asked for: it shows trailing bytes, and makes gzip check its own checksum.
-    # In chunks, because read(expected) would allocate what a lying header declares.
-    while length <= expected and (chunk := stream.read(min(_CHUNK_BYTES, expected + 1 - length))):
-        chunks.append(chunk)
-        length += len(chunk)
-    if length < expected:
-        raise DatasetError(f"{path}: truncated: {length} bytes of elements, header declares {declared} = {expected}")
-    if length > expected:
-        raise DatasetError(f"{path}: trailing bytes after the {expected} elements of the declared shape {declared}")
-    return b"".join(chunks)
+    return declared

@@ -4,16 +4,27 @@ from fastnn.intrinsics.atomics import try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.dot_tile import dot_tile
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
-from fastnn.intrinsics.indirect import indirect_call
+from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.micro_tile import micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
-from fastnn.intrinsics.pointers import element, lanes_of, offset, pointer, stack_alloc
+from fastnn.intrinsics.pointers import (
+    element,
+    evenly_spaced,
+    lanes_of,
+    offset,
+    pointer,
+    read_each,
+    stack_alloc,
+    write_each,
+)
+from fastnn.intrinsics.records import RecordLayout, RecordType
 from fastnn.intrinsics.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.intrinsics.scalars import (
     SCALES_BY_POWERS_OF_TWO,
     bits_to_float,
     float_to_bits,
+    like,
     polynomial,
     prefer_full_vectors,
     times_power_of_two,
@@ -21,7 +32,19 @@ from fastnn.intrinsics.scalars import (
 from fastnn.intrinsics.sparse_rank_update import sparse_rank_update
 from fastnn.intrinsics.subnormals import flush_subnormals, restore_subnormals
 from fastnn.intrinsics.transpose_tile import transpose_partial_square, transpose_square
-from fastnn.intrinsics.vector import broadcast, load, masked_load, masked_store, square_root_times, store
+from fastnn.intrinsics.vector import (
+    broadcast,
+    broadcast_each,
+    load,
+    load_each,
+    masked_load,
+    masked_load_each,
+    masked_store,
+    masked_store_each,
+    square_root_times,
+    store,
+    store_each,
+)
 
 __all__ = [
     "MR",
@@ -29,25 +52,35 @@ __all__ = [
     "SCALES_BY_POWERS_OF_TWO",
     "VECTOR_BYTES",
     "BorrowedArray",
+    "RecordLayout",
+    "RecordType",
     "bits_to_float",
     "broadcast",
+    "broadcast_each",
     "dot_tile",
     "element",
     "enter_parallel_region",
+    "evenly_spaced",
     "float_to_bits",
     "flush_subnormals",
     "indirect_call",
     "lanes_of",
     "leave_parallel_region",
+    "like",
     "load",
+    "load_each",
     "masked_load",
+    "masked_load_each",
     "masked_store",
+    "masked_store_each",
     "micro_tile",
     "nonzero_columns",
     "offset",
+    "opaque",
     "pointer",
     "polynomial",
     "prefer_full_vectors",
+    "read_each",
     "restore_subnormals",
     "scale_row",
     "shift_row",
@@ -55,6 +88,7 @@ __all__ = [
     "square_root_times",
     "stack_alloc",
     "store",
+    "store_each",
     "subtract_row",
     "sum_row",
     "times_power_of_two",
@@ -62,4 +96,5 @@ __all__ = [
     "transpose_square",
     "try_lock",
     "unlock",
+    "write_each",
 ]

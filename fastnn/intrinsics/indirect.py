@@ -1,29 +1,46 @@
-"""Indirect calls: of compiled kernels, by their address."""
+"""Indirect calls: of compiled kernels, by their address.
+
+Whoever calls a kernel by name gets a copy of its code, which LLVM optimises again. A kernel that is called by its
+address is compiled once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
 def indirect_call(returned: types.Type) -> Callable:
-    """call(address, arguments): call the compiled kernel at an address, which returns that type, with a tuple of
-    arguments of exactly the types that it was compiled for. It must not raise.
+    """call(address, *arguments): call the compiled kernel at an address, which returns that type.
 
-    Whoever calls a kernel by name gets a copy of its code, and Numba compiles that again.
+    Integers are passed as int64, other arguments as they are; their types must be those that the kernel was compiled
+    for. The kernel must not raise.
     """
 
     @intrinsic
-    def call(typing_context, address, arguments):
+    def call(typing_context, address, *arguments):
+        kinds = [types.int64 if isinstance(kind, (types.Integer, types.Boolean)) else kind for kind in arguments]
+
         def generate(context, builder, signature, values):
-            kinds = list(signature.args[1].types)
             kernel = context.call_conv.get_function_type(returned, kinds)
             pointer = builder.inttoptr(values[0], kernel.as_pointer())
             unpacked = cgutils.unpack_tuple(builder, values[1])
-            return context.call_conv.call_function(builder, pointer, returned, kinds, unpacked)[1]
+            cast = [context.cast(builder, *parts) for parts in zip(unpacked, arguments, kinds, strict=True)]
+            return context.call_conv.call_function(builder, pointer, returned, kinds, cast)[1]
 
-        return returned(types.int64, arguments), generate
+        return returned(types.int64, types.StarArgTuple.from_types(arguments)), generate
 
     return call
+
+
+@intrinsic
+def opaque(typing_context, address):
+    """An integer as an address of whatever the called kernel takes it for, such as a record of either precision."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), generate

@@ -10,5 +10,5 @@ SHAPE = DATA + 16  # the address of the lengths, int64 each
 DTYPE = DATA + 40  # the data type's `id`
 FLAGS = DATA + 48  # int32
 
-# The flags of elements in C order, aligned, in memory that can be written.
-ORDINARY = 0x0001 | 0x0100 | 0x0400
+# The flags of aligned elements in C order, which may be read as they are.
+READABLE = 0x0001 | 0x0100

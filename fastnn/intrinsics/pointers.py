@@ -65,3 +65,45 @@ def stack_alloc(count: int) -> Callable:
         return like(like), generate
 
     return room
+
+
+def evenly_spaced(count: int) -> Callable:
+    """addresses(base, step): a tuple of `count` addresses, `step` elements from one to the next."""
+
+    @intrinsic
+    def addresses(typing_context, base, step):
+        def generate(context, builder, signature, arguments):
+            places = [builder.mul(arguments[1], ir.IntType(64)(k)) for k in range(count)]
+            values = [builder.gep(arguments[0], [place]) for place in places]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.Tuple.from_types([base] * count)(base, types.int64), generate
+
+    return addresses
+
+
+def read_each(count: int) -> Callable:
+    """numbers(base): a tuple of the first `count` elements at an address."""
+
+    @intrinsic
+    def numbers(typing_context, base):
+        def generate(context, builder, signature, arguments):
+            values = [builder.load(builder.gep(arguments[0], [ir.IntType(64)(k)])) for k in range(count)]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.Tuple.from_types([base.dtype] * count)(base), generate
+
+    return numbers
+
+
+@intrinsic
+def write_each(typing_context, numbers, base):
+    """Write the numbers of a tuple from an address on, converted to the type of its elements."""
+
+    def generate(context, builder, signature, arguments):
+        for k, kind in enumerate(signature.args[0].types):
+            number = context.cast(builder, builder.extract_value(arguments[0], k), kind, base.dtype)
+            builder.store(number, builder.gep(arguments[1], [ir.IntType(64)(k)]))
+        return context.get_dummy_value()
+
+    return types.none(numbers, base), generate

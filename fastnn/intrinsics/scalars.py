@@ -33,6 +33,16 @@ def float_to_bits(typing_context, value):
 
 
 @intrinsic
+def like(typing_context, x, number):
+    """The number in the precision of x: beside a float32, Numba takes a plain 1 for a float64."""
+
+    def generate(context, builder, signature, arguments):
+        return context.cast(builder, arguments[1], *reversed(signature.args))
+
+    return x(x, types.unliteral(number)), generate
+
+
+@intrinsic
 def prefer_full_vectors(typing_context):
     """Ask LLVM to vectorise the enclosing function's loops with the widest registers that the CPU has.
 

@@ -7,6 +7,7 @@ fused with it. Vectors live inside one kernel: they are loaded from addresses an
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -195,3 +196,94 @@ class _SquareRoot:
     def _plus(self, c, a, b):
         """c + a b."""
         return self.builder.fadd(c, self._product(a, b), flags=["contract"])
+
+
+@intrinsic
+def load_each(typing_context, pointers, index):
+    """The vectors that begin `index` elements behind each address of a tuple, as a tuple."""
+    vectors = [Vector(pointer.dtype) for pointer in pointers.types]
+
+    def generate(context, builder, signature, arguments):
+        values = []
+        for k, vector in enumerate(vectors):
+            base = builder.gep(builder.extract_value(arguments[0], k), [arguments[1]])
+            value = builder.load(_place(builder, base, vector))
+            value.align = vector.dtype.bitwidth // 8
+            values.append(value)
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.Tuple.from_types(vectors)(pointers, types.int64), generate
+
+
+@intrinsic
+def store_each(typing_context, vectors, pointers, index):
+    """Write each vector of a tuple `index` elements behind the address of that place."""
+
+    def generate(context, builder, signature, arguments):
+        for k, vector in enumerate(signature.args[0].types):
+            base = builder.gep(builder.extract_value(arguments[1], k), [arguments[2]])
+            value = builder.extract_value(arguments[0], k)
+            builder.store(value, _place(builder, base, vector)).align = vector.dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.none(vectors, pointers, types.int64), generate
+
+
+@intrinsic
+def masked_load_each(typing_context, pointers, index, count):
+    """`load_each` of the first `count` lanes; the others are 0, and nothing behind is read."""
+    vectors = [Vector(pointer.dtype) for pointer in pointers.types]
+
+    def generate(context, builder, signature, arguments):
+        values = []
+        for k, vector in enumerate(vectors):
+            base = builder.gep(builder.extract_value(arguments[0], k), [arguments[1]])
+            mask = first_lanes(builder, vector.llvm, arguments[2])
+            values.append(
+                emit_masked_load(builder, _place(builder, base, vector), mask, ir.Constant(vector.llvm, None))
+            )
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.Tuple.from_types(vectors)(pointers, types.int64, types.int64), generate
+
+
+@intrinsic
+def masked_store_each(typing_context, vectors, pointers, index, count):
+    """`store_each` of the first `count` lanes."""
+
+    def generate(context, builder, signature, arguments):
+        for k, vector in enumerate(signature.args[0].types):
+            base = builder.gep(builder.extract_value(arguments[1], k), [arguments[2]])
+            mask = first_lanes(builder, vector.llvm, arguments[3])
+            emit_masked_store(builder, builder.extract_value(arguments[0], k), _place(builder, base, vector), mask)
+        return context.get_dummy_value()
+
+    return types.none(vectors, pointers, types.int64, types.int64), generate
+
+
+def broadcast_each(first: int, count: int) -> Callable:
+    """vectors(numbers, like): a tuple of `count` vectors in the precision of the address `like`, each with one of the
+    float64 at `numbers`, from the one with index `first` on, in all its lanes. A finite number beyond the range of that
+    precision becomes its largest, so that times zero it is zero."""
+
+    @intrinsic
+    def vectors(typing_context, numbers, like):
+        vector = Vector(like.dtype)
+        largest = 3e38 if vector.dtype == types.float32 else 1e308
+
+        def generate(context, builder, signature, arguments):
+            limit, infinity = ir.Constant(ir.DoubleType(), largest), ir.Constant(ir.DoubleType(), float("inf"))
+            values = []
+            for k in range(first, first + count):
+                number = builder.load(builder.gep(arguments[0], [ir.IntType(64)(k)]))
+                beyond = builder.and_(
+                    builder.fcmp_ordered(">", number, limit), builder.fcmp_ordered("!=", number, infinity)
+                )
+                number = builder.select(beyond, limit, number)
+                number = context.cast(builder, number, types.float64, vector.dtype)
+                values.append(splat(builder, number, vector.lanes))
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.UniTuple(vector, count)(numbers, like), generate
+
+    return vectors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn.jit import kernel
+from fastnn.jit import force_inline, kernel
 
 
 @kernel
@@ -14,15 +14,22 @@ def one_hot(t, rows):
         rows[r, t[r]] = 1
 
 
-@kernel
-def first_out_of_range(labels, classes):
-    """The position of the first label outside [0, classes); -1 where there is none."""
+@force_inline
+def first_label_out_of_range(labels, n, classes):
+    """The position of the first of n labels outside [0, classes); -1 where there is none. `labels` is an address or an
+    array."""
     wrong = 0
-    for k in range(labels.size):  # without a way out, so that the loop vectorises
+    for k in range(n):  # without a way out, so that the loop vectorises
         wrong |= (labels[k] < 0) | (labels[k] >= classes)
     if not wrong:
         return -1
-    for k in range(labels.size):
+    for k in range(n):
         if labels[k] < 0 or labels[k] >= classes:
             return k
     return -1
+
+
+@kernel
+def first_out_of_range(labels, classes):
+    """The position of the first label outside [0, classes); -1 where there is none."""
+    return first_label_out_of_range(labels, labels.size, classes)

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.intrinsics import element, lanes_of, prefer_full_vectors, scale_row, shift_row, subtract_row, sum_row
-from fastnn.jit import force_inline_reassociated, kernel
+from fastnn.intrinsics import (
+    element,
+    lanes_of,
+    offset,
+    prefer_full_vectors,
+    scale_row,
+    shift_row,
+    subtract_row,
+    sum_row,
+)
+from fastnn.jit import force_inline, force_inline_reassociated, kernel
 from fastnn.kernels import vecmath
 from fastnn.kernels.elementary import exp
 from fastnn.linalg.packing import padded
@@ -25,27 +34,27 @@ def rows_of_block(n, width):
 
 
 @kernel
-def exponentiate(y):
+def exponentiate(y, size):
     """y ← exp(y), in place: LLVM does not vectorise a loop from one array to another that may overlap it."""
     prefer_full_vectors()
-    for k in range(y.size):
+    for k in range(size):
         y[k] = vecmath.exp(y[k])
 
 
 @kernel
-def logarithms(y):
+def logarithms(y, size):
     """y ← log(y), in place."""
     prefer_full_vectors()
-    for k in range(y.size):
+    for k in range(size):
         y[k] = vecmath.log(y[k])
 
 
-@kernel
-def shift_rows(z, first, m, columns, block):
-    """The padded rows of `block` ← m rows of z from `first` on, less the maximum of their first `columns`."""
-    width = padded(columns, lanes_of(z))
+@force_inline
+def shift_rows(z, z_row, m, columns, block, row):
+    """The padded rows of `block` ← m rows of z, less the maximum of their first `columns`; addresses, and elements from
+    row to row."""
     for r in range(m):
-        shift_row(element(z, (first + r) * z.shape[1]), columns, element(block, r * width))
+        shift_row(offset(z, r * z_row), columns, offset(block, r * row))
 
 
 @kernel
@@ -57,8 +66,8 @@ def softmax(z, p):
     block = np.empty(rows * width, z.dtype)
     for first in range(0, n, rows):
         m = min(rows, n - first)
-        shift_rows(z, first, m, columns, block)
-        exponentiate(block[: m * width])
+        shift_rows(element(z, first * columns), columns, m, columns, element(block, 0), width)
+        exponentiate(block, m * width)
         for r in range(m):
             row = element(block, r * width)
             scale_row(row, one / sum_row(row, width), columns, element(p, (first + r) * columns))
@@ -73,11 +82,11 @@ def log_softmax(z, lp):
     shifted, block, totals = np.empty(rows * width, z.dtype), np.empty(rows * width, z.dtype), np.empty(rows, z.dtype)
     for first in range(0, n, rows):
         m = min(rows, n - first)
-        shift_rows(z, first, m, columns, shifted)
+        shift_rows(element(z, first * columns), columns, m, columns, element(shifted, 0), width)
         exp(shifted[: m * width], block[: m * width])
         for r in range(m):
             totals[r] = sum_row(element(block, r * width), width)
-        logarithms(totals[:m])
+        logarithms(totals, m)
         for r in range(m):
             subtract_row(element(shifted, r * width), totals[r], columns, element(lp, (first + r) * columns))
 

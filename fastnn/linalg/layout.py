@@ -1,73 +1,117 @@
-"""How one layer lies in the flat array of parameters: its weights, then its padded bias.
+"""How one layer lies in the flat array of parameters: its panels, its tail columns, its padded bias.
 
-Weights (inputs, outputs) are panels, padded to whole vectors. But where only a few columns are left over for the last
-vector, most of its lanes would be empty: the *remainder* of such a layer lies behind its panels, each column a row
-along the inputs, and nothing is padded. Gradients and optimizer moments have the same layout.
+Weights (inputs, outputs) are panels, padded to whole vectors. But where only a few columns are left for the last vector,
+most of its lanes would be empty: these *tail columns* lie behind the panels, each as a row along the inputs, without
+padding. Gradients and optimizer moments have the same layout.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.jit import force_inline
 from fastnn.linalg.packing import pack, padded, unpack
 
 
-@force_inline
-def tail_columns(inputs, outputs, lanes):
-    """Columns that lie outside the panels: none where they fill two thirds of a vector, or where their rows would not
-    be whole vectors."""
-    left = outputs % lanes
-    return left if inputs % lanes == 0 and 3 * left <= 2 * lanes else 0
+@dataclass(frozen=True)
+class LayerLayout:
+    """The sizes of one layer for registers of `lanes` lanes, in elements."""
+
+    inputs: int
+    outputs: int
+    lanes: int
+
+    @property
+    def tail(self) -> int:
+        """Columns outside the panels: none where they would fill more than two thirds of a vector, or where their rows
+        would not be whole vectors."""
+        left = self.outputs % self.lanes
+        return left if self.inputs % self.lanes == 0 and 3 * left <= 2 * self.lanes else 0
+
+    @property
+    def panel_vectors(self) -> int:
+        """Vectors in a row of the panels; none where all columns are tail columns."""
+        return padded(self.outputs - self.tail, self.lanes) // self.lanes
+
+    @property
+    def panels_size(self) -> int:
+        """Elements of the panels."""
+        return self.inputs * self.panel_vectors * self.lanes
+
+    @property
+    def weights_size(self) -> int:
+        """Elements of the weights: panels and tail columns."""
+        return self.panels_size + self.inputs * self.tail
+
+    @property
+    def row(self) -> int:
+        """Elements of the bias, and of a row of outputs or deltas: whole vectors."""
+        return padded(self.outputs, self.lanes)
+
+    @property
+    def size(self) -> int:
+        """Elements of the layer: weights and bias."""
+        return self.weights_size + self.row
+
+    @property
+    def transposed_size(self) -> int:
+        """Elements of the panels of the transposed weights; tail columns need no transposing."""
+        return padded(self.inputs, self.lanes) * (self.outputs - self.tail)
+
+    def pack(self, w: NDArray, flat: NDArray) -> None:
+        """flat (weights_size,) ← the weights w (inputs, outputs)."""
+        panels, columns, tail, rows = self._parts(flat, w)
+        pack(columns, panels, self.lanes)
+        rows[...] = tail.T
+
+    def unpack(self, flat: NDArray, w: NDArray) -> None:
+        """w (inputs, outputs) ← the weights that lie in flat (weights_size,)."""
+        panels, columns, tail, rows = self._parts(flat, w)
+        unpack(panels, columns, self.lanes)
+        tail[...] = rows.T
+
+    def _parts(self, flat: NDArray, w: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """The panels and the columns of w that they hold; the tail columns of w and the rows that hold them."""
+        whole = self.outputs - self.tail
+        panels, rows = flat[: self.panels_size], flat[self.panels_size :].reshape(self.tail, self.inputs)
+        return panels, w[:, :whole], w[:, whole:], rows
 
 
-@force_inline
-def panel_vectors(inputs, outputs, lanes):
-    """Vectors in a row of the panels; none where all columns are remainder."""
-    return padded(outputs - tail_columns(inputs, outputs, lanes), lanes) // lanes
+class ParameterLayout:
+    """How the parameters of a net lie in one flat array: layer behind layer."""
 
+    def __init__(self, sizes: Sequence[int], lanes: int) -> None:
+        self.layers = tuple(LayerLayout(i, o, lanes) for i, o in pairwise(sizes))
+        self.size = sum(layer.size for layer in self.layers)
 
-@force_inline
-def weights_size(inputs, outputs, lanes):
-    """Elements of the weights of one layer."""
-    remainder = tail_columns(inputs, outputs, lanes)
-    return inputs * (panel_vectors(inputs, outputs, lanes) * lanes + remainder)
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of the arrays w1 (inputs, outputs), b1 (outputs,), w2, b2, ..."""
+        return [shape for layer in self.layers for shape in ((layer.inputs, layer.outputs), (layer.outputs,))]
 
+    def pack(self, arrays: Sequence[NDArray], flat: NDArray) -> None:
+        """flat (size,) ← [w1, b1, w2, b2, ...], converted to its dtype."""
+        for k, (layer, weights, bias) in enumerate(self._parts(flat)):
+            layer.pack(arrays[2 * k], weights)
+            bias[...] = arrays[2 * k + 1]
 
-@force_inline
-def layer_size(inputs, outputs, lanes):
-    """Elements of one layer: weights and bias."""
-    return weights_size(inputs, outputs, lanes) + padded(outputs, lanes)
+    def unpack(self, flat: NDArray) -> list[NDArray]:
+        """Copies of [w1, b1, w2, b2, ...]."""
+        arrays: list[NDArray] = []
+        for layer, weights, bias in self._parts(flat):
+            w = np.empty((layer.inputs, layer.outputs), flat.dtype)
+            layer.unpack(weights, w)
+            arrays += [w, bias.copy()]
+        return arrays
 
-
-@force_inline
-def transposed_size(inputs, outputs, lanes):
-    """Elements of the panels of a layer's weights, transposed; its remainder needs no transposing."""
-    return padded(inputs, lanes) * (outputs - tail_columns(inputs, outputs, lanes))
-
-
-def pack_weights(w: NDArray, flat: NDArray, lanes: int) -> None:
-    """flat ← the weights w of a layer."""
-    panels, columns, remainder, rows = _parts(flat, w, lanes)
-    pack(columns, panels, lanes)
-    rows[...] = remainder.T
-
-
-def unpack_weights(flat: NDArray, w: NDArray, lanes: int) -> None:
-    """w ← the weights of a layer."""
-    panels, columns, remainder, rows = _parts(flat, w, lanes)
-    unpack(panels, columns, lanes)
-    remainder[...] = rows.T
-
-
-def _parts(flat: NDArray, w: NDArray, lanes: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """The panels and the columns of w that they hold; the remainder of w and the rows that hold it."""
-    inputs, outputs = w.shape
-    remainder = tail_columns(inputs, outputs, lanes)
-    panels = flat[: flat.size - inputs * remainder]
-    return (
-        panels,
-        w[:, : outputs - remainder],
-        w[:, outputs - remainder :],
-        flat[panels.size :].reshape(remainder, inputs),
-    )
+    def _parts(self, flat: NDArray) -> Iterator[tuple[LayerLayout, NDArray, NDArray]]:
+        """Of each layer: its layout, its weights as they lie, and its bias."""
+        start = 0
+        for layer in self.layers:
+            bias = start + layer.weights_size
+            yield layer, flat[start:bias], flat[bias : bias + layer.outputs]
+            start += layer.size

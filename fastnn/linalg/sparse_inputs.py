@@ -1,204 +1,165 @@
-"""Products with inputs of which many are zero, as of images: what is zero in all rows of a micro-kernel's tile is left
-out, forward and in the gradient.
+"""Products with inputs of which many are zero, such as images, in block-compressed columns.
 
-A list of a tile of the batch says which inputs are not zero, for every TILE_ROWS rows: int32, first whether there is
-one at all, then how many inputs each part has, then their places, part by part, in order. Rows that fill no part are
-multiplied whole. Only finite numbers may be left out, for zero times another is NaN.
+A column of inputs is *active* in a group of MR rows unless it is zero in all of them. Products skip the columns that
+are not, forward and in the gradient. Only finite numbers may be skipped, for 0 times another is NaN.
+
+Active columns of a row block are an int32 array: first whether they are used at all, then how many each group of MR
+rows has, then their indices, group by group, in order. Rows behind the last full group are multiplied whole.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
-from numba import from_dtype
-from numba.core import types
 
-from fastnn.intrinsics import (
-    MR,
-    indirect_call,
-    micro_tile,
-    nonzero_columns,
-    offset,
-    sparse_rank_update,
-)
-from fastnn.jit import address_of, force_inline, inline_ir, kernel
-from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
-from fastnn.linalg.layout import panel_vectors, weights_size
+from fastnn.intrinsics import MR, micro_tile, nonzero_columns, offset, sparse_rank_update
+from fastnn.jit import inline_ir
+from fastnn.linalg.gemm import NOTHING, TARGET, gemm
 from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.units import unit
 
-# What `listing` is told: whether nothing is listed, or for the gradient alone, where a weight is not finite, or always;
-# and where the products are, which are called by their address, for Numba would compile them anew with every caller.
-WHAT, TIMES, ADD, LISTING_SIZE = range(4)
+# Which products skip inactive columns: none; the gradient alone, because a weight is not finite; or both.
 NEVER, GRADIENT, ALWAYS = range(3)
 
-# Elements of a list before its first place: as many parts as a tile may have, and one more.
-_HEAD = 32
+# Elements before the first index: the flag, and the counts of as many groups as a row block may have.
+_HEADER = 32
 
 _append_nonzero = nonzero_columns(MR)
-_times_one, _times_two, _times_three = (micro_tile(MR, vectors, fetch_ahead=True, listed=True) for vectors in (1, 2, 3))
-_add_one, _add_two, _add_three = (sparse_rank_update(MR, vectors) for vectors in (1, 2, 3))
+_one_vector, _two_vectors, _three_vectors = (
+    micro_tile(MR, vectors, fetch_ahead=True, listed=True) for vectors in (1, 2, 3)
+)
+_update_one, _update_two, _update_three = (sparse_rank_update(MR, vectors) for vectors in (1, 2, 3))
 
 
-def list_size(rows: int, inner: int) -> int:
-    """Elements of the list of so many rows."""
-    return _HEAD + rows // MR * inner
+def active_columns_size(rows: int, inner: int) -> int:
+    """Elements of the active columns of so many rows."""
+    return _HEADER + rows // MR * inner
 
 
-@force_inline
-def _places(listed, part, inner):
-    return offset(listed, _HEAD + part * inner)
+@inline_ir
+def _indices(active, group, inner):
+    return offset(active, _HEADER + group * inner)
 
 
-@kernel
-def all_finite(numbers):
-    """Whether no number is infinite or NaN."""
+@unit("real* int -> int")
+def all_finite(numbers, size):
+    """Whether none of the numbers at an address is infinite or NaN."""
     finite = True
-    for k in range(numbers.size):
+    for k in range(size):
         finite &= np.isfinite(numbers[k])
     return finite
 
 
-@kernel
-def sparsity_of(x, sizes, parameters, lanes):
-    """What a step on the rows x is to list.
+@unit("real* int int real* int -> int")
+def sparsity_of(x, n, inner, panels, panels_size):
+    """NEVER, GRADIENT or ALWAYS for n rows x (n, inner) and the weights in the first layer's panels.
 
-    The first row is to tell whether the others are worth looking at: of all rows of a part fewer inputs are zero.
+    The first row tells whether the others are worth a look: a group of rows has no fewer active columns.
     """
-    n, inner = x.shape
-    if n < MR or panel_vectors(inner, sizes[1], lanes) == 0:
+    if n < MR or panels_size == 0:
         return NEVER
     nonzero = 0
     for k in range(inner):
-        nonzero += x[0, k] != 0
+        nonzero += x[k] != 0
     if 2 * nonzero > inner:
         return NEVER
-    return ALWAYS if all_finite(parameters[: weights_size(inner, sizes[1], lanes)]) else GRADIENT
+    return ALWAYS if all_finite(panels, panels_size) else GRADIENT
 
 
-@kernel
-def find_active_columns(m, inner, lanes, a, a_row, listed):
-    """listed ← the list of m rows of a."""
-    parts = m // MR
+@unit("int int int real* int int32* -> none")
+def find_active_columns(m, inner, lanes, a, a_row, active):
+    """active ← the active columns of m rows of a."""
+    groups = m // MR
     whole = inner // lanes * lanes
     total = 0
-    for part in range(parts):
-        rows, places = offset(a, part * MR * a_row), _places(listed, part, inner)
+    for group in range(groups):
+        rows, indices = offset(a, group * MR * a_row), _indices(active, group, inner)
         found = 0
         for k in range(0, whole, lanes):
-            found += _append_nonzero(rows, a_row, k, offset(places, found))
+            found += _append_nonzero(rows, a_row, k, offset(indices, found))
         for k in range(whole, inner):
-            places[found] = k
+            indices[found] = k
             nonzero = False
             for r in range(MR):
                 nonzero |= rows[r * a_row + k] != 0
             found += nonzero
-        listed[1 + part] = found
+        active[1 + group] = found
         total += found
-    # Else what the list saves is less than it may cost.
-    listed[0] = parts > 0 and 4 * total <= 3 * parts * inner
+    # Above three quarters, skipping saves less than it may cost.
+    active[0] = groups > 0 and 4 * total <= 3 * groups * inner
 
 
-@kernel
-def _times_panels(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed):
-    """`times_listed_panels`."""
-    parts, count = m // MR, panel_count(vectors)
-    done = parts * MR
-    for p in range(count):
-        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+@unit("int int int int real* int real* real* real* int int32* -> none")
+def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, active):
+    """c ← start + a w: m rows of a with these active columns, a matrix w in panels; rows of c are padded to whole
+    vectors."""
+    groups, n_panels = m // MR, panel_count(vectors)
+    done = groups * MR
+    for p in range(n_panels):
+        first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         b, begin = offset(panels, column * inner), offset(start, column)
         size = inner * width
-        for part in range(parts):
-            rows, out = offset(a, part * MR * a_row), offset(c, part * MR * c_row + column)
-            places, found = _places(listed, part, inner), np.int64(listed[1 + part])
-            # The next panel lies behind this one, and each part fetches its share of it; with the last one, what the
-            # part of the next tile has, as many rows on.
-            ahead = offset(b, size + part * (size // parts)) if p < count - 1 else offset(rows, m * a_row)
+        for group in range(groups):
+            rows, out = offset(a, group * MR * a_row), offset(c, group * MR * c_row + column)
+            indices, found = _indices(active, group, inner), np.int64(active[1 + group])
+            # Each group prefetches its part of the next panel, which lies behind this one; with the last panel, the
+            # same group of the next row block, m rows on.
+            ahead = offset(b, size + group * (size // groups)) if p < n_panels - 1 else offset(rows, m * a_row)
             if last - first == 3:
-                _times_three(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, places)
+                _three_vectors(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, indices)
             elif last - first == 2:
-                _times_two(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, places)
+                _two_vectors(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, indices)
             else:
-                _times_one(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, places)
+                _one_vector(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, indices)
         if done < m:
-            panel_product(
-                m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
-                offset(c, done * c_row + column), c_row, inner, NOTHING,
-            )  # fmt: skip
+            gemm(m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
+                    offset(c, done * c_row + column), c_row, inner, NOTHING)  # fmt: skip
 
 
-@force_inline
-def _position(places, found, k):
-    """How many of the places come before k."""
+@inline_ir
+def _position(indices, found, k):
+    """How many of the indices are below k."""
     low, high = 0, found
     while low < high:
         middle = (low + high) // 2
-        if places[middle] < k:
+        if indices[middle] < k:
             low = middle + 1
         else:
             high = middle
     return low
 
 
-@kernel
-def _add_panel(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed):
-    """`add_listed_panel`."""
-    width, parts = vectors * lanes, m // MR
-    for part in range(parts):
-        rows, own = offset(a, part * MR * a_row), offset(dy, part * MR * dy_row)
-        places, found = _places(listed, part, inner), np.int64(listed[1 + part])
-        begin = _position(places, found, top)
-        some, count = offset(places, begin), _position(places, found, bottom) - begin
+@unit("int int int int int int real* int real* int real* int32* -> none")
+def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, active):
+    """One panel of w ← w + aᵀ dy, its rows from `top` to `bottom`, at c: m rows of a with these active columns, and the
+    panel's columns of as many rows of dy."""
+    width, groups = vectors * lanes, m // MR
+    for group in range(groups):
+        rows, own = offset(a, group * MR * a_row), offset(dy, group * MR * dy_row)
+        indices, found = _indices(active, group, inner), np.int64(active[1 + group])
+        begin = _position(indices, found, top)
+        some, count = offset(indices, begin), _position(indices, found, bottom) - begin
         if vectors == 3:
-            _add_three(rows, a_row, own, dy_row, c, width, some, count)
+            _update_three(rows, a_row, own, dy_row, c, width, some, count)
         elif vectors == 2:
-            _add_two(rows, a_row, own, dy_row, c, width, some, count)
+            _update_two(rows, a_row, own, dy_row, c, width, some, count)
         else:
-            _add_one(rows, a_row, own, dy_row, c, width, some, count)
-    done = parts * MR
+            _update_one(rows, a_row, own, dy_row, c, width, some, count)
+    done = groups * MR
     if done < m:
         target = offset(c, top * width)
-        panel_product(
-            bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
-            width, target, width, m - done, TARGET,
-        )  # fmt: skip
-
-
-_call = indirect_call(types.none)
-
-
-@cache
-def addresses(real: type) -> tuple[int, int]:
-    """Where both products are in memory, compiled for numbers of that type, for `listing`."""
-    whole, number, place = types.int64, types.CPointer(from_dtype(np.dtype(real))), types.CPointer(types.int32)
-    return (
-        address_of(_times_panels, (whole,) * 4 + (number, whole) + (number,) * 3 + (whole, place)),
-        address_of(_add_panel, (whole,) * 6 + (number, whole, number, whole, number, place)),
-    )
-
-
-@force_inline
-def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed, listing):
-    """c ← start + a w: m rows of a, as listed, a matrix w in panels, rows of c padded to whole vectors."""
-    _call(listing[TIMES], (m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, listed))
-
-
-@force_inline
-def sparse_gradient_panel(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed, listing):
-    """The rows from `top` to `bottom` of one panel c ← c + aᵀ dy: m rows of a, as listed, and that panel's columns of
-    as many rows of dy."""
-    _call(listing[ADD], (top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, c, listed))
+        gemm(bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
+                width, target, width, m - done, TARGET)  # fmt: skip
 
 
 @inline_ir
-def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, listed, listing):
-    """The rows from `top` to `bottom` of the panels of w ← w + aᵀ dy: m rows of a, as listed."""
-    count = panel_count(vectors)
-    for p in range(count):
-        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+def sparse_gradient_panels(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, active):
+    """`sparse_gradient` of each panel of w ← w + aᵀ dy, its rows from `top` to `bottom`."""
+    n_panels = panel_count(vectors)
+    for p in range(n_panels):
+        first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column = first * lanes
-        sparse_gradient_panel(
+        sparse_gradient(
             top, bottom, m, inner, last - first, lanes, a, a_row, offset(dy, column), dy_row,
-            offset(panels, column * inner), listed, listing,
+            offset(panels, column * inner), active,
         )  # fmt: skip

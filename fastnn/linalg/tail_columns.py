@@ -1,27 +1,27 @@
-"""Products with the remainder of a layer's weights: a few columns, each a row along the inputs (`layer.py`).
+"""Products with the tail columns of a layer's weights: a few columns, each stored as a row along the inputs (`layout.py`).
 
-Forward each element of the result is a product along rows. Backward the inputs are in the lanes: no lane is empty.
+Forward each element of the result is a dot product of two rows. Backward the inputs are in the lanes: no lane is empty.
 """
 
 from __future__ import annotations
 
 from fastnn.intrinsics import MR, broadcast, dot_tile, load, offset, stack_alloc, store
-from fastnn.jit import inline_ir, kernel
-from fastnn.linalg.gemm import NOTHING, panel_product
+from fastnn.linalg.gemm import NOTHING, gemm
 from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.units import unit
 
-# Columns that are multiplied at once.
+# Columns of one dot tile.
 _COLUMNS = 2
 _many_rows, _one_row = dot_tile(MR, _COLUMNS), dot_tile(1, _COLUMNS)
-_room_for_products = stack_alloc(MR * _COLUMNS)
+_alloc_products = stack_alloc(MR * _COLUMNS)
 
 
-@inline_ir
-def tail_forward(m, inner, columns, a, a_row, rows, start, c, c_row):
-    """c ← start + a rowsᵀ: m rows of a (m, inner), `columns` rows of so many elements; in each row of c one vector,
-    padded as `start` is."""
-    products = _room_for_products(a)
-    # The last columns of an odd number are the two last, and one alone is multiplied twice.
+@unit("int int int real* int real* real* real* int -> none")
+def tail_forward(m, inner, columns, a, a_row, tail, start, c, c_row):
+    """c ← start + a tailᵀ: m rows of a (m, inner), `columns` rows of the tail (columns, inner); each row of c is one
+    vector, padded as `start` is."""
+    products = _alloc_products(a)
+    # Of an odd number of columns the last two are multiplied again; a single one is multiplied twice.
     step = inner if columns > 1 else 0
     r = 0
     while r < m:
@@ -31,7 +31,7 @@ def tail_forward(m, inner, columns, a, a_row, rows, start, c, c_row):
             store(load(start), offset(out, k * c_row))
         for first in range(0, columns, _COLUMNS):
             column = max(0, min(first, columns - _COLUMNS))
-            others = offset(rows, column * inner)
+            others = offset(tail, column * inner)
             if height == MR:
                 _many_rows(own, a_row, others, step, inner, products)
             else:
@@ -42,11 +42,11 @@ def tail_forward(m, inner, columns, a, a_row, rows, start, c, c_row):
         r += height
 
 
-@kernel
+@unit("int real* int int int int real* int real* int real* int int -> none")
 def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, c_row, k):
-    """c ← start + a b: m rows of a, k rows of b (k, width), which is whole vectors wide and read as it lies."""
+    """c ← start + a b: m rows of a, k rows of b (k, width), which is whole vectors wide and not packed."""
     if k == 1:
-        # A call of the micro-kernel takes longer than the few products of a panel.
+        # A call of the panel product takes longer than so few products.
         for r in range(m):
             factor = broadcast(a[r * a_row])
             for column in range(0, width, lanes):
@@ -54,11 +54,9 @@ def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, 
                 store(total, offset(c, r * c_row + column))
         return
     vectors = width // lanes
-    count = panel_count(vectors)
-    for p in range(count):
-        first, last = panel_start(p, count, vectors), panel_start(p + 1, count, vectors)
+    n_panels = panel_count(vectors)
+    for p in range(n_panels):
+        first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column = first * lanes
-        panel_product(
-            m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
-            offset(c, column), c_row, k, NOTHING,
-        )  # fmt: skip
+        gemm(m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
+                offset(c, column), c_row, k, NOTHING)  # fmt: skip

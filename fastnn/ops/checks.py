@@ -34,6 +34,34 @@ def contiguous(array: NDArray) -> NDArray:
     return array if array.flags.carray else np.array(array, order="C")
 
 
+def readable(array: NDArray) -> NDArray:
+    """The array itself; a copy where it is strided or not aligned: kernels are compiled for one layout."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
+    """`value` as an array of `dtype`, rounded.
+
+    Raises TypeError for what is no array of real numbers, and ValueError where a finite number would become infinite.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: got dtype {array.dtype}, expected real numbers")
+    with np.errstate(over="ignore"):
+        rounded = array.astype(dtype)
+    if np.isfinite(array).all() and not np.isfinite(rounded).all():
+        raise ValueError(f"{name}: got {np.abs(array).max():g}, expected numbers within the range of {dtype}")
+    return rounded
+
+
+def sequence(name: str, value: Any) -> Sequence[Any]:
+    """`value`, if it is a sequence or an array. Raises TypeError for anything else, strings too."""
+    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(f"{name}: got {value!r}, expected a sequence")
+    return value
+
+
 def in_place(name: str, array: Any) -> NDArray:
     """Raises ValueError unless the array can be written where it lies."""
     if type(array) is not np.ndarray or not array.flags.carray:

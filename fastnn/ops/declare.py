@@ -8,7 +8,7 @@ declaration draws the inputs of tests and benchmarks, and gives the tolerance an
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastnn.ops.arguments import Array, Number
@@ -76,3 +76,23 @@ def declare(
         return DECLARED[declaration.name]
 
     return registered
+
+
+def stub(
+    name: str, arrays: Sequence[str], doc: Iterable[str], numbers: Sequence[inspect.Parameter] = (), out: bool = True
+) -> Callable[..., Any]:
+    """What `@declare(...)` stands over, for a function that is generated: its name, array parameters and docstring,
+    its numbers, and whether it takes `out`."""
+
+    def function(*args: Any, **numbers: Any) -> Any:
+        raise NotImplementedError(name)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    last = [inspect.Parameter("out", kind, default=None, annotation="NDArray | None")] if out else []
+    first = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="ArrayLike") for a in arrays]
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [*first, *numbers, *last], return_annotation="NDArray" if out else "None"
+    )
+    function.__name__ = function.__qualname__ = name
+    function.__module__, function.__doc__ = "fastnn", "\n".join(doc)
+    return function

@@ -7,17 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.activations import find_activation
 from fastnn.initializers import initial_weights
-from fastnn.reference import activations, affine, losses, softmax
-from fastnn.reference.optimizers import SGD, Adam
-
-_FORWARD = {"sigmoid": activations.sigmoid, "tanh": activations.tanh, "relu": activations.relu}
-_BACKWARD = {
-    "sigmoid": activations.sigmoid_backward,
-    "tanh": activations.tanh_backward,
-    "relu": activations.relu_backward,
-}
-_LOSS = {"softmax_cross_entropy": losses.softmax_cross_entropy, "mean_squared_error": losses.mean_squared_error}
+from fastnn.losses import find_loss
+from fastnn.optimizers import Optimizer
+from fastnn.reference import affine, softmax
+from fastnn.reference.precision import in_float64
 
 
 class MLP:
@@ -32,40 +27,50 @@ class MLP:
         dtype: str = "float32",
         seed: int | None = 0,
     ) -> None:
-        init = ("he" if activation == "relu" else "xavier") if init is None else init
-        self.activation, self.loss = activation, loss
-        self._weights = initial_weights(sizes, init, seed, dtype)
+        self._activation, self._loss = find_activation("activation", activation), find_loss("loss", loss)
+        self._weights = initial_weights(sizes, self._activation.init if init is None else init, seed, dtype)
+        # Of each optimizer: the steps made, and the moments of each array.
+        self._states: dict[Optimizer, tuple[int, list[list[NDArray]]]] = {}
 
     def forward(self, x: NDArray) -> NDArray:
         """The last layer's affine output (n, outputs): the logits."""
-        return self._layer_outputs(x)[-1]
+        return self._layers(x)[-1][1]
 
     def predict_proba(self, x: NDArray) -> NDArray:
         """softmax(forward(x))."""
         return softmax.softmax(self.forward(x))
 
     def predict(self, x: NDArray) -> NDArray:
-        """The label (n,) of the largest logit of each row; forward(x) itself for the mean squared error."""
+        """The label (n,) of the largest logit of each row; forward(x) itself where the loss is not of classes."""
         z = self.forward(x)
-        return z.argmax(axis=1) if self.loss == "softmax_cross_entropy" else z
+        return z.argmax(axis=1) if self._loss.output == "softmax" else z
 
     def gradients(self, x: NDArray, t: NDArray) -> tuple[float, list[NDArray]]:
         """The loss, and its gradient for each array of `get_weights()`."""
-        outputs = self._layer_outputs(x)
-        loss, delta = _LOSS[self.loss](outputs[-1], t)
+        layers = self._layers(x)
+        loss, delta = self._loss.reference(layers[-1][1], t)
         found: list[NDArray] = []
-        for layer in reversed(range(len(self._weights) // 2)):
-            before = outputs[layer]
-            dx, dw, db = affine.affine_backward(delta, before, self._weights[2 * layer])
+        for k in reversed(range(1, len(layers))):
+            dx, dw, db = affine.affine_backward(delta, layers[k - 1][1], self._weights[2 * k - 2])
             found = [dw, db, *found]
-            if layer > 0:
-                delta = _BACKWARD[self.activation](dx, before)
+            if k > 1:
+                delta = self._activation_backward(dx, *layers[k - 1])
         return float(loss), found
 
-    def train_step(self, x: NDArray, t: NDArray, optimizer: SGD | Adam) -> float:
-        """Forward, loss, backward, update; the mean loss before the update."""
+    def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer) -> float:
+        """Forward, loss, backward, update; the mean loss before the update. Of the optimizer only its numbers and the
+        reference of its rule are used."""
         loss, gradients = self.gradients(x, t)
-        optimizer.step(self._weights, gradients)
+        rule = optimizer.rule
+        steps, moments = self._states.get(optimizer, (0, [[] for _ in gradients]))
+        numbers = {name: optimizer.values[name] for name in rule.hyper}
+        if "step" in rule.numbers:
+            numbers["step"] = steps + 1
+        for w, g, own in zip(self._weights, gradients, moments, strict=True):
+            own += [np.zeros_like(w) for _ in range(len(rule.moments) - len(own))]
+            with np.errstate(all="ignore"):
+                rule.reference(w, g, *own[: len(rule.moments)], **numbers)
+        self._states[optimizer] = steps + 1, moments
         return loss
 
     def get_weights(self) -> list[NDArray]:
@@ -77,11 +82,16 @@ class MLP:
         for own, given in zip(self._weights, weights, strict=True):
             own[...] = given
 
-    def _layer_outputs(self, x: NDArray) -> list[NDArray]:
-        """[x, first hidden layer, ..., logits]."""
-        outputs = [np.asarray(x, self._weights[0].dtype)]
-        last = len(self._weights) - 2
+    def _activation_backward(self, dy: NDArray, x: NDArray, y: NDArray) -> NDArray:
+        arguments = {"input": (x,), "output": (y,), "both": (x, y)}[self._activation.slope_of]
+        return in_float64(self._activation.reference_backward)(dy, *arguments)
+
+    def _layers(self, x: NDArray) -> list[tuple[NDArray, NDArray]]:
+        """[(x, x), the first hidden layer before and after its activation, ..., (logits, logits)]."""
+        rows = np.asarray(x, self._weights[0].dtype)
+        layers = [(rows, rows)]
         for k in range(0, len(self._weights), 2):
-            y = affine.affine_forward(outputs[-1], self._weights[k], self._weights[k + 1])
-            outputs.append(y if k == last else _FORWARD[self.activation](y))
-        return outputs
+            z = affine.affine_forward(layers[-1][1], self._weights[k], self._weights[k + 1])
+            last = k == len(self._weights) - 2
+            layers.append((z, z if last else in_float64(self._activation.reference)(z)))
+        return layers

@@ -1,223 +1,201 @@
-"""The whole training step of a multi-layer perceptron, tile of rows by tile of rows.
+"""The whole training step of a multi-layer perceptron, row block by row block.
 
-Each worker takes its tiles through forward, loss and backward while they are in the second-level cache; nothing grows
-with the batch. Then each updates its share of the parameters.
+Each worker takes its row blocks through forward, loss and backward while they are in the second-level cache; nothing
+grows with the batch. Then each updates its part of the parameters.
 
-Parameters live packed in one flat array, layer by layer (`layer.py`); gradients and optimizer moments have the same
-layout. Padding starts as zero, its gradient is zero, and it is never read as data.
+The step has four phases: `begin`, `accumulate_gradients` and `apply_update` for each worker, and the end. The phases
+are called by their addresses, which the plan holds, so that each is compiled once for all that call it.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
-from numba import from_dtype, prange
+from numba import prange
 from numba.core import types
 
 from fastnn.intrinsics import (
-    element,
     enter_parallel_region,
     flush_subnormals,
     indirect_call,
     lanes_of,
     leave_parallel_region,
+    like,
+    offset,
+    opaque,
+    pointer,
     restore_subnormals,
     try_lock,
     unlock,
 )
-from fastnn.jit import address_of, force_inline, inline_ir, kernel, parallel_kernel
-from fastnn.kernels.losses import MEAN_SQUARED_ERROR
-from fastnn.kernels.optimizers import is_plain_descent, numbers_of
-from fastnn.linalg.packing import padded
-from fastnn.linalg.sparse_inputs import WHAT, all_finite, sparsity_of
-from fastnn.step.forward_backward import TILE, few_rows, forward_tile, tile_deltas, transpose_weights
-from fastnn.step.plan import arrays_of, net_lock, rows_like_last, wrong_label
-from fastnn.step.update import add_gradient, reduce_and_update, room_of, update_share
+from fastnn.jit import inline_ir, kernel, parallel_kernel
+from fastnn.kernels.encoding import first_label_out_of_range
+from fastnn.linalg.sparse_inputs import all_finite, sparsity_of
+from fastnn.step.arguments import data_of, rows_like_last
+from fastnn.step.backward import forward_backward_block, transpose_weights
+from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, optimizer_of
+from fastnn.step.update import add_block_gradient, apply_update
+from fastnn.units import link_units, unit
 
-# Where the first wrong label is: there is none, arrays are not such as the last ones, or another thread trains the net.
-NOWHERE, UNLIKE_LAST, IN_USE_ELSEWHERE = -1, -2, -3
+# What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last
+# ones, or for another thread trains the net; or the position of the first label out of range.
+DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
 
+# _call_constants(slot, hyper, step, constants): writes the constants of the step, the weight decay first and the rate, if
+# the update is linear, second.
+_call_constants = indirect_call(types.none)
 
-@force_inline
-def rows_of_a_tile(n, workers):
-    """The batch as evenly shared as it goes, in eights; but no more than a tile has room for."""
-    return min(TILE, (n + 8 * workers - 1) // (8 * workers) * 8)
-
-
-@force_inline
-def one_tile_each(n, tile, workers):
-    """Whether no worker has more than one tile of rows: then no gradient is stored."""
-    return n <= tile * workers
+_step_of = STEP.at
 
 
-@inline_ir
-def worker_step(
-    worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper, scale, transposed,
-    workspace, listed, listing
-):  # fmt: skip
-    """Forward, loss and backward of the worker's share of the tiles; returns the sum of their losses.
+@unit("StepPlan -> none")
+def begin(plan):
+    """What all workers need: how the batch is cut up, the constants of the update, transposed weights."""
+    layer, optimizer = layer_of(plan.layers, 0, plan), optimizer_of(plan.optimizer, 0, plan)
+    n, workers, lanes = plan.n, plan.workers, lanes_of(plan.parameters)
+    plan.x = pointer(plan.x_address, plan.zeros[0])
+    # Evenly shared, in eights, but no more than a row block holds.
+    plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
+    plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
+    plan.stores_gradients = plan.n_blocks > workers
+    plan.scale = 1.0 / (n * plan.loss_terms_per_row)
+    # For few rows, transposing the weights costs more than it saves.
+    plan.transposes = n > 2 * lanes
+    if plan.transposes:
+        transpose_weights(plan)
+    plan.sparsity = sparsity_of(plan.x, n, layer.inputs, plan.parameters, layer.tail_weights - layer.weights)
+    _call_constants(optimizer.compute_constants, optimizer.hyper, optimizer.steps + 1, optimizer.constants)
+    decays = optimizer.constants[0] != 0
+    plan.fused_update = optimizer.is_linear and not decays and not plan.stores_gradients
 
-    The worker's gradient ← the sum of theirs; but with one tile each it is left alone, and the k-th row of the
-    workspace is left with the outputs and deltas of the k-th tile, for plain descent times -rate, and that of `listed`
-    with its list, if all deltas are finite.
+
+@unit("StepPlan int -> none")
+def accumulate_gradients(plan, worker):
+    """Forward, loss and backward of the worker's row blocks.
+
+    Leaves the sum of their losses, and the sum of their gradients. But if no worker has more than one row block, no
+    gradient is stored: the row block's activations and deltas are left, for a fused update scaled by -rate.
     """
-    n, room = x.shape[0], room_of(workspace)
-    scratch, zeros = workspace[worker, 2 * room :], workspace[-1]
-    gradient = gradients[worker]
-    one_each = one_tile_each(n, tile, workers)
-    if not one_each:
-        gradient[:] = 0
-    tiles = (n + tile - 1) // tile
-    few = few_rows(n, lanes_of(x))
+    layer, optimizer = layer_of(plan.layers, 0, plan), optimizer_of(plan.optimizer, 0, plan)
+    own = block_of(plan.blocks, worker, plan)
+    gradient = offset(plan.gradients, worker * plan.parameters_size)
+    if plan.stores_gradients:
+        for k in range(plan.parameters_size):
+            gradient[k] = 0
     total = 0.0
     before = flush_subnormals()
-    for k in range(tiles * worker // workers, tiles * (worker + 1) // workers):
-        first = k * tile
-        m = min(tile, n - first)
-        row = k if one_each else worker
-        own, own_list = workspace[row], element(listed[row], 0)
-        outputs, deltas = own[:room], own[room : 2 * room]
-        total += tile_deltas(
-            x, t, first, m, few, parameters, sizes, activation, loss, scale, transposed, outputs, deltas, zeros,
-            scratch, own_list, listing,
-        )  # fmt: skip
-        if one_each and is_plain_descent(optimizer, hyper):
-            rate = parameters.dtype.type(hyper[0])
-            for c in range(m * (room // TILE)):
-                deltas[c] *= -rate
-        if own_list[0] != 0 and not all_finite(deltas[: m * padded(sizes[1], lanes_of(x))]):
-            own_list[0] = 0
-        if not one_each:
-            add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, own_list, listing)
+    n_blocks, workers = plan.n_blocks, plan.workers
+    for index in range(n_blocks * worker // workers, n_blocks * (worker + 1) // workers):
+        first = index * plan.block_rows
+        m = min(plan.block_rows, plan.n - first)
+        block = own if plan.stores_gradients else block_of(plan.blocks, index, plan)
+        total += forward_backward_block(plan, first, m, block, own.scratch)
+        if plan.fused_update:
+            rate = like(plan.zeros[0], optimizer.constants[1])
+            last = layer_of(plan.layers, plan.n_layers - 1, plan)
+            scale_in_place(block.deltas, m * (last.column + last.row), -rate)
+        if block.active[0] != 0 and not all_finite(block.deltas, m * layer.row):
+            block.active[0] = 0
+        if plan.stores_gradients:
+            add_block_gradient(plan, index, block, gradient)
     restore_subnormals(before)
-    return total
-
-
-@force_inline
-def mean_divisor(loss, n, classes):
-    """The mean squared error is a mean over elements, the cross-entropy over rows."""
-    return n * classes if loss == MEAN_SQUARED_ERROR else n
+    plan.losses[worker] = total
 
 
 @inline_ir
-def update_part(
-    worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, step, hyper, workspace, listed, listing
-):  # fmt: skip
-    """Update the worker's part of the parameters, after everybody's `worker_step`."""
-    numbers = numbers_of(optimizer, step, hyper)
-    before = flush_subnormals()
-    if one_tile_each(x.shape[0], tile, workers):
-        update_share(worker, workers, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, listing)
-    else:
-        count = lanes_of(parameters)
-        vectors = parameters.size // count
-        first, last = vectors * worker // workers * count, vectors * (worker + 1) // workers * count
-        reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, numbers)
-    restore_subnormals(before)
+def scale_in_place(numbers, size, factor):
+    """numbers ← factor numbers."""
+    for k in range(size):
+        numbers[k] *= factor
 
 
-# The parts of a step: the whole of it, its beginning and its end; and 2 worker + TILES, or + UPDATE.
-WHOLE, BEGINNING, END = -1, -2, -3
-TILES, UPDATE = 0, 1
+def phase_addresses(real: types.Float) -> dict[str, int]:
+    """Where the phases are in memory, compiled for that precision, by the names of their slots."""
+    link_units(real)
+    return {phase.unit.name: phase.unit.link(real) for phase in (begin, accumulate_gradients, apply_update)}
+
+
+# _call_phase(slot, ...): the plan, and for each worker its number.
+_call_phase = indirect_call(types.none)
 
 
 @kernel
-def train_step(x, t, n, like, target_like, table, workers, part):
-    """Forward, loss, backward, update, or a part of that; the other arguments are those of `step_arguments`.
+def start_step(x, t, n, address, workers):
+    """The first phase of a step; see `train_step` for the arguments. Returns DONE, or why nothing was done.
 
-    Returns the mean loss before the update, in float64, and NOWHERE; or, with nothing changed, where the first label
-    out of range is. The loss is there when all tiles are: of the WHOLE, and at the END. Sums are those of so many
-    workers. With n of 0 the arrays themselves say how many rows there are; but where they are not such as the table
-    says, nothing is changed, and UNLIKE_LAST returned; and IN_USE_ELSEWHERE where the net's lock is taken. The WHOLE
-    and the BEGINNING take it, the WHOLE and the END free it.
+    Takes the lock of the net, which `finish_step` frees. No Python code may run in between: it could be interrupted.
     """
+    # Integers lie in the same places in either precision.
+    plan = _step_of(address, 0, np.float32(0))
+    first, last = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
     if n == 0:
-        n = rows_like_last(x, t, table)
+        n = rows_like_last(x, t, plan, first.inputs, last.outputs)
         if n == 0:
-            return np.nan, UNLIKE_LAST
-    (
-        x, t, parameters, state, steps, gradients, workspace, listed, transposed, sizes, hyper, losses, activation,
-        loss, optimizer, listing,
-    ) = arrays_of(x, t, n, like, target_like, table)  # fmt: skip
-    divisor, tile = mean_divisor(loss, n, sizes[-1]), rows_of_a_tile(n, workers)
-    if part in (WHOLE, BEGINNING):
-        wrong = wrong_label(t, sizes[-1])
+            return UNLIKE_LAST
+    if plan.t_dimensions == 1:
+        wrong = first_label_out_of_range(pointer(data_of(t), np.int64(0)), n, last.outputs)
         if wrong >= 0:
-            return np.nan, wrong
-        if not try_lock(net_lock(table)):
-            return np.nan, IN_USE_ELSEWHERE
-        if not few_rows(n, lanes_of(x)):
-            transpose_weights(parameters, sizes, transposed)
-        listing[WHAT] = sparsity_of(x, sizes, parameters, lanes_of(x))
-    first, last = (part // 2, part // 2 + 1) if part >= 0 else (0, workers if part == WHOLE else 0)
-    if part < 0 or part % 2 == TILES:
-        for worker in range(first, last):
-            losses[worker] = worker_step(
-                worker, workers, tile, x, t, parameters, gradients, sizes, activation, loss, optimizer, hyper,
-                1.0 / divisor, transposed, workspace, listed, listing,
-            )  # fmt: skip
-    if part < 0 or part % 2 == UPDATE:
-        for worker in range(first, last):
-            update_part(
-                worker, workers, tile, x, parameters, gradients, state, sizes, optimizer, steps[0] + 1, hyper,
-                workspace, listed, listing,
-            )  # fmt: skip
-    if part in (WHOLE, END):
-        steps[0] += 1
+            return wrong
+    if not try_lock(plan.in_use):
+        return IN_USE
+    plan.x_address, plan.t, plan.n, plan.workers = data_of(x), data_of(t), n, workers
+    _call_phase(plan.begin, opaque(address))
+    return DONE
+
+
+@kernel
+def finish_step(address):
+    """The end of a step: counts it, frees the lock of the net, and returns its mean loss."""
+    plan = _step_of(address, 0, np.float32(0))
+    optimizer_of(plan.optimizer, 0, plan).steps += 1
     total = 0.0
+    for worker in range(plan.workers):
+        total += plan.losses[worker]
+    loss = total / (plan.n * plan.loss_terms_per_row)
+    unlock(plan.in_use)
+    return loss
+
+
+@kernel
+def train_step(x, t, n, address, workers):
+    """Forward, loss, backward, update, on the calling thread.
+
+    x, t : the `id` of the rows and targets, C-contiguous arrays of n rows that fit the plan. With n of 0 they may be
+    anything: nothing is done unless they are arrays like the last ones. address : of the plan. workers : between how
+    many the batch is shared; sums are formed as by so many.
+
+    Returns the mean loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
+    or the position of the first label out of range.
+    """
+    status = start_step(x, t, n, address, workers)
+    if status != DONE:
+        return np.nan, status
+    plan = _step_of(address, 0, np.float32(0))
     for worker in range(workers):
-        total += losses[worker]
-    if part in (WHOLE, END):
-        unlock(net_lock(table))
-    return total / divisor, NOWHERE
-
-
-# `train_step` at some address.
-call_step = indirect_call(types.Tuple((types.float64, types.int64)))
+        _call_phase(plan.accumulate_gradients, opaque(address), worker)
+    for worker in range(workers):
+        _call_phase(plan.apply_update, opaque(address), worker)
+    return finish_step(address), DONE
 
 
 @parallel_kernel
-def for_each_worker(address, x, t, n, like, target_like, table, workers, of_worker):
-    """The tiles of all workers, or their updates, each worker on a thread.
-
-    `train_step` is called by its address, because Numba would compile it anew for each parallel region. One region is
-    a function of its own, because Numba would make one loop of two that have no array in common.
-    """
+def _for_each_worker(slot, address, workers):
+    """One phase of all workers, each on a thread."""
     for worker in prange(workers):
-        call_step(address, (x, t, n, like, target_like, table, workers, 2 * worker + of_worker))
+        _call_phase(slot, opaque(address), worker)
 
 
 @kernel
-def parallel_train_step(address, x, t, n, like, target_like, table, workers, region):
-    """`train_step`, which is at that address, to the bit, each worker on a thread of the parallel region."""
-    _, wrong = call_step(address, (x, t, n, like, target_like, table, workers, np.int64(BEGINNING)))
-    if wrong != NOWHERE:
-        return np.nan, wrong
+def parallel_train_step(x, t, n, address, workers, region):
+    """`train_step`, to the bit, each worker on a thread of the parallel region.
+
+    One kernel, so that no interrupt can come between its phases.
+    """
+    status = start_step(x, t, n, address, workers)
+    if status != DONE:
+        return np.nan, status
+    plan = _step_of(address, 0, np.float32(0))
     threads = enter_parallel_region(region)
-    for_each_worker(address, x, t, n, like, target_like, table, workers, TILES)
-    for_each_worker(address, x, t, n, like, target_like, table, workers, UPDATE)
+    _for_each_worker(plan.accumulate_gradients, address, workers)
+    _for_each_worker(plan.apply_update, address, workers)
     leave_parallel_region(region, threads)
-    return call_step(address, (x, t, n, like, target_like, table, workers, np.int64(END)))
-
-
-@cache
-def step_address(like: type, target_like: type) -> int:
-    """Where `train_step` is in memory, compiled for rows and targets of these types of elements."""
-    like_type, target_type = (from_dtype(np.dtype(kind)) for kind in (like, target_like))
-    whole = types.int64
-    return address_of(train_step, (whole, whole, whole, like_type, target_type, whole, whole, whole))
-
-
-@kernel
-def forward(x, parameters, sizes, activation, outputs, listed, listing, tile, z):
-    """z (n, outputs) ← the last layer's output, tile by tile."""
-    n, classes = z.shape
-    o = padded(classes, lanes_of(x))
-    listing[WHAT] = sparsity_of(x, sizes, parameters, lanes_of(x))
-    for first in range(0, n, tile):
-        m = min(tile, n - first)
-        out = forward_tile(x, first, m, parameters, sizes, activation, outputs, element(listed, 0), listing)
-        for r in range(m):
-            for c in range(classes):
-                z[first + r, c] = outputs[out + r * o + c]
+    return finish_step(address), DONE

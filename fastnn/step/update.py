@@ -1,241 +1,241 @@
-"""The update of the parameters in a training step.
+"""The update of the parameters.
 
-Where no worker has more than one tile of rows, nobody stores a gradient: each worker takes a share of the rows of
-every layer's panels, and block by block computes their gradient over the whole batch and uses it; the first one takes
-what does not lie in panels too. Else each worker sums up the gradients of its tiles, and then adds up everybody's for
-its share of the parameters.
+Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of the rows of every
+layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; the
+first worker takes tail columns and biases too. Else each worker adds up the gradients of its row blocks, and then
+updates a part of the parameters by the sum of all workers' gradients.
 """
 
 from __future__ import annotations
 
-from fastnn.intrinsics import (
-    MR,
-    NR_VECTORS,
-    VECTOR_BYTES,
-    element,
-    lanes_of,
-    offset,
-)
-from fastnn.jit import force_inline, inline_ir, kernel
-from fastnn.kernels.optimizers import is_plain_descent, update, update_by_products
-from fastnn.linalg.gemm import (
-    NOTHING,
-    add_outer_product,
-    add_transposed_product,
-    gather_columns,
-    panel_product,
-)
-from fastnn.linalg.layout import layer_size, panel_vectors, tail_columns, weights_size
-from fastnn.linalg.packing import padded, panel_count, panel_start
-from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panel
+from numba.core import types
+
+from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
+from fastnn.jit import inline_ir
+from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, gemm
+from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.rank_one import accumulate_rank_one
+from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
-from fastnn.step.forward_backward import TILE
+from fastnn.step.plan import UPDATE_BLOCK, block_of, layer_of, optimizer_of
+from fastnn.units import unit
 
-# Elements of a block of weights whose gradient is used while it is in the first-level cache.
-BLOCK = 8192
+# call_update(slot, ...): weights, gradient, first moment, the elements from one moment to the next,
+# how many weights, the constants of the step.
+call_update = indirect_call(types.none)
 
-# Elements of a worker's scratch: a block, and the columns of one panel of a tile.
-SCRATCH = BLOCK + TILE * NR_VECTORS * VECTOR_BYTES // 4
+# call_rank_one_update(slot, ...): weights, a factor for each row, how many rows, the row that times its
+# factor is a row's gradient, its width (whole vectors), first moment, the elements from one moment to the next,
+# constants.
+call_rank_one_update = indirect_call(types.none)
 
 
-@kernel
-def add_rows(m, rows, row, total):
-    """total ← total + Σ rows: m of them, `row` elements from one to the next."""
+@inline_ir
+def block_operands(plan, layer, index, block):
+    """Of the row block with that index, held in `block`: its rows m, the address of the layer's input and of its
+    deltas."""
+    m = min(plan.block_rows, plan.n - index * plan.block_rows)
+    dy = offset(block.deltas, m * layer.column)
+    if layer.column == 0:
+        return m, offset(plan.x, index * plan.block_rows * layer.inputs), dy
+    return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
+
+
+@inline_ir
+def part_of(rows, worker, workers):
+    """Where a worker's rows begin: at whole micro-tiles, so that every sum is formed as by one worker alone."""
+    return rows if worker == workers else rows // MR * worker // workers * MR
+
+
+@unit("StepPlan int int real* -> none")
+def update_range(plan, start, size, gradient):
+    """Update `size` parameters from `start` on by the gradient at that address."""
+    optimizer = optimizer_of(plan.optimizer, 0, plan)
+    call_update(optimizer.update, offset(plan.parameters, start), gradient, offset(optimizer.moments, start), optimizer.moment_stride, size,
+            optimizer.constants)  # fmt: skip
+
+
+@inline_ir
+def add_rows(m, rows, row, total, size):
+    """total ← total + Σ rows: m rows of `size` elements, `row` elements from one to the next."""
     for r in range(m):
         one = offset(rows, r * row)
-        for c in range(total.size):
+        for c in range(size):
             total[c] += one[c]
 
 
-@kernel
-def update_block(at, size, optimizer, parameters, gradient, state, numbers):
-    """Update `size` parameters from `at` on by a gradient that begins with the block."""
-    end = at + size
-    update(optimizer, parameters[at:end], gradient[:size], state[0, at:end], state[1, at:end], numbers)
-
-
-@force_inline
-def room_of(workspace):
-    """Elements of a worker's outputs, and of its deltas, which lie behind them in its row of the workspace."""
-    return (workspace.shape[1] - SCRATCH) // 2
-
-
-@force_inline
-def rows_of_tile(k, tile, x, workspace, i, before):
-    """Of the k-th tile, which lies in the k-th row of the workspace: its rows, and of one layer where the input of i
-    columns begins, the step from row to row, and where its delta begins.
-
-    `before` is how wide the padded outputs of all layers before are together.
-    """
-    m = min(tile, x.shape[0] - k * tile)
-    dy = element(workspace[k], room_of(workspace) + m * before)
-    if before == 0:
-        return m, element(x, k * tile * i), i, dy
-    a_row = padded(i, lanes_of(x))
-    return m, element(workspace[k], m * (before - a_row)), a_row, dy
-
-
 @inline_ir
-def use_gradient(
-    top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, optimizer, parameters, state, numbers, workspace,
-    listed, listing, zeros, scratch
-):  # fmt: skip
-    """Update the rows from `top` to `bottom` of the panels of one layer's weights at `at`, and the rest of it, its
-    remainder and its bias, by the gradient of all tiles: block by block, each used while it is in the first-level
-    cache."""
-    count = lanes_of(parameters)
-    o, vectors = padded(outputs, count), panel_vectors(i, outputs, count)
-    remainder, whole = tail_columns(i, outputs, count), vectors * count
-    bias = at + weights_size(i, outputs, count)
-    panels = panel_count(vectors)
-    for p in range(panels):
-        first, last = panel_start(p, panels, vectors) * count, panel_start(p + 1, panels, vectors) * count
-        width = last - first
-        rows = BLOCK // width // MR * MR
-        for r in range(top, bottom, rows):
-            height = min(rows, bottom - r)
-            block = at + first * i + r * width
-            if x.shape[0] == 1:
-                _, a, _, dy = rows_of_tile(0, tile, x, workspace, i, before)
-                end = block + height * width
-                update_by_products(
-                    optimizer, parameters[block:end], offset(a, r), width, offset(dy, first), scratch,
-                    state[0, block:end], state[1, block:end], numbers,
-                )  # fmt: skip
-                continue
-            for k in range(tiles):
-                m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-                if before == 0 and listed[k, 0] != 0:
-                    if k == 0:
-                        scratch[: height * width] = 0
-                    sparse_gradient_panel(
-                        r, r + height, m, i, width // count, count, a, a_row, offset(dy, first), o,
-                        element(scratch, -r * width), element(listed[k], 0), listing,
-                    )  # fmt: skip
-                    continue
-                b, b_row = gather_columns(m, count, width, offset(dy, first), o, element(scratch, BLOCK))
-                start, start_row = (element(zeros, 0), 0) if k == 0 else (element(scratch, 0), width)
-                panel_product(
-                    height, width // count, offset(a, r), 1, a_row, b, b_row, start, start_row, element(scratch, 0),
-                    width, m, NOTHING,
-                )  # fmt: skip
-            update_block(block, height * width, optimizer, parameters, scratch, state, numbers)
-    widest = BLOCK // max(remainder, 1) // count * count
-    for first in range(0, i if with_rest and remainder > 0 else 0, widest):
-        width = min(widest, i - first)
-        for k in range(tiles):
-            m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-            start, start_row = (element(zeros, 0), 0) if k == 0 else (element(scratch, 0), width)
+def panel_block_gradient(plan, layer, panel, top, height, worker):
+    """The worker's scratch ← the gradient over the whole batch of `height` rows from `top` on of one panel."""
+    lanes = lanes_of(plan.parameters)
+    n_panels = panel_count(layer.panel_vectors)
+    first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
+    width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
+    scratch = block_of(plan.blocks, worker, plan).scratch
+    for index in range(plan.n_blocks):
+        block = block_of(plan.blocks, index, plan)
+        m, a, dy = block_operands(plan, layer, index, block)
+        if layer.column == 0 and block.active[0] != 0:
+            if index == 0:
+                for k in range(height * width):
+                    scratch[k] = 0
+            sparse_gradient(top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
+                    offset(dy, first), layer.row, offset(scratch, -top * width), block.active)  # fmt: skip
+            continue
+        b, b_row = gather_columns(m, lanes, width, offset(dy, first), layer.row, offset(scratch, UPDATE_BLOCK))
+        start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
+        gemm(height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width,
+                m, NOTHING)  # fmt: skip
+
+
+@unit("StepPlan LayerPlan int int int -> none")
+def update_panels(plan, layer, top, bottom, worker):
+    """Update the rows from `top` to `bottom` of a layer's panels, update block by update block."""
+    lanes, optimizer = lanes_of(plan.parameters), optimizer_of(plan.optimizer, 0, plan)
+    n_panels = panel_count(layer.panel_vectors)
+    for panel in range(n_panels):
+        first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
+        width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
+        rows = UPDATE_BLOCK // width // MR * MR
+        for row in range(top, bottom, rows):
+            height = min(rows, bottom - row)
+            start = layer.weights + first * layer.inputs + row * width
+            if plan.n == 1:
+                _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
+                call_rank_one_update(optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), height, offset(dy, first), width,
+                        offset(optimizer.moments, start), optimizer.moment_stride, optimizer.constants)  # fmt: skip
+            else:
+                panel_block_gradient(plan, layer, panel, row, height, worker)
+                update_range(plan, start, height * width, block_of(plan.blocks, worker, plan).scratch)
+
+
+@unit("StepPlan LayerPlan int -> none")
+def update_tail_and_bias(plan, layer, worker):
+    """Update a layer's tail columns and bias by their gradient over the whole batch."""
+    lanes, scratch = lanes_of(plan.parameters), block_of(plan.blocks, worker, plan).scratch
+    whole = layer.panel_vectors * lanes
+    widest = UPDATE_BLOCK // max(layer.tail, 1) // lanes * lanes
+    for first in range(0, layer.inputs if layer.tail > 0 else 0, widest):
+        width = min(widest, layer.inputs - first)
+        for index in range(plan.n_blocks):
+            m, a, dy = block_operands(plan, layer, index, block_of(plan.blocks, index, plan))
+            start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
             tail_product(
-                remainder, offset(dy, whole), 1, o, width, count, offset(a, first), a_row, start, start_row,
-                element(scratch, 0), width, m,
+                layer.tail, offset(dy, whole), 1, layer.row, width, lanes, offset(a, first), layer.input_row,
+                start, start_row, scratch, width, m,
             )  # fmt: skip
-        # Whole rows lie side by side.
-        rows = remainder if width == i else 1
-        for c in range(0, remainder, rows):
-            block = at + (whole + c) * i + first
-            update_block(block, rows * width, optimizer, parameters, scratch[c * width :], state, numbers)
-    for first in range(0, o if with_rest else 0, BLOCK):
-        width = min(BLOCK, o - first)
-        scratch[:width] = 0
-        for k in range(tiles):
-            m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-            add_rows(m, offset(dy, first), o, scratch[:width])
-        update_block(bias + first, width, optimizer, parameters, scratch, state, numbers)
+        # Full rows are contiguous.
+        rows = layer.tail if width == layer.inputs else 1
+        for c in range(0, layer.tail, rows):
+            update_range(
+                plan, layer.tail_weights + c * layer.inputs + first, rows * width, offset(scratch, c * width)
+            )  # fmt: skip
+    for first in range(0, layer.row, UPDATE_BLOCK):
+        width = min(UPDATE_BLOCK, layer.row - first)
+        for c in range(width):
+            scratch[c] = 0
+        for index in range(plan.n_blocks):
+            m, _, dy = block_operands(plan, layer, index, block_of(plan.blocks, index, plan))
+            add_rows(m, offset(dy, first), layer.row, scratch, width)
+        update_range(plan, layer.bias + first, width, scratch)
 
 
-@kernel
-def add_gradient_of_rest(m, a, a_row, dy, i, outputs, layer):
-    """Add the gradient of m rows to what of a layer does not lie in panels, its remainder and its bias."""
-    count = lanes_of(layer)
-    o, remainder = padded(outputs, count), tail_columns(i, outputs, count)
-    if remainder > 0:
-        whole = panel_vectors(i, outputs, count) * count
-        rows = element(layer, whole * i)
-        tail_product(remainder, offset(dy, whole), 1, o, i, count, a, a_row, rows, i, rows, i, m)
-    bias = weights_size(i, outputs, count)
-    add_rows(m, dy, o, layer[bias : bias + o])
+@unit("StepPlan LayerPlan int int int BlockPlan real* real* -> none")
+def accumulate_panels(plan, layer, top, bottom, index, block, target, gathered):
+    """target ← target + the gradient of the row block with that index with respect to the rows from `top` to `bottom` of the layer's
+    panels; `target` is laid out like them."""
+    lanes = lanes_of(plan.parameters)
+    m, a, dy = block_operands(plan, layer, index, block)
+    if m == 1:
+        accumulate_rank_one(top, bottom, layer.inputs, layer.panel_vectors, lanes, a, dy, target)
+    elif layer.column == 0 and block.active[0] != 0:
+        sparse_gradient_panels(
+            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a,
+            layer.input_row, dy, layer.row, target, block.active,
+        )  # fmt: skip
+    else:
+        accumulate_transposed(
+            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, dy, layer.row,
+            target, gathered,
+        )  # fmt: skip
+
+
+@unit("StepPlan LayerPlan int BlockPlan real* -> none")
+def accumulate_tail_and_bias(plan, layer, index, block, target):
+    """target, laid out like the parameters, ← target + the gradient of one row block with respect to the layer's tail
+    columns and bias."""
+    lanes = lanes_of(plan.parameters)
+    m, a, dy = block_operands(plan, layer, index, block)
+    if layer.tail > 0:
+        tail = offset(target, layer.tail_weights)
+        tail_product(
+            layer.tail, offset(dy, layer.panel_vectors * lanes), 1, layer.row, layer.inputs, lanes, a,
+            layer.input_row, tail, layer.inputs, tail, layer.inputs, m,
+        )  # fmt: skip
+    add_rows(m, dy, layer.row, offset(target, layer.bias), layer.row)
 
 
 @inline_ir
-def descend(
-    top, bottom, with_rest, tiles, tile, x, i, outputs, before, at, parameters, workspace, listed, listing, scratch
-):  # fmt: skip
-    """The same for plain gradient descent, with deltas times -rate: w ← w + aᵀ delta, no gradient in between."""
-    count = lanes_of(parameters)
-    o, vectors = padded(outputs, count), panel_vectors(i, outputs, count)
-    w = element(parameters, at)
-    for k in range(tiles):
-        m, a, a_row, dy = rows_of_tile(k, tile, x, workspace, i, before)
-        if m == 1:
-            add_outer_product(top, bottom, i, vectors, count, a, dy, w)
-        elif before == 0 and listed[k, 0] != 0:
-            sparse_gradient(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, element(listed[k], 0), listing)
-        else:
-            add_transposed_product(top, bottom, m, i, vectors, count, a, a_row, dy, o, w, element(scratch, 0))
-        if with_rest:
-            add_gradient_of_rest(m, a, a_row, dy, i, outputs, parameters[at:])
+def fused_sgd_update(plan, layer, worker):
+    """w ← w + aᵀ (-rate delta), a worker's part of a layer: no gradient in between. Deltas are scaled already."""
+    top, bottom = part_of(layer.inputs, worker, plan.workers), part_of(layer.inputs, worker + 1, plan.workers)
+    w = offset(plan.parameters, layer.weights)
+    for index in range(plan.n_blocks):
+        block = block_of(plan.blocks, index, plan)
+        accumulate_panels(plan, layer, top, bottom, index, block, w, block_of(plan.blocks, worker, plan).scratch)
+        if worker == 0:
+            accumulate_tail_and_bias(plan, layer, index, block, plan.parameters)
 
 
-@force_inline
-def share_of(rows, share, shares):
-    """Where a share of so many rows begins: whole tiles of the micro-kernel, so that every sum is formed as it is by
-    one worker alone."""
-    return rows if share == shares else rows // MR * share // shares * MR
-
-
-@kernel
-def update_share(share, shares, tile, x, parameters, state, sizes, optimizer, numbers, workspace, listed, listing):
-    """Update a share of every layer's panels, the first share the rest too, by the gradient of all tiles, none of them
+@inline_ir
+def fused_gradient_update(plan, layer, worker):
+    """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
-    count, n = lanes_of(x), x.shape[0]
-    tiles = (n + tile - 1) // tile
-    scratch, zeros = workspace[share, 2 * room_of(workspace) :], workspace[-1]
-    at = before = 0
-    for layer in range(sizes.size - 1):
-        i, o = sizes[layer], sizes[layer + 1]
-        top, bottom = share_of(i, share, shares), share_of(i, share + 1, shares)
-        if is_plain_descent(optimizer, numbers):
-            descend(
-                top, bottom, share == 0, tiles, tile, x, i, o, before, at, parameters, workspace, listed, listing,
-                scratch,
-            )  # fmt: skip
-        else:
-            use_gradient(
-                top, bottom, share == 0, tiles, tile, x, i, o, before, at, optimizer, parameters, state, numbers,
-                workspace, listed, listing, zeros, scratch,
-            )  # fmt: skip
-        at += layer_size(i, o, count)
-        before += padded(o, count)
+    top, bottom = part_of(layer.inputs, worker, plan.workers), part_of(layer.inputs, worker + 1, plan.workers)
+    update_panels(plan, layer, top, bottom, worker)
+    if worker == 0:
+        update_tail_and_bias(plan, layer, worker)
+
+
+@unit("StepPlan int BlockPlan real* -> none")
+def add_block_gradient(plan, index, block, gradient):
+    """gradient ← gradient + that of the row block with that index, all layers."""
+    for k in range(plan.n_layers):
+        layer = layer_of(plan.layers, k, plan)
+        accumulate_panels(
+            plan, layer, 0, layer.inputs, index, block, offset(gradient, layer.weights), block.scratch
+        )  # fmt: skip
+        accumulate_tail_and_bias(plan, layer, index, block, gradient)
 
 
 @inline_ir
-def add_gradient(first, m, x, sizes, outputs, deltas, gradient, scratch, listed, listing):
-    """gradient ← gradient + that of the m rows of x from `first` on, as listed."""
-    count = lanes_of(x)
-    a, a_row = element(x, first * sizes[0]), sizes[0]
-    at = out = 0
-    for layer in range(sizes.size - 1):
-        i, o = sizes[layer], padded(sizes[layer + 1], count)
-        dy, w, vectors = element(deltas, out), element(gradient, at), panel_vectors(i, sizes[layer + 1], count)
-        if layer == 0 and listed[0] != 0:
-            sparse_gradient(0, i, m, i, vectors, count, a, a_row, dy, o, w, listed, listing)
-        else:
-            add_transposed_product(0, i, m, i, vectors, count, a, a_row, dy, o, w, element(scratch, 0))
-        add_gradient_of_rest(m, a, a_row, dy, i, sizes[layer + 1], gradient[at:])
-        a, a_row = element(outputs, out), o
-        out += m * o
-        at += layer_size(i, sizes[layer + 1], count)
-
-
-@kernel
-def reduce_and_update(first, last, workers, optimizer, parameters, gradients, state, numbers):
-    """Update the parameters from `first` to `last`, block by block, by the sum of the workers' gradients."""
-    for at in range(first, last, BLOCK):
-        end = min(at + BLOCK, last)
-        gradient = gradients[0, at:end]
-        for worker in range(1, workers):
-            other = gradients[worker, at:end]
-            for k in range(end - at):
+def reduce_and_update(plan, first, last):
+    """Update the parameters from `first` to `last` by the sum of the workers' gradients, update block by update
+    block."""
+    for start in range(first, last, UPDATE_BLOCK):
+        size = min(UPDATE_BLOCK, last - start)
+        gradient = offset(plan.gradients, start)
+        for worker in range(1, plan.workers):
+            other = offset(plan.gradients, worker * plan.parameters_size + start)
+            for k in range(size):
                 gradient[k] += other[k]
-        update_block(at, end - at, optimizer, parameters, gradient, state, numbers)
+        update_range(plan, start, size, gradient)
+
+
+@unit("StepPlan int -> none")
+def apply_update(plan, worker):
+    """Update the worker's part of the parameters, after the forward and backward passes of all workers."""
+    before = flush_subnormals()
+    if plan.stores_gradients:
+        lanes = lanes_of(plan.parameters)
+        vectors = plan.parameters_size // lanes
+        first, last = vectors * worker // plan.workers * lanes, vectors * (worker + 1) // plan.workers * lanes
+        reduce_and_update(plan, first, last)
+    else:
+        for index in range(plan.n_layers):
+            layer = layer_of(plan.layers, index, plan)
+            if plan.fused_update:
+                fused_sgd_update(plan, layer, worker)
+            else:
+                fused_gradient_update(plan, layer, worker)
+    restore_subnormals(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,44 @@ def _startup(name: str, model: str) -> StartUp:
     if name == "jax":
         return StartUp(name, model, "missing", "No module named 'jax'")
     return StartUp(name, model, "ok", "", *STARTUPS.get(name, (0.5, 1.0, 1.0)))
+
+
+# A fastnn with the public names that a race needs and no others: another version is laid out in another way.
+OTHER_FASTNN = """
+from pathlib import Path
+
+from benchmarks.peers.base import one_hot
+from benchmarks.peers.notes import SGD, TwoLayerNet
+
+Path(__file__).with_name("imported").touch()
+Adam = None
+
+
+class MLP:
+    def __init__(self, sizes, activation, dtype):
+        self._classes, self._activation = sizes[-1], activation
+
+    def set_weights(self, weights):
+        params = zip(("W1", "b1", "W2", "b2"), (w.astype("float64") for w in weights))
+        self._net = TwoLayerNet(dict(params), self._activation)
+
+    def get_weights(self):
+        return list(self._net.params.values())
+
+    def train_step(self, x, t, optimizer):
+        loss, grads = self._net.gradient(x.astype("float64"), one_hot(t, self._classes, "float64"))
+        optimizer.update(self._net.params, grads)
+        return loss
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Another checkout, whose `fastnn` touches the file `imported` beside it."""
+    package = tmp_path / "checkout" / "fastnn"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(OTHER_FASTNN)
+    return package.parent
 
 
 @pytest.fixture(scope="session")

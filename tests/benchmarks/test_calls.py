@@ -154,8 +154,8 @@ def test_a_call_that_kills_the_process_is_lost_alone():
     started: list[Worker] = []
     shown = Shown()
     some = [SMALL[name] for name in ("sigmoid", "tanh", "relu")]
-    cells = measure(
-        some, ["jax", "numpy", "fastnn"], PLAN, Part(shown, 3.0), lambda peers: Worker(peers, "tanh", started)
+    cells = list(
+        measure(some, ["jax", "numpy", "fastnn"], PLAN, Part(shown, 3.0), lambda peers: Worker(peers, "tanh", started))
     )
     assert [(cell.function, cell.implementation, cell.status) for cell in cells] == [
         (name, peer, "died" if name == "tanh" else "ok")
@@ -167,7 +167,17 @@ def test_a_call_that_kills_the_process_is_lost_alone():
     assert shown.units == pytest.approx(3.0)
 
 
+def test_each_call_is_handed_over_when_it_is_measured():
+    """What was measured before an interrupt is then in the results."""
+    started: list[Worker] = []
+    calls = [SMALL["relu"], SMALL["tanh"]]
+    found = measure(calls, ["fastnn"], PLAN, Shown(), lambda peers: Worker(peers, "tanh", started))
+    assert next(found).status == "ok"
+    found.close()
+    assert [worker.closed for worker in started] == [True]
+
+
 def test_a_real_process_answers():
-    cells = measure([SMALL["relu"]], ["fastnn", "numpy"], PLAN, Shown())
+    cells = list(measure([SMALL["relu"]], ["fastnn", "numpy"], PLAN, Shown()))
     assert [cell.status for cell in cells] == ["ok", "ok"]
     assert all(1e-8 < sample < 0.1 for cell in cells for sample in cell.samples)

@@ -89,7 +89,7 @@ def test_arrays_are_beyond_the_caches_and_within_memory(monkeypatch: pytest.Monk
     assert sizes(2**20, 2**30) == ceilings.SMALLEST_ARRAYS
 
 
-def test_the_machine_is_described_without_names(monkeypatch: pytest.MonkeyPatch, tmp_path):
+def test_the_machine_is_described_without_names(tmp_path):
     info = machine.machine_info()
     assert info["cpu"]["brand_raw"]
     assert info["cpu"]["usable"] >= 1
@@ -98,8 +98,7 @@ def test_the_machine_is_described_without_names(monkeypatch: pytest.MonkeyPatch,
     assert any("openblas" in name or name for name in machine.blas())
     assert all("/" not in name for name in machine.blas())
     assert machine.versions(["numpy", "pytorch"])["numpy"] == np.__version__
-    monkeypatch.setattr(machine, "ROOT", tmp_path)
-    assert machine.commit_info() == {}
+    assert machine.commit_info(tmp_path) == {}
 
 
 def test_a_system_that_tells_nothing_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,8 @@ SMALL = ["--data", "digits", "--models", "64-50-10-sigmoid-sgd", "--threads", "1
         (["--peers", "numpy,tensorflow"], ["tensorflow", *PEERS]),
         (["--models", "784-5-10-sigmoid-sgd"], ["784-5-10-sigmoid-sgd", *(model.name for model in MODELS)]),
         (["--threads", "4096"], ["4096", "CPUs"]),
+        (["--peers", "fastnn-baseline"], ["unknown fastnn-baseline", *PEERS]),
+        (["--baseline", "no-such-folder"], ["--baseline", "no-such-folder", "checkout"]),
         (["report", "no-such-file.json"], ["no-such-file.json"]),
         (["compare", "no-such-file.json", "nor-this.json"], ["no-such-file.json"]),
     ],
@@ -101,6 +105,7 @@ def test_rounds_are_exact_and_fastnn_always_runs():
     assert (chosen.plan.rounds, chosen.plan.min_rounds) == (5, 5)
     assert chosen.peers == ("fastnn", "numba", "numpy")
     assert [model.name for model in chosen.models] == ["64-50-10-sigmoid-sgd"]
+    assert [model.sizes for model in options("--models", "2-3-2-2-sigmoid-sgd").models] == [(2, 3, 2, 2)]
 
 
 def test_the_command_is_kept_without_where_it_wrote():
@@ -108,6 +113,16 @@ def test_the_command_is_kept_without_where_it_wrote():
         options("--quick", "--out", "/home/ann/x", "--rounds", "3").command == "python -m benchmarks --quick --rounds 3"
     )
     assert "ann" not in options("--out=/home/ann/x").command
+
+
+def test_a_baseline_takes_part_in_the_race_of_steps_and_may_be_the_only_peer(checkout: Path):
+    chosen = options("--baseline", str(checkout))
+    assert chosen.peers == ("fastnn", "fastnn-baseline", *list(PEERS)[1:])
+    assert (chosen.calls, chosen.sweeps, chosen.error_dtypes) == ((), {}, ())
+    assert chosen.plan == options().plan
+    assert str(checkout) not in chosen.command
+    for peers in ("fastnn", "fastnn-baseline"):
+        assert options("--baseline", str(checkout), "--peers", peers).peers == ("fastnn", "fastnn-baseline")
 
 
 @pytest.fixture
@@ -133,6 +148,8 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
         assert 1e-7 < min(cell.samples) < max(cell.samples) < 1
         assert 0 < cell.max_error < 1
     assert results.conditions["data"] == ["digits"]
+    assert re.fullmatch(r"\d\d% of inputs zero", results.conditions["zeros"]["digits"])
+    assert f"data: digits ({results.conditions['zeros']['digits']})" in (out / "report.md").read_text()
     assert {cell.data for cell in results.cells} == {"digits"}
     assert results.conditions["command"].startswith("python -m benchmarks --data digits")
     assert (len(results.ceilings), len(results.startups)) == (1, 2)
@@ -147,11 +164,26 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert "64-50-10 sigmoid SGD" in captured.out
     assert "64-50-10-sigmoid-sgd/b64/float32/t1" in captured.err
+    assert "data: digits (" in captured.err
 
     again = tmp_path / "again"
     assert cli.main(["report", str(out / "results.json"), "--out", str(again)]) == 0
     assert (again / "report.md").read_text() == (out / "report.md").read_text()
     assert cli.main(["compare", str(out / "results.json"), str(out / "results.json"), "--fail-if-slower", "5"]) == 0
+
+
+@pytest.mark.usefixtures("_short")
+def test_a_race_against_the_fastnn_of_another_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cli, "OWN", "numpy")  # which compiles nothing
+    arguments = [*SMALL, "--batch-sizes", "4", "--baseline", str(checkout), "--out", str(tmp_path / "out")]
+    assert cli.main(arguments) == 0
+    results = Results.load(tmp_path / "out" / "results.json")
+    assert [(cell.implementation, cell.status, cell.reason) for cell in results.cells] == [
+        ("numpy", "ok", ""),
+        ("fastnn-baseline", "ok", ""),
+    ]
+    assert (checkout / "fastnn" / "imported").exists()
+    assert str(checkout) not in (tmp_path / "out" / "results.json").read_text()
 
 
 @pytest.mark.usefixtures("_short")
@@ -172,7 +204,7 @@ def test_ctrl_c_writes_what_was_measured(
     bursts: list[int] = []
     monkeypatch.setattr(ProcessTransport, "request", interrupted)
     monkeypatch.setattr(cli, "OWN", "numpy")  # one worker is enough here
-    assert cli.main([*SMALL, "--batch-sizes", "1,64", "--out", str(tmp_path)]) == cli.INTERRUPTED
+    assert cli.main([*SMALL, "--batch-sizes", "1,64", "--out", str(tmp_path)]) == 128 + signal.SIGINT
     results = Results.load(tmp_path / "results.json")
     assert [cell.status for cell in results.cells] == ["ok", "interrupted"]
     assert "interrupted" in capsys.readouterr().err
@@ -185,7 +217,7 @@ def test_ctrl_c_before_the_first_case_is_no_crash_either(tmp_path: Path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ceilings, "measure", interrupt)
-    assert cli.main([*SMALL, "--batch-sizes", "1", "--out", str(tmp_path)]) == cli.INTERRUPTED
+    assert cli.main([*SMALL, "--batch-sizes", "1", "--out", str(tmp_path)]) == 128 + signal.SIGINT
     assert {cell.status for cell in Results.load(tmp_path / "results.json").cells} == {"interrupted"}
 
 
@@ -214,7 +246,7 @@ def test_a_fastnn_that_is_lost_fails_the_run(results: Results, tmp_path: Path, m
     document = results.to_json()
     broken = Results.load(_saved(document, tmp_path / "r.json"))
     next(cell for cell in broken.cells if cell.implementation == "fastnn").status = "wrong"
-    monkeypatch.setattr(run, "run", lambda options, data: (broken, False))
+    monkeypatch.setattr(run, "run", lambda options, data, interruptible: (broken, False))
     monkeypatch.setattr(cli, "_show", lambda results, out: None)
     assert cli.main([*SMALL, "--out", str(tmp_path / "out")]) == 1
     assert "fastnn wrong" in capsys.readouterr().err

@@ -148,6 +148,11 @@ def test_geometric_mean_of_a_half_and_a_double_is_one_and_empty_cases_do_not_cou
     assert math.isnan(geometric_mean([]).value)
 
 
+def test_geometric_mean_is_the_same_whatever_the_order_of_summation():
+    logs = list(np.random.default_rng(6).normal(20, 5, size=(99, 1)))
+    assert len({geometric_mean(logs[k:] + logs[:k]).value for k in range(99)}) == 1
+
+
 def test_geometric_mean_averages_noise_away():
     rng = np.random.default_rng(3)
     logs = [rng.normal(0.5, 0.2, 15) for _ in range(30)]

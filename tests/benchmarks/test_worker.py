@@ -104,7 +104,8 @@ def test_a_real_worker_from_start_to_end(data: str):
     transport = start_worker("numpy", 1)
     try:
         started = transport.request({"do": "start"}, 60)
-        prepared = transport.request({"do": "prepare", "case": CASE, "rows": data, "steps": 3}, 60)
+        weights = CASE.model.initial_weights("float32")
+        prepared = transport.request({"do": "prepare", "case": CASE, "rows": data, "weights": weights, "steps": 3}, 60)
         calibrated = transport.request({"do": "calibrate", "target": 1e-3}, 60)
         burst = transport.request({"do": "burst", "steps": calibrated["steps"], "warm": 0.0}, 60)
         peak = transport.request({"do": "peak", "dtype": "float32"}, 60)

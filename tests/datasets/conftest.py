@@ -12,6 +12,7 @@ import pytest
 
 from fastnn.datasets import catalogue
 from fastnn.datasets.catalogue import IdxFile, ImageSet
+from fastnn.datasets.split import Split
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -34,18 +35,38 @@ class TinySet:
         self.plain = {name: idx_bytes(array) for name, array in self.arrays.items()}
         self.zipped = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in self.plain.items()}
 
-    def entry(self, name: str, mirrors: tuple[str, ...], subfolders: tuple[str, ...]) -> ImageSet:
-        files = (
-            IdxFile(file, self.arrays[file].shape, hashlib.sha256(content).hexdigest())
-            for file, content in self.plain.items()
-        )
-        return ImageSet(name, *files, mirrors=mirrors, subfolders=subfolders)
+        self.keras = dict(zip(("x_train", "y_train", "x_test", "y_test"), self.arrays.values(), strict=True))
 
-    def write(self, folder: Path, compressed: bool = True) -> Path:
+    def entry(self, name: str, mirrors: tuple[str, ...]) -> ImageSet:
+        files = (
+            IdxFile(file, key, self.arrays[file].shape, hashlib.sha256(content).hexdigest())
+            for (file, content), key in zip(self.plain.items(), self.keras, strict=True)
+        )
+        return ImageSet(name, *files, mirrors=mirrors)
+
+    def write(self, folder: Path, compressed: bool = True, dots: bool = False) -> Path:
+        """The four files; with `dots` under names such as train-images.idx3-ubyte."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in (self.zipped if compressed else self.plain).items():
-            (folder / name).write_bytes(content)
+            (folder / (name.replace("-idx", ".idx") if dots else name)).write_bytes(content)
         return folder
+
+    def write_npz(self, path: Path, **changes: object) -> Path:
+        """The archive that Keras keeps, with `changes` to its arrays; None leaves one out."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{key: array for key, array in (self.keras | changes).items() if array is not None})
+        return path
+
+    def equals(self, loaded: Split) -> bool:
+        """Whether the loaded arrays are this set's."""
+        (x_train, t_train), (x_test, t_test) = loaded
+        images, labels, test_images, test_labels = self.arrays.values()
+        return (
+            np.array_equal(x_train, (images.reshape(30, 6) / np.float32(255)).astype(np.float32))
+            and np.array_equal(t_train, labels)
+            and np.array_equal(x_test, (test_images.reshape(10, 6) / np.float32(255)).astype(np.float32))
+            and np.array_equal(t_test, test_labels)
+        )
 
 
 class Mirror:
@@ -107,7 +128,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No data set is configured or cached; returns the user's (empty) home."""
     home = tmp_path / "home"
     home.mkdir()
-    for variable in ("FASTNN_DATA", "XDG_CACHE_HOME"):
+    for variable in ("FASTNN_DATA", "XDG_CACHE_HOME", "KERAS_HOME"):
         monkeypatch.delenv(variable, raising=False)
     for variable in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(home))
@@ -138,6 +159,14 @@ def second_mirror(tiny: TinySet) -> Iterator[Mirror]:
 def mnist(tiny: TinySet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     """The catalogue's MNIST replaced by the tiny set, with no mirror that answers."""
     dead = "http://127.0.0.1:9/"  # the discard port: refused at once
-    entry = tiny.entry("mnist", (dead,), ("mnist",))
+    entry = tiny.entry("mnist", (dead,))
     monkeypatch.setitem(catalogue.IMAGE_SETS, "mnist", entry)
+    return entry
+
+
+@pytest.fixture
+def fashion(tiny: TinySet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    """The catalogue's Fashion-MNIST replaced by the tiny set, with no mirror at all."""
+    entry = tiny.entry("fashion_mnist", ())
+    monkeypatch.setitem(catalogue.IMAGE_SETS, "fashion_mnist", entry)
     return entry

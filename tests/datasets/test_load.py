@@ -15,18 +15,6 @@ from fastnn.datasets.catalogue import IMAGE_SETS
 REAL_DATA = os.environ.get("FASTNN_DATA")  # read before `bare_machine` hides it
 
 
-def same(loaded, tiny) -> bool:
-    """Whether the loaded arrays are the tiny set's."""
-    (x_train, t_train), (x_test, t_test) = loaded
-    a = tiny.arrays
-    return (
-        np.array_equal(x_train, (a["train-images-idx3-ubyte"].reshape(30, 6) / np.float32(255)).astype(np.float32))
-        and np.array_equal(t_train, a["train-labels-idx1-ubyte"])
-        and np.array_equal(x_test, (a["t10k-images-idx3-ubyte"].reshape(10, 6) / np.float32(255)).astype(np.float32))
-        and np.array_equal(t_test, a["t10k-labels-idx1-ubyte"])
-    )
-
-
 @pytest.mark.parametrize("compressed", [True, False], ids=["gz", "plain"])
 @pytest.mark.parametrize("below", [".", "mnist"])
 def test_given_directory(mnist, tiny, tmp_path, compressed, below):
@@ -34,7 +22,7 @@ def test_given_directory(mnist, tiny, tmp_path, compressed, below):
     for directory in (tmp_path / "data", str(tmp_path / "data")):
         assert available("mnist", directory)
         loaded = load("mnist", directory)
-        assert same(loaded, tiny)
+        assert tiny.equals(loaded)
         for x, t in loaded:
             assert (x.dtype, t.dtype) == (np.float32, np.int64)
             for array in (x, t):
@@ -50,14 +38,14 @@ def test_plain_and_compressed_may_be_mixed_and_misnamed(mnist, tiny, tmp_path):
     (tmp_path / "data" / "t10k-labels-idx1-ubyte.gz").write_bytes(tiny.plain["t10k-labels-idx1-ubyte"])
     (tmp_path / "data" / "train-labels-idx1-ubyte.gz").unlink()
     (tmp_path / "data" / "train-labels-idx1-ubyte").write_bytes(tiny.plain["train-labels-idx1-ubyte"])
-    assert same(load("mnist", tmp_path / "data"), tiny)
+    assert tiny.equals(load("mnist", tmp_path / "data"))
 
 
 def test_home_is_expanded(mnist, tiny, bare_machine, monkeypatch):
     tiny.write(bare_machine / "data")
-    assert same(load("mnist", "~/data"), tiny)
+    assert tiny.equals(load("mnist", "~/data"))
     monkeypatch.setenv("FASTNN_DATA", "~/data")
-    assert same(load("mnist"), tiny)
+    assert tiny.equals(load("mnist"))
 
 
 @pytest.mark.parametrize("below", [".", "mnist"])
@@ -66,28 +54,20 @@ def test_environment_variable(mnist, tiny, tmp_path, monkeypatch, below):
     assert not available("mnist")
     monkeypatch.setenv("FASTNN_DATA", str(tmp_path / "data"))
     assert available("mnist")
-    assert same(load("mnist"), tiny)
+    assert tiny.equals(load("mnist"))
 
 
 def test_cache(mnist, tiny):
     tiny.write(cache_directory() / "mnist")
     assert available("mnist")
-    assert same(load("mnist"), tiny)
-
-
-@pytest.mark.parametrize("below", ["fashion_mnist", "fashion-mnist"])
-def test_both_spellings_of_fashion(tiny, tmp_path, monkeypatch, below):
-    entry = tiny.entry("fashion_mnist", (), IMAGE_SETS["fashion_mnist"].subfolders)
-    monkeypatch.setitem(IMAGE_SETS, "fashion_mnist", entry)
-    tiny.write(tmp_path / "data" / below)
-    assert same(load("fashion_mnist", tmp_path / "data"), tiny)
+    assert tiny.equals(load("mnist"))
 
 
 def test_system_folder(mnist, tiny, tmp_path, monkeypatch):
     tiny.write(tmp_path / "system")
     monkeypatch.setitem(IMAGE_SETS, "mnist", mnist._replace(system_folders=(str(tmp_path / "system"),)))
     assert available("mnist")
-    assert same(load("mnist"), tiny)
+    assert tiny.equals(load("mnist"))
 
 
 def test_order_of_the_places(mnist, tiny, tmp_path, monkeypatch):
@@ -102,7 +82,7 @@ def test_order_of_the_places(mnist, tiny, tmp_path, monkeypatch):
         with pytest.raises(DatasetError) as caught:
             load("mnist", folders[0] if k == 0 else None)
         assert str(folder / "train-labels-idx1-ubyte.gz") in str(caught.value)
-        assert "delete it" in str(caught.value)
+        assert ("delete it" in str(caught.value)) == (k > 0)
         (folder / "train-labels-idx1-ubyte.gz").unlink()
 
 
@@ -111,7 +91,7 @@ def test_named_subfolder_before_the_folder_itself(mnist, tiny, tmp_path):
     tiny.write(tmp_path / "mnist")
     for name in tiny.zipped:
         (tmp_path / name).write_bytes(b"another data set")
-    assert same(load("mnist", tmp_path), tiny)
+    assert tiny.equals(load("mnist", tmp_path))
 
 
 def test_incomplete_folder_is_passed_over(mnist, tiny, tmp_path, monkeypatch):
@@ -119,7 +99,7 @@ def test_incomplete_folder_is_passed_over(mnist, tiny, tmp_path, monkeypatch):
     (tmp_path / "env" / "t10k-labels-idx1-ubyte.gz").unlink()
     monkeypatch.setenv("FASTNN_DATA", str(tmp_path / "env"))
     tiny.write(cache_directory() / "mnist")
-    assert same(load("mnist"), tiny)
+    assert tiny.equals(load("mnist"))
 
 
 def test_given_directory_that_lacks_files(mnist, mirror, tiny, tmp_path, monkeypatch):
@@ -133,7 +113,7 @@ def test_given_directory_that_lacks_files(mnist, mirror, tiny, tmp_path, monkeyp
         load("mnist", tmp_path / "empty")
     tiny.write(tmp_path / "partial" / "mnist")
     (tmp_path / "partial" / "mnist" / "train-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(DatasetError, match=r"mnist: lacks train-labels-idx1-ubyte\.gz$"):
+    with pytest.raises(DatasetError, match=r"mnist: lacks train-labels-idx1-ubyte\.gz\n"):
         load("mnist", tmp_path / "partial")
     for folder in ("nowhere", "empty", "partial"):
         assert not available("mnist", tmp_path / folder)

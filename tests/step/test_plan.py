@@ -22,7 +22,7 @@ def test_only_arrays_themselves_are_looked_into(other: str) -> None:
 
     def step() -> int:
         x, t = given.values()
-        told = net._like, net._plan.target_like, net._plan.address, 1, train_step.WHOLE
+        told = net._like, net._target_like, net._table_address, 1, train_step.WHOLE
         return train_step.train_step(id(x), id(t), 0, *told)[1]
 
     assert step() == train_step.NOWHERE

@@ -1,0 +1,123 @@
+"""What an activation is: one declaration, from which all else about it follows.
+
+Its array kernels, the loops of the training step, the checked public functions and their docs, the option of
+`fastnn.MLP`, verification, warm-up and microbenchmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from numba.core import types
+from numpy.typing import NDArray
+
+from fastnn.activations import loops
+from fastnn.jit import address_of
+from fastnn.ops.declare import declare, stub
+from fastnn.reference.precision import in_float64
+
+SlopeOf = Literal["input", "output", "both"]
+
+# Every activation by its name.
+ACTIVATIONS: dict[str, Activation] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """An activation y = f(x) of the hidden layers.
+
+    name : of the public functions `name` and `name_backward`, and of the option of `fastnn.MLP`.
+    formula : of y, in the notation of the docs. slope : of dy/dx.
+    value : nopython scalar function of x, decorated with `fastnn.jit.scalar`.
+    backward : nopython scalar function of dy, x and y that returns dx; it may use but what `slope_of` names.
+    slope_of : what the slope is a function of, "input" x, "output" y or "both". The training step overwrites x unless
+        it is needed.
+    reference, reference_backward : the same in NumPy, of float64 arrays; the latter of (dy, v), or (dy, x, y).
+    init : the default initialiser of nets with it, "he" or "xavier".
+    flops : floating-point operations of both, where exp, log or tanh count as one.
+    ulps : how far roundings may move both, in units in the last place of `magnitude`; see `fastnn.ops.declare`.
+    magnitude : of the backward pass.
+    """
+
+    name: str
+    formula: str
+    slope: str
+    value: Callable[..., Any]
+    backward: Callable[..., Any]
+    slope_of: SlopeOf
+    reference: Callable[..., NDArray]
+    reference_backward: Callable[..., NDArray]
+    init: str
+    flops: tuple[int, int]
+    ulps: tuple[float, float]
+    magnitude: Callable[..., NDArray] | None = None
+
+    @property
+    def keeps_input(self) -> bool:
+        """Whether the training step must keep x for the slope."""
+        return self.slope_of != "output"
+
+    @cached_property
+    def _step_kernels(self) -> tuple[Any, Any]:
+        return loops.step_kernels(self.name, self.value, self.backward, self.slope_of)
+
+    def addresses(self, real: types.Float) -> tuple[int, int]:
+        """Where the loops of the training step, forward and backward, are in memory, compiled for that precision."""
+        numbers, size = types.CPointer(real), types.int64
+        forward, backward = self._step_kernels
+        return address_of(forward, (numbers, numbers, size)), address_of(backward, (numbers, numbers, numbers, size))
+
+
+def activation(name: str, **parts: Any) -> Activation:
+    """Declare an activation: register it under its name, and make its two public functions. See `Activation` for the
+    parts."""
+    item = ACTIVATIONS[name] = Activation(name, **parts)
+    forward, backward = loops.array_kernels(name, item.value, item.backward)
+    declare(
+        "()->()",
+        kernel=forward,
+        reference=in_float64(item.reference),
+        flops=lambda size: item.flops[0] * size,
+        ulps=item.ulps[0],
+        looped=True,
+    )(stub(name, ("x",), _about_forward(item)))
+    arrays = {"input": ("dy", "x"), "output": ("dy", "y"), "both": ("dy", "x", "y")}[item.slope_of]
+    if item.slope_of == "both":
+        backward = loops.array_backward_of_both(name, item.backward)
+    declare(
+        f"{','.join(['()'] * len(arrays))}->()",
+        kernel=backward,
+        reference=in_float64(item.reference_backward),
+        flops=lambda size: item.flops[1] * size,
+        ulps=item.ulps[1],
+        magnitude=item.magnitude,
+        looped=True,
+    )(stub(f"{name}_backward", arrays, _about_backward(item, arrays)))
+    return item
+
+
+def find_activation(name: str, value: Any) -> Activation:
+    """The activation of that name, or the activation itself. Raises ValueError naming the argument for any other."""
+    if isinstance(value, Activation):
+        return value
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, ACTIVATIONS))}")
+    return ACTIVATIONS[value]
+
+
+def _about_forward(item: Activation) -> Iterator[str]:
+    yield f"y = {item.formula}"
+    yield ""
+    yield "x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other"
+    yield "dtypes."
+
+
+def _about_backward(item: Activation, arrays: tuple[str, ...]) -> Iterator[str]:
+    yield f"dx = dy times the slope of {item.name}, {item.slope}."
+    yield ""
+    known = "" if item.slope_of == "input" else f" y = {item.name}(x);"
+    yield f"{', '.join(arrays)} :{known} of one shape and dtype. Returns a new array like them. Raises TypeError for"
+    yield "other dtypes, ValueError for shapes that differ."

@@ -1,0 +1,39 @@
+"""One row times a transposed matrix that is packed in panels."""
+
+from __future__ import annotations
+
+from fastnn.intrinsics import MR, dot_tile, offset, stack_alloc
+from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.units import unit
+
+# Rows of w in one dot tile: their sums fill half of the registers.
+_ROWS = 2 * MR
+_many_rows, _one_row = dot_tile(1, _ROWS), dot_tile(1, 1)
+_alloc_products = stack_alloc(_ROWS)
+
+
+@unit("int int int real* real* real* int -> none")
+def gemv_transposed(inner, vectors, lanes, dy, panels, dx, dx_row):
+    """dx ← dy wᵀ for one row: the dot product of dy with each row of w, panel by panel.
+
+    dy and dx are padded to whole vectors. The panels come in reverse: the forward product has just read the last ones,
+    which are still in a near cache.
+    """
+    products = _alloc_products(dx)
+    for k in range(dx_row):
+        dx[k] = 0
+    n_panels = panel_count(vectors)
+    for p in range(n_panels - 1, -1, -1):
+        first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
+        d, width = offset(dy, first), last - first
+        r = 0
+        while r < inner:
+            w = offset(panels, first * inner + r * width)
+            rows = _ROWS if inner - r >= _ROWS else 1
+            if rows == 1:
+                _one_row(d, width, w, width, width, products)
+            else:
+                _many_rows(d, width, w, width, width, products)
+            for k in range(rows):
+                dx[r + k] += products[k]
+            r += rows

@@ -1,0 +1,171 @@
+"""Optimizers: hyper-parameters that can be changed between steps, and the state kept for each net that they train."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.alloc import aligned_zeros, row_apart
+from fastnn.optimizers.loops import MOST_NUMBERS
+from fastnn.optimizers.rule import UpdateRule
+from fastnn.step.plan import OPTIMIZER
+
+
+class Hyper:
+    """A hyper-parameter: an attribute of an optimizer with a default, checked when it is set."""
+
+    def __init__(self, default: Any, check: Callable[[str, Any], Any]) -> None:
+        self.default, self.check = default, check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, optimizer: Optimizer | None, owner: type | None = None) -> Any:
+        return self if optimizer is None else optimizer._values[self._name]
+
+    def __set__(self, optimizer: Optimizer, value: Any) -> None:
+        values = {**optimizer._values, self._name: self.check(self._name, value)}
+        optimizer._check(values)
+        optimizer._values = values
+        for state in list(optimizer._states.values()):
+            state.tell(optimizer)
+
+
+class State:
+    """What an optimizer keeps for one net: its moments, the steps made, and the record that the training step reads.
+
+    moments : (count, parameters of the net or more); the training step itself counts the steps.
+    """
+
+    def __init__(self, size: int, dtype: np.dtype, optimizer: Optimizer) -> None:
+        self._size, self._dtype = size, dtype
+        self._hyper, self._constants = np.zeros(MOST_NUMBERS), np.zeros(MOST_NUMBERS)
+        self.record = OPTIMIZER.empty()
+        self.moments = self._zeros(0)
+        self.tell(optimizer)
+
+    @property
+    def steps(self) -> int:
+        """How many were made."""
+        return int(self.record["steps"][0])
+
+    @steps.setter
+    def steps(self, value: int) -> None:
+        self.record["steps"] = value
+
+    @property
+    def address(self) -> int:
+        """Of the record."""
+        return self.record.ctypes.data
+
+    def tell(self, optimizer: Optimizer) -> None:
+        """Write down the optimizer's rule and hyper-parameters."""
+        rule, moments = optimizer.rule, self.moments
+        if len(moments) < len(rule.moments):
+            moments = self._zeros(len(rule.moments))
+            moments[: len(self.moments)] = self.moments
+        hyper, record = np.zeros(MOST_NUMBERS), self.record.copy()
+        hyper[: len(rule.hyper)] = [optimizer.values[name] for name in rule.hyper]
+        record["is_linear"] = rule.is_linear
+        record["moments"], record["moment_stride"] = moments.ctypes.data, moments.shape[1]
+        record["hyper"], record["constants"] = self._hyper.ctypes.data, self._constants.ctypes.data
+        for slot, address in rule.addresses(numba.from_dtype(self._dtype)).items():
+            record[slot] = address
+        # Each of these is done or not done when an interrupt comes, and the record never points to what is gone.
+        self._both = self.moments, moments
+        self._hyper[:] = hyper
+        self.record[:] = record
+        self.moments = moments
+        del self._both
+
+    def _zeros(self, count: int) -> NDArray:
+        return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
+
+
+class Optimizer:
+    """Base of the optimizers. One optimizer can train several nets; each has its own state.
+
+    Copies and pickles take the state along of each net that is copied or pickled with them; `copy.copy` keeps the nets,
+    with moments of its own.
+    """
+
+    hyper: ClassVar[dict[str, Hyper]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.hyper = {**cls.hyper, **{name: value for name, value in vars(cls).items() if isinstance(value, Hyper)}}
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters = [inspect.Parameter(name, kind, default=h.default) for name, h in cls.hyper.items()]
+        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+
+    def __init__(self, *args: Any, **numbers: Any) -> None:
+        bound = inspect.signature(type(self)).bind(*args, **numbers)
+        bound.apply_defaults()
+        values = {name: self.hyper[name].check(name, value) for name, value in bound.arguments.items()}
+        self._check(values)
+        self._begin(values)
+
+    def _begin(self, values: dict[str, Any]) -> None:
+        self._values = dict(values)
+        self._states: WeakKeyDictionary[Any, State] = WeakKeyDictionary()
+        # Steps and moments that came with a copy, of nets that were not trained since.
+        self._restored: WeakKeyDictionary[Any, tuple[int, list[list[NDArray]]]] = WeakKeyDictionary()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The hyper-parameters by their names."""
+        return dict(self._values)
+
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule for the hyper-parameters as they are."""
+        raise NotImplementedError
+
+    def _check(self, values: dict[str, Any]) -> None:
+        """Raises ValueError for hyper-parameters that do not go together."""
+
+    def state(self, net: Any) -> State:
+        """The state kept for `net`, zero before its first step."""
+        found = self._states.get(net)
+        if found is None:
+            found = State(net.layout.size, net.dtype, self)
+            steps, moments = self._restored.get(net, (0, []))
+            for own, arrays in zip(found.moments, moments, strict=False):
+                net.layout.pack(arrays, own[: net.layout.size])
+            found.steps = steps
+            # Of two threads at once the later gets what the earlier made.
+            found = self._states.setdefault(net, found)
+            self._restored.pop(net, None)
+        return found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.hyper and not name.startswith("_"):
+            raise AttributeError(
+                f"{name}: {type(self).__name__} has no such hyper-parameter, expected one of {', '.join(self.hyper)}"
+            )
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Moments as weights, without padding: so they do not depend on the CPU.
+        states = {
+            net: (state.steps, [net.layout.unpack(moment[: net.layout.size]) for moment in state.moments])
+            for net, state in list(self._states.items())
+        }
+        return {"values": self.values, "states": list({**dict(self._restored), **states}.items())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._begin(state["values"])
+        self._restored.update(state["states"])
+
+    def __copy__(self) -> Optimizer:
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(self.__getstate__())
+        return copied
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self._values.items())})"

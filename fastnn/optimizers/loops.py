@@ -1,0 +1,192 @@
+"""Loops over an update rule, generated from its function of vectors: block loops with masked ends, the loop over an
+outer product, the array kernel.
+
+A rule works on vectors, `rule(g, moments, c)`: the gradient, a tuple of moments and a tuple of constants. It returns the
+new moments and what is to be subtracted from the weights, as a numerator and a denominator, or None for no division.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numba.core import types
+from numba.core.dispatcher import Dispatcher
+
+from fastnn.intrinsics import (
+    broadcast,
+    broadcast_each,
+    element,
+    evenly_spaced,
+    flush_subnormals,
+    lanes_of,
+    like,
+    load,
+    load_each,
+    masked_load,
+    masked_load_each,
+    masked_store,
+    masked_store_each,
+    offset,
+    pointer,
+    read_each,
+    restore_subnormals,
+    stack_alloc,
+    store,
+    store_each,
+    write_each,
+)
+from fastnn.jit import force_inline, inner_kernel, kernel, named, overload_by_type
+
+# The constants of every rule begin with the weight decay: g' = g + decay w.
+DECAY = 0
+FIRST_CONSTANT = 1
+
+# The most constants and hyper-parameters that a rule may have, the decay included.
+MOST_NUMBERS = 16
+
+_alloc_numbers = stack_alloc(MOST_NUMBERS)
+
+
+def _quotient(numerator, denominator):
+    raise TypeError("for nopython code")
+
+
+def _choose_quotient(numerator, denominator):
+    if isinstance(denominator, types.NoneType):
+        return lambda numerator, denominator: numerator
+    return lambda numerator, denominator: numerator / denominator
+
+
+overload_by_type(_quotient, _choose_quotient)
+
+
+@force_inline
+def _two(one):
+    return one, one
+
+
+@force_inline
+def _one(one):
+    return one, None
+
+
+def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, Callable]:
+    """The update of `size` weights by a gradient, and of `rows` rows of `width` weights, whole vectors, by the gradient
+    factors[row] d[:width]."""
+    constants_of, fraction = broadcast_each(FIRST_CONSTANT, n_constants), _two if divides else _one
+
+    # A vector's division waits for what it divides by: it is done while the next vector's is computed. Where a core
+    # runs two threads, each has too few registers to have as many vectors under way as that takes.
+
+    @force_inline
+    def update(w, g, moments, size, constants):
+        lanes, decays = lanes_of(w), constants[DECAY] != 0
+        decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
+        whole = size // lanes * lanes
+        numerator, denominator = fraction(decay)
+        for k in range(0, whole + lanes, lanes):
+            numerator_before, denominator_before = numerator, denominator
+            if k < whole:
+                gradient = load(offset(g, k))
+                if decays:
+                    gradient = gradient + decay * load(offset(w, k))
+                new, numerator, denominator = rule(gradient, load_each(moments, k), c)
+                store_each(new, moments, k)
+            if k > 0:
+                at = offset(w, k - lanes)
+                store(load(at) - _quotient(numerator_before, denominator_before), at)
+        rest = size - whole
+        if rest > 0:
+            at = offset(w, whole)
+            weights, gradient = masked_load(at, rest), masked_load(offset(g, whole), rest)
+            if decays:
+                gradient = gradient + decay * weights
+            new, numerator, denominator = rule(gradient, masked_load_each(moments, whole, rest), c)
+            masked_store_each(new, moments, whole, rest)
+            masked_store(weights - _quotient(numerator, denominator), at, rest)
+
+    @force_inline
+    def rank_one_update(w, factors, rows, d, width, moments, constants):
+        lanes, decays = lanes_of(w), constants[DECAY] != 0
+        decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
+        whole = rows * width
+        numerator, denominator = fraction(decay)
+        row = column = 0
+        for k in range(0, whole + lanes, lanes):
+            numerator_before, denominator_before = numerator, denominator
+            if k < whole:
+                gradient = broadcast(factors[row]) * load(offset(d, column))
+                column += lanes
+                if column == width:
+                    row, column = row + 1, 0
+                if decays:
+                    gradient = gradient + decay * load(offset(w, k))
+                new, numerator, denominator = rule(gradient, load_each(moments, k), c)
+                store_each(new, moments, k)
+            if k > 0:
+                at = offset(w, k - lanes)
+                store(load(at) - _quotient(numerator_before, denominator_before), at)
+
+    return update, rank_one_update
+
+
+def step_kernels(
+    name: str, rule: Callable, divides: bool, constants: Callable, n_moments: int, n_hyper: int, n_constants: int
+) -> tuple[Dispatcher, Dispatcher, Dispatcher]:
+    """The kernels of the training step (`step/plan.py`): update, rank_one_update and compute_constants."""
+    update, rank_one_update = _loops(rule, divides, n_constants)
+    moments_from, hyper_at = evenly_spaced(n_moments), read_each(n_hyper)
+
+    def step_update(w, g, moments, stride, size, constants):
+        update(w, g, moments_from(moments, stride), size, constants)
+
+    def step_rank_one_update(w, factors, rows, d, width, moments, stride, constants):
+        rank_one_update(w, factors, rows, d, width, moments_from(moments, stride), constants)
+
+    def compute_constants(hyper, step, computed):
+        write_each(constants(step, hyper_at(hyper)), computed)
+
+    return (
+        inner_kernel(named(f"{name}_step", step_update)),
+        inner_kernel(named(f"{name}_step_rank_one", step_rank_one_update)),
+        inner_kernel(named(f"{name}_step_constants", compute_constants)),
+    )
+
+
+def array_kernel(
+    name: str,
+    rule: Callable,
+    divides: bool,
+    constants: Callable,
+    moments: Sequence[str],
+    numbers: Sequence[str],
+    n_constants: int,
+) -> Dispatcher:
+    """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, and first
+    the step where they begin with it."""
+    update, _ = _loops(rule, divides, n_constants)
+
+    @force_inline
+    def update_arrays(w, g, moments, step, hyper):
+        numbers = _alloc_numbers(pointer(0, np.float64(0)))
+        write_each(constants(step, hyper), numbers)
+        update(element(w, 0), element(g, 0), moments, w.size, numbers)
+
+    step = "step" if "step" in numbers else "1"
+    hyper = "".join(f"np.float64({number}), " for number in numbers if number != "step")
+    addresses = "".join(f"element({moment}, 0), " for moment in moments)
+    call = f"update_arrays(w, g, ({addresses}), {step}, ({hyper}))"
+    # A moment whose gradient stays zero decays into subnormal numbers.
+    body = f"before = flush_subnormals(); {call}; restore_subnormals(before)" if moments else call
+    names = {
+        "np": np,
+        "element": element,
+        "update_arrays": update_arrays,
+        "flush_subnormals": flush_subnormals,
+        "restore_subnormals": restore_subnormals,
+    }
+    exec(f"def {name}({', '.join(['w', 'g', *moments, *numbers])}): {body}", names)
+    function = names[name]
+    function.__module__ = __name__
+    return kernel(named(name, function))

@@ -1,0 +1,120 @@
+"""What an update rule is: one declaration, from which its kernels and its public function follow."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from numba.core import types
+
+from fastnn.jit import address_of
+from fastnn.ops.arguments import Array, Gradient, Number
+from fastnn.ops.declare import declare, stub
+from fastnn.optimizers import loops
+
+# Every update rule by the name of its public function.
+RULES: dict[str, UpdateRule] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class UpdateRule:
+    """An update of weights w by a gradient g, in place.
+
+    name : of the public function. formula : for the docs.
+    moments : names of the arrays that it keeps, which start at zero; each a kind of argument for tests and benchmarks.
+    numbers : its hyper-parameters in order, each with its check; among them `weight_decay`. A first one named `step`
+        is the number of the step, from 1.
+    defaults : of the numbers in the public function.
+    constants : nopython function (step, hyper) that returns a tuple of numbers: the weight decay, and what `rule` takes.
+    rule : nopython function (g, moments, c) of vectors; see `fastnn.optimizers.loops`. divides : whether it returns a
+        denominator. n_constants : how many it takes.
+    is_linear : whether the update is w - c[0] g.
+    reference : in NumPy, (w, g, *moments, **numbers), in place.
+    magnitude, flops, ulps, example : for tests and benchmarks; see `fastnn.ops.declare`.
+    """
+
+    name: str
+    formula: Sequence[str]
+    moments: Mapping[str, Array]
+    numbers: Mapping[str, Number]
+    defaults: Mapping[str, Any]
+    constants: Callable[..., Any]
+    rule: Callable[..., Any]
+    n_constants: int
+    divides: bool
+    reference: Callable[..., None]
+    magnitude: Callable[..., Any]
+    flops: int
+    ulps: float
+    example: Mapping[str, Any]
+    is_linear: bool = False
+    hyper: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hyper", tuple(name for name in self.numbers if name != "step"))
+
+    @cached_property
+    def _step_kernels(self) -> tuple[Any, Any, Any]:
+        return loops.step_kernels(
+            self.name,
+            self.rule,
+            self.divides,
+            self.constants,
+            len(self.moments),
+            len(self.hyper),
+            self.n_constants,
+        )
+
+    def addresses(self, real: types.Float) -> dict[str, int]:
+        """Where the kernels of the training step are in memory, compiled for that precision, by the names of their
+        slots."""
+        row, size, doubles = types.CPointer(real), types.int64, types.CPointer(types.float64)
+        update, rank_one_update, compute_constants = self._step_kernels
+        return {
+            "update": address_of(update, (row, row, row, size, size, doubles)),
+            "rank_one_update": address_of(rank_one_update, (row, row, size, row, size, row, size, doubles)),
+            "compute_constants": address_of(compute_constants, (doubles, size, doubles)),
+        }
+
+
+def update_rule(name: str, **parts: Any) -> UpdateRule:
+    """Declare an update rule: register it under its name, and make its public function. See `UpdateRule` for the
+    parts."""
+    rule = RULES[name] = UpdateRule(name, **parts)
+    arrays, kind = ("w", "g", *rule.moments), inspect.Parameter.KEYWORD_ONLY
+    numbers = [
+        inspect.Parameter(number, kind, default=rule.defaults.get(number, inspect.Parameter.empty))
+        for number in rule.numbers
+    ]
+    written = ("w", *rule.moments)
+    declare(
+        f"{','.join(['()'] * len(arrays))}->{','.join(['()'] * len(written))}",
+        kernel=loops.array_kernel(
+            name, rule.rule, rule.divides, rule.constants, tuple(rule.moments), tuple(rule.numbers), rule.n_constants
+        ),
+        reference=rule.reference,
+        arrays={"g": Gradient() if rule.divides else Array(), **rule.moments},
+        numbers=rule.numbers,
+        example=rule.example,
+        flops=lambda size: rule.flops * size,
+        ulps=rule.ulps,
+        magnitude=rule.magnitude,
+        looped=True,
+        in_place=written,
+    )(stub(name, arrays, _about(rule, written), numbers, out=False))
+    return rule
+
+
+def _about(rule: UpdateRule, written: Sequence[str]) -> list[str]:
+    kept = f"; {' and '.join(rule.moments)} start at zero" if rule.moments else ""
+    step = " step : from 1." if "step" in rule.numbers else ""
+    return [
+        *rule.formula,
+        "",
+        f"{', '.join(written)} : written in place, C-contiguous{kept}; g : the gradient; of one shape and",
+        f"dtype, float32 or float64.{step} Returns nothing. Raises TypeError for other dtypes; ValueError for shapes that",
+        "differ, an array that cannot be written or shares memory with another, and numbers out of range.",
+    ]

@@ -1,0 +1,133 @@
+"""Stochastic gradient descent, with and without momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.jit import scalar
+from fastnn.ops.arguments import Array, flag, not_negative, share
+from fastnn.optimizers.base import Hyper, Optimizer
+from fastnn.optimizers.rule import UpdateRule, update_rule
+from fastnn.reference.optimizers import decayed
+
+
+@scalar
+def _plain_constants(step, hyper):
+    lr, weight_decay = hyper
+    return weight_decay, lr
+
+
+@scalar
+def _plain(g, moments, c):
+    (lr,) = c
+    return moments, lr * g, None
+
+
+def _plain_reference(w: NDArray, g: NDArray, *, lr: float, weight_decay: float = 0.0) -> None:
+    w64 = w.astype(np.float64)
+    w[...] = w64 - lr * decayed(g, w64, weight_decay)
+
+
+sgd_update = update_rule(
+    "sgd_update",
+    formula=("w ← w - lr (g + weight_decay w), as `torch.optim.SGD` without momentum.",),
+    moments={},
+    numbers={"lr": not_negative, "weight_decay": not_negative},
+    defaults={"weight_decay": 0.0},
+    constants=_plain_constants,
+    rule=_plain,
+    n_constants=1,
+    divides=False,
+    is_linear=True,
+    reference=_plain_reference,
+    magnitude=lambda w, g, *, lr, weight_decay=0.0: np.abs(w) + lr * (np.abs(g) + weight_decay * np.abs(w)),
+    flops=4,
+    ulps=3,
+    example={"lr": 0.1, "weight_decay": 0.01},
+)
+
+
+@scalar
+def _momentum_constants(step, hyper):
+    lr, momentum, nesterov, weight_decay = hyper
+    # What is subtracted is v, or g' + momentum v: a sum of both with these weights.
+    of_gradient, of_velocity = (1.0, momentum) if nesterov != 0 else (0.0, 1.0)
+    return weight_decay, momentum, lr * of_gradient, lr * of_velocity
+
+
+@scalar
+def _momentum(g, moments, c):
+    momentum, of_gradient, of_velocity = c
+    v = momentum * moments[0] + g
+    return (v,), of_gradient * g + of_velocity * v, None
+
+
+def _momentum_reference(
+    w: NDArray,
+    g: NDArray,
+    velocity: NDArray,
+    *,
+    lr: float,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> None:
+    w64 = w.astype(np.float64)
+    g64 = decayed(g, w64, weight_decay)
+    v64 = momentum * velocity.astype(np.float64) + g64
+    velocity[...] = v64
+    w[...] = w64 - lr * (g64 + momentum * v64 if nesterov else v64)
+
+
+def _momentum_magnitude(
+    w: NDArray, g: NDArray, velocity: NDArray, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, **_: Any
+) -> tuple[NDArray, NDArray]:
+    size = momentum * np.abs(velocity) + np.abs(g) + weight_decay * np.abs(w)
+    return np.abs(w) + 2 * lr * size, size
+
+
+momentum_update = update_rule(
+    "momentum_update",
+    formula=(
+        "v ← momentum v + g'; w ← w - lr v, or w - lr (g' + momentum v) with Nesterov; as `torch.optim.SGD`.",
+        "",
+        "g' = g + weight_decay w.",
+    ),
+    moments={"velocity": Array()},
+    numbers={"lr": not_negative, "momentum": share, "nesterov": flag, "weight_decay": not_negative},
+    defaults={"momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
+    constants=_momentum_constants,
+    rule=_momentum,
+    n_constants=3,
+    divides=False,
+    reference=_momentum_reference,
+    magnitude=_momentum_magnitude,
+    flops=8,
+    ulps=4,
+    example={"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, as `torch.optim.SGD`.
+
+    g' = g + weight_decay w; v ← momentum v + g'; w ← w - lr v, or w - lr (g' + momentum v) with Nesterov.
+    Without momentum w ← w - lr g'. Raises ValueError for Nesterov without momentum, as PyTorch does.
+    """
+
+    lr = Hyper(1e-3, not_negative)
+    momentum = Hyper(0.0, share)
+    nesterov = Hyper(False, flag)
+    weight_decay = Hyper(0.0, not_negative)
+
+    @property
+    def rule(self) -> UpdateRule:
+        """With momentum or without."""
+        return momentum_update if self.momentum else sgd_update
+
+    def _check(self, values: dict[str, Any]) -> None:
+        if values["nesterov"] and values["momentum"] == 0:
+            raise ValueError("nesterov: got True with a momentum of 0, expected a momentum above 0")

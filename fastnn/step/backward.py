@@ -1,0 +1,76 @@
+"""The backward pass of one row block: the loss, and the deltas of every layer."""
+
+from __future__ import annotations
+
+from numba.core import types
+
+from fastnn.intrinsics import indirect_call, lanes_of, offset
+from fastnn.jit import inline_ir
+from fastnn.linalg.gemm import multiply_panels, multiply_transposed
+from fastnn.linalg.gemv import gemv_transposed
+from fastnn.linalg.packing import transpose_panels
+from fastnn.linalg.tail_columns import tail_product
+from fastnn.step.forward import call_activation, forward_block
+from fastnn.step.plan import SCRATCH, layer_of
+from fastnn.units import unit
+
+# call_loss(slot, ...): logits z in padded rows, the rows, their columns and padded columns, the address
+# of the rows' targets, the deltas dz to be written, their scale and the options of the loss. It returns the sum of the
+# rows' losses, and may overwrite z.
+call_loss = indirect_call(types.float64)
+
+
+@inline_ir
+def transpose_weights(plan):
+    """Transpose the panels of every layer's weights but the first's."""
+    lanes = lanes_of(plan.parameters)
+    for index in range(1, plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        w, transposed = offset(plan.parameters, layer.weights), offset(plan.transposed, layer.transposed)
+        transpose_panels(w, layer.inputs, layer.outputs - layer.tail, transposed, lanes)
+
+
+@inline_ir
+def input_gradient(plan, layer, m, dy, dx, scratch):
+    """dx ← dy wᵀ for m rows of deltas dy, in padded rows."""
+    lanes = lanes_of(dy)
+    w, columns = offset(plan.parameters, layer.weights), layer.outputs - layer.tail
+    start, start_row = plan.zeros, 0
+    if layer.panel_vectors > 0:
+        if m == 1:
+            gemv_transposed(layer.inputs, layer.panel_vectors, lanes, dy, w, dx, layer.input_row)
+        elif plan.transposes:
+            transposed = offset(plan.transposed, layer.transposed)
+            multiply_panels(
+                m, columns, layer.input_row // lanes, lanes, dy, layer.row, transposed, start, 0, dx,
+                layer.input_row,
+            )  # fmt: skip
+        else:
+            multiply_transposed(
+                m, layer.inputs, columns, lanes, dy, layer.row, w, dx, layer.input_row, start,
+                scratch, SCRATCH,
+            )  # fmt: skip
+        start, start_row = dx, layer.input_row
+    if layer.tail > 0:
+        tail = offset(plan.parameters, layer.tail_weights)
+        tail_product(
+            m, offset(dy, layer.panel_vectors * lanes), layer.row, 1, layer.inputs, lanes, tail, layer.inputs,
+            start, start_row, dx, layer.input_row, layer.tail,
+        )  # fmt: skip
+
+
+@unit("StepPlan int int BlockPlan real* -> float")
+def forward_backward_block(plan, first, m, block, scratch):
+    """Activations and deltas of m rows from `first` on, into that row block; returns the sum of their losses."""
+    z = forward_block(plan, first, m, block)
+    last = layer_of(plan.layers, plan.n_layers - 1, plan)
+    activations, deltas = block.activations, block.deltas
+    t, dz = plan.t + first * plan.t_row_bytes, offset(deltas, m * last.column)
+    total = call_loss(plan.loss, z, m, last.outputs, last.row, t, dz, plan.scale, plan.loss_numbers)
+    for index in range(plan.n_layers - 1, 0, -1):
+        layer, before = layer_of(plan.layers, index, plan), layer_of(plan.layers, index - 1, plan)
+        dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)
+        input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx, scratch)
+        x = offset(block.activation_inputs, m * before.column) if before.keeps_input else y
+        call_activation(before.activate_backward, dx, x, y, m * before.row)
+    return total
