@@ -300,7 +300,8 @@ class MLP:
         self._in_use = np.zeros(1, np.int64)
         self._layers = self._layer_plans()
         self._transposed = aligned_zeros((sum(layer.transposed_size for layer in self._layout.layers[1:]),), self.dtype)
-        self._zeros = aligned_zeros((max(layer.row for layer in self._layout.layers),), self.dtype)
+        widest = max(max(layer.inputs, layer.row) for layer in self._layout.layers)
+        self._zeros = aligned_zeros((widest,), self.dtype)
         self._loss_numbers = np.zeros(1)
         addresses = {
             "layers": self._layers,

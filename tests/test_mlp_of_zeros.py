@@ -118,4 +118,4 @@ def test_a_layer_of_tail_columns_alone_skips_nothing(dtype, rng) -> None:
         x[:, 10:] = 0
         expected = twin.train_step(x, t, fastnn.SGD(0.01))
         assert net.train_step(x, t, fastnn.SGD(0.01)) == pytest.approx(expected, rel=float(100 * np.finfo(dtype).eps))
-    assert not net._memory.active[:, 1:].any()
+    assert not net._prepared.memory.active[:, 1:].any()

@@ -24,7 +24,7 @@ def test_only_arrays_themselves_are_looked_into(other: str) -> None:
 
     def step() -> int:
         x, t = given.values()
-        return train_step.train_step(id(x), id(t), 0, net._address, 1)[1]
+        return train_step.train_step(id(x), id(t), 0, net._prepared.address, 1)[1]
 
     assert step() == train_step.DONE
     given[other] = given[other].view(_Kind)
