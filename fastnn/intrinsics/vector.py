@@ -267,14 +267,15 @@ def broadcast_each(first: int, length: int) -> Callable:
     """vectors(numbers, like): a tuple of `length` vectors, which broadcast numbers[first], numbers[first + 1], ...
 
     `numbers` is an address of float64. The vectors have the precision of the elements at the address `like`. A finite
-    number beyond the range of that precision becomes its largest number and not infinity, so that zero times it is
+    number beyond the range of that precision becomes one of its largest and not infinity, so that zero times it is
     zero.
     """
 
     @intrinsic
     def vectors(typing_context, numbers, like):
         vector = Vector(like.dtype)
-        largest = 3e38 if vector.dtype == types.float32 else 1e308
+        # With room for a factor of 3.
+        largest = 1e38 if vector.dtype == types.float32 else 1e307
 
         def generate(context, builder, signature, arguments):
             limit, infinity = ir.Constant(ir.DoubleType(), largest), ir.Constant(ir.DoubleType(), float("inf"))

@@ -16,7 +16,9 @@ from fastnn.intrinsics import (
     NR_VECTORS,
     broadcast,
     element,
+    enter_parallel_region,
     lanes_of,
+    leave_parallel_region,
     load,
     masked_load,
     masked_store,
@@ -93,12 +95,14 @@ def _forward_rows(x, w, b, y, batch):
 
 
 @parallel_kernel
-def parallel_affine_forward(x, w, b, y, workers):
+def parallel_affine_forward(x, w, b, y, region, workers):
     """`affine_forward`, rows divided among `workers` workers. The result is the same to the bit for any number."""
+    threads = enter_parallel_region(region)
     for worker in prange(workers):
         first, last = _part_start(x.shape[0], worker, workers), _part_start(x.shape[0], worker + 1, workers)
         if last > first:
             _forward_rows(x[first:last], w, b, y[first:last], x.shape[0])
+    leave_parallel_region(region, threads)
 
 
 @kernel
@@ -110,9 +114,10 @@ def affine_backward(dy, x, w, dx, dw, db):
 
 
 @parallel_kernel
-def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
+def parallel_affine_backward(dy, x, w, dx, dw, db, region, workers):
     """`affine_backward`, rows of dx and dw divided among `workers` workers. The result is the same to the bit for any
     number."""
+    threads = enter_parallel_region(region)
     for worker in prange(workers):
         first, last = _part_start(dy.shape[0], worker, workers), _part_start(dy.shape[0], worker + 1, workers)
         if last > first:
@@ -120,6 +125,7 @@ def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
         weight_gradient(dy, x, dw, worker, workers)
         if worker == 0:
             sum_rows(dy, db)
+    leave_parallel_region(region, threads)
 
 
 @force_inline
