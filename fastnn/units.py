@@ -1,10 +1,10 @@
-"""Units: kernels that are compiled apart, once, and called by the name of their symbol, as functions of C are.
+"""Units: kernels that are compiled separately, once, and called by their symbol, as C functions are.
 
-Numba copies a kernel into every kernel that calls it, and LLVM optimises each copy, again at every level of calls. The
-training step is made of units instead: what it takes to compile grows with its length and not with its depth.
+Numba links a copy of a kernel into every kernel that calls it, and LLVM optimises each copy again at every level of
+calls. The training step consists of units instead, so that its compile time grows with its length and not its depth.
 
-Units are for kernels of the package alone. Code that Numba keeps on disk for a user must not call them: in a later
-process it would be loaded without them.
+Only kernels of the package may be or call units. A user's kernel that is loaded from disk in a later process would
+find their symbols missing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FIXED = {
 
 
 class Unit:
-    """A kernel with the types of its parameters and of what it returns, for either precision."""
+    """A separately compiled kernel, with the types of its parameters and result for either precision."""
 
     def __init__(self, function: Callable, parameters: list[str], returned: str) -> None:
         self.name, self._parameters, self._returned = function.__name__, parameters, returned
@@ -40,15 +40,15 @@ class Unit:
         self._addresses: dict[types.Type, int] = {}
 
     def signature(self, real: types.Float) -> tuple[types.Type, tuple[types.Type, ...]]:
-        """What it returns and takes in that precision."""
+        """The types of its result and of its parameters in that precision."""
         return _type(self._returned, real), tuple(_type(parameter, real) for parameter in self._parameters)
 
     def symbol(self, real: types.Float) -> str:
-        """The name by which code calls it."""
+        """The name of its symbol."""
         return f"fastnn_{self.name}_{real}"
 
     def link(self, real: types.Float) -> int:
-        """Compile it, or load it from disk, and make its symbol known; returns its address."""
+        """Compile it or load it from disk, and register its symbol with LLVM; returns its address."""
         if real not in self._addresses:
             self._addresses[real] = address_of(self._dispatcher, self.signature(real)[1])
             llvmlite.binding.add_symbol(self.symbol(real), self._addresses[real])
@@ -71,10 +71,11 @@ def _precision(arguments: tuple[types.Type, ...]) -> types.Float | None:
 
 
 def unit(signature: str) -> Callable[[Callable], Callable]:
-    """Decorate a kernel that is compiled apart: "int real* int -> none".
+    """Decorate a kernel to be compiled as a unit. `signature` is like "int real* int -> none".
 
-    Parameters are "int", "float", addresses ("real*" of numbers in the precision of the net, "int32*", "float64*"), or
-    the name of a record; at least one tells the precision, before any "float64*".
+    The types are "int", "float", an address ("real*" of numbers in the net's precision, "int32*" or "float64*"), or the
+    name of a record. The precision is that of the first record or address of floats, so that one of these must come
+    before any "float64*".
     """
     given, _, returned = signature.partition("->")
 
@@ -116,6 +117,6 @@ def _is_number(kind: types.Type) -> bool:
 
 
 def link_units(real: types.Float) -> None:
-    """Make all symbols known, so that code which calls them can be loaded."""
+    """Link all units, so that code that calls them can be loaded."""
     for made in _UNITS:
         made.link(real)

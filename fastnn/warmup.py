@@ -1,4 +1,4 @@
-"""Compiling all that is called from Python ahead of its first use, so that no later process has to."""
+"""Compiling all kernels that Python calls before their first use, for later processes to load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DTYPES = ("float32", "float64")
 
 
 def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
-    """What there is to compile: a name, and a call that compiles it or loads it from the cache."""
+    """The tasks of a warm-up: a name, and a call that compiles or loads what it names."""
     for dtype in DTYPES:
         for name in DECLARED:
             yield f"{name} {dtype}", lambda name=name, dtype=dtype: _call(name, dtype)
@@ -24,20 +24,22 @@ def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _call(name: str, dtype: str) -> None:
-    """One call of each form on one thread, and one on as many as there are where the function can use them."""
+    """One call for each signature on one thread, and one on all threads if the function can use them."""
     declaration = DECLARED[name].declaration
-    forms = [(form, 2) for form in range(len(declaration.signatures))]
+    calls = [(index, 2) for index in range(len(declaration.signatures))]
     if declaration.parallel_kernel is not None and threads.get_num_threads() > 1:
-        forms.append((0, round(threads.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
-    for form, size in forms:
+        calls.append((0, round(threads.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
+    for index, size in calls:
         sizes = {dimension: size for s in declaration.signatures for dimension in s.dimensions}
         sizes |= {size: declaration.example[size] for size in declaration.size_numbers}
-        arrays = declaration.draw(sizes, dtype, form=form, loop=(2,) if declaration.looped else ())
+        arrays = declaration.draw(
+            sizes, dtype, signature_index=index, leading=(2,) if declaration.flattens_leading else ()
+        )
         DECLARED[name](*arrays, **declaration.example)
 
 
 def _train(loss: str, dtype: str) -> None:
-    """One step on one thread, one on as many as there are, and a prediction."""
+    """One step on one thread, one on all threads, and a prediction."""
     net, optimizer = MLP((64, 64, 2), loss=loss, dtype=dtype), SGD(lr=1e-3)
     n = net.rows_for_threads(2)
     x = np.zeros((n, 64), dtype)

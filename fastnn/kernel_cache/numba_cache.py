@@ -1,4 +1,4 @@
-"""How Numba's dispatchers use the cache: look before compiling, save after."""
+"""The connection to Numba's dispatchers, which load from the cache before they compile and save afterwards."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _TURNS = Turns()
 
 
 def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
-    """Let later processes load what this dispatcher compiles; what `dispatcher.enable_caching()` does with Numba's."""
-    # Sources are hashed when they are imported: what is compiled is what was imported, whatever the files hold by then.
+    """Let later processes load what this dispatcher compiles, as `dispatcher.enable_caching()` does in Numba."""
+    # Sources are hashed at import, because the imported code is what is compiled, even if the files change later.
     if in_package(dispatcher.py_func):
         folder.sources_state()
     else:
@@ -44,7 +44,7 @@ def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
 
 
 class _Place(NamedTuple):
-    """Where an entry is or will be, and what it must be of."""
+    """The folder and name of an entry's file, and its key."""
 
     directory: Path
     name: str
@@ -84,7 +84,7 @@ class KernelCache(_Cache):
                 _warn_once(f"{path} cannot be removed ({error})")
 
     def load_overload(self, sig: Any, target_context: BaseContext) -> CompileResult | None:
-        """What is on disk, after waiting for a process that compiles it now; None where this process must compile."""
+        """Load the code, after waiting for a process that compiles it now; None if this process must compile it."""
         target_context.refresh()
         place = self._place(sig)
         if place is None:
@@ -95,13 +95,13 @@ class KernelCache(_Cache):
             try:
                 folder.make(place.directory)
             except OSError:
-                return None  # nothing to wait for in a folder that cannot be made
+                return None  # no process can write to a folder that cannot be created
             _TURNS.take(place.directory, place.name)
             found = self._load(place, target_context)
         return found
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
-        """Write to disk what was compiled; a warning where that cannot be done."""
+        """Write compiled code to disk; warn if that cannot be done."""
         place = self._place(sig)
         if place is None:
             return
@@ -146,7 +146,7 @@ class KernelCache(_Cache):
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(payload))
         except Exception:
-            # Whole, but it does not load here: whatever the reason, this process can still compile.
+            # Undamaged, but it does not load here. Whatever the reason, this process can still compile.
             return None
 
 
@@ -154,7 +154,7 @@ _warned = False
 
 
 def _warn_once(message: str) -> None:
-    """One RuntimeWarning per process; on stderr where warnings are errors, for the call has its result."""
+    """Give one RuntimeWarning per process. Where warnings are errors it is printed, because the call has its result."""
     global _warned
     if _warned:
         return

@@ -55,11 +55,11 @@ class Loss:
 
     def address(self, real: types.Float, labels: bool) -> int:
         """Where the kernel of the training step for such targets is in memory, compiled for that precision."""
-        numbers, whole = types.CPointer(real), types.int64
+        numbers, size = types.CPointer(real), types.int64
         options = types.CPointer(types.float64)
         return address_of(
             self.label_sum if labels else self.row_sum,
-            (numbers, whole, whole, whole, whole, numbers, types.float64, options),
+            (numbers, size, size, size, size, numbers, types.float64, options),
         )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastnn.intrinsics import square_root_times
 from fastnn.jit import scalar
-from fastnn.ops.arguments import Gradient, NotNegative, not_negative, share, step_number
+from fastnn.ops.arguments import Gradient, NotNegative, fraction, not_negative, step_number
 from fastnn.optimizers.base import Hyper, Optimizer
 from fastnn.optimizers.rule import UpdateRule, update_rule
 from fastnn.reference.optimizers import decayed
@@ -90,8 +90,8 @@ adam_update = update_rule(
     numbers={
         "step": step_number,
         "lr": not_negative,
-        "beta1": share,
-        "beta2": share,
+        "beta1": fraction,
+        "beta2": fraction,
         "eps": not_negative,
         "weight_decay": not_negative,
     },
@@ -116,8 +116,8 @@ class Adam(Optimizer):
     """
 
     lr = Hyper(1e-3, not_negative)
-    beta1 = Hyper(0.9, share)
-    beta2 = Hyper(0.999, share)
+    beta1 = Hyper(0.9, fraction)
+    beta2 = Hyper(0.999, fraction)
     eps = Hyper(1e-8, not_negative)
     weight_decay = Hyper(0.0, not_negative)
 

@@ -40,8 +40,8 @@ from fastnn.units import link_units, unit
 # ones, or for another thread trains the net; or the position of the first label out of range.
 DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
 
-# _call_constants(slot, hyper, step, constants): writes the constants of the step, the weight decay first and the rate, if
-# the update is linear, second.
+# _call_constants(slot, hyper, step, constants): writes the constants of the step. The first is the weight decay; if the
+# update is linear, the second is the rate.
 _call_constants = indirect_call(types.none)
 
 _step_of = STEP.at

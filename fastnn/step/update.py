@@ -142,8 +142,8 @@ def update_tail_and_bias(plan, layer, worker):
 
 @unit("StepPlan LayerPlan int int int BlockPlan real* real* -> none")
 def accumulate_panels(plan, layer, top, bottom, index, block, target, gathered):
-    """target ← target + the gradient of the row block with that index with respect to the rows from `top` to `bottom` of the layer's
-    panels; `target` is laid out like them."""
+    """Add one row block's gradient of rows `top` to `bottom` of the layer's panels to `target`, which is laid out like
+    the panels. `index` is that of the row block."""
     lanes = lanes_of(plan.parameters)
     m, a, dy = block_operands(plan, layer, index, block)
     if m == 1:

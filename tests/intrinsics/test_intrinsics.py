@@ -130,8 +130,8 @@ def test_moments_without_a_gradient_decay_to_zero(n: int, dtype: str) -> None:
     net, adam = fastnn.MLP((3, 4, 2), dtype=dtype), fastnn.Adam()
     x, t = np.zeros((n, 3), dtype), np.zeros(n, np.int64)
     net.train_step(x, t, adam)
-    moments = adam.state(net, net._parameters).moments
-    of_weights = moments[0, : 3 * net._lanes]
+    moments = adam.state(net).moments
+    of_weights = moments[0, : net.layout.layers[0].weights_size]
     of_weights[:] = np.finfo(dtype).tiny
     net.train_step(x, t, adam)
     np.testing.assert_array_equal(of_weights, 0)
