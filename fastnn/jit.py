@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FunctionType
 
 import numba
 from numba.core import sigutils, types
+from numba.core.targetconfig import ConfigStack
 from numba.extending import overload, register_jitable
 
 from fastnn.kernel_cache import keep_on_disk
@@ -89,6 +92,14 @@ def inner_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     return keep_on_disk(_by_type_alone(numba.njit(fastmath=_FUSED, **options)(function)))
 
 
+def entry_kernel(function: Callable, parallel: bool = False) -> numba.core.dispatcher.Dispatcher:
+    """A kernel for Python alone, which may call units (`fastnn.units`) by their symbols; see `entry_point`."""
+    if DISABLED:
+        return function
+    options = {"no_cfunc_wrapper": True, "parallel": parallel, **_COMPILED}
+    return keep_on_disk(numba.njit(fastmath=_FUSED, **options)(function))
+
+
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """A kernel whose `prange` loops run on Numba's threads."""
     if DISABLED:
@@ -96,16 +107,45 @@ def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     return keep_on_disk(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function))
 
 
+# How many kernels of units this thread is compiling, one for the other.
+_compiling = threading.local()
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    _compiling.depth = getattr(_compiling, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _compiling.depth -= 1
+
+
+def is_compiled_apart() -> bool:
+    """Whether the code that Numba is compiling now may call units by their symbols: it is a unit or an entry kernel.
+
+    Their flag alone does not tell, for a user's code may have it too.
+    """
+    flags = ConfigStack.top_or_none()
+    return getattr(_compiling, "depth", 0) > 0 and flags is not None and flags.no_cfunc_wrapper
+
+
 def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> int:
     """Compile a kernel for arguments of these types, and return the address of its machine code."""
-    dispatcher.compile(arguments)
+    with _apart():
+        dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
 def entry_point(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> Callable:
-    """Compile a kernel for arguments of these types, and return it as a function that does not check them."""
-    return dispatcher if DISABLED else dispatcher.compile(arguments)
+    """Compile a kernel for arguments of these types, and return it as a function that does not check them.
+
+    A kernel that is made of units has an `entry`, which is compiled in its place.
+    """
+    if DISABLED:
+        return dispatcher
+    with _apart():
+        return getattr(dispatcher, "entry", dispatcher).compile(arguments)
 
 
 def check_types(dispatcher: numba.core.dispatcher.Dispatcher, check: Callable[[Sequence[types.Type]], None]) -> None:

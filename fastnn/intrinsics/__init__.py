@@ -9,6 +9,7 @@ from fastnn.intrinsics.micro_tile import micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
 from fastnn.intrinsics.pointers import (
+    address_of_pointer,
     element,
     evenly_spaced,
     lanes_of,
@@ -54,6 +55,7 @@ __all__ = [
     "BorrowedArray",
     "RecordLayout",
     "RecordType",
+    "address_of_pointer",
     "bits_to_float",
     "broadcast",
     "broadcast_each",

@@ -112,3 +112,13 @@ def write_each(typing_context, numbers, base):
         return context.get_dummy_value()
 
     return types.none(numbers, base), generate
+
+
+@intrinsic
+def address_of_pointer(typing_context, pointer):
+    """The address as an integer."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(pointer), generate

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastnn.intrinsics import MR, micro_tile, offset
-from fastnn.jit import inline_ir, kernel, named
+from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -50,7 +50,7 @@ def _micro_tiles(vectors: int) -> Callable:
 _one_vector, _two_vectors, _three_vectors = _micro_tiles(1), _micro_tiles(2), _micro_tiles(3)
 
 
-@kernel
+@unit("int int real* int int real* int real* int real* int int int -> none")
 def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
     """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of `vectors` vectors.
 
@@ -79,10 +79,6 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
         r += rows
 
 
-# `panel_product` as a unit.
-gemm = unit("int int real* int int real* int real* int real* int int int -> none")(named("gemm", panel_product.py_func))
-
-
 @inline_ir
 def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row):
     """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors."""
@@ -91,7 +87,7 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         fetch = ROWS_AND_PANEL if p == 0 else PANEL
-        gemm(m, last - first, a, a_row, 1, offset(panels, column * inner), width,
+        panel_product(m, last - first, a, a_row, 1, offset(panels, column * inner), width,
                 offset(start, column), start_row, offset(c, column), c_row, inner, fetch)  # fmt: skip
 
 
@@ -126,7 +122,7 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, dy, d
         column, width = first * lanes, (last - first) * lanes
         b, b_row = gather_columns(m, lanes, width, offset(dy, column), dy_row, gathered)
         c = offset(panels, column * inner + top * width)
-        gemm(bottom - top, last - first, offset(a, top), 1, a_row, b, b_row, c, width, c, width, m, TARGET)
+        panel_product(bottom - top, last - first, offset(a, top), 1, a_row, b, b_row, c, width, c, width, m, TARGET)
 
 
 @unit("int int int int real* int real* real* int real* real* int -> none")
@@ -154,7 +150,7 @@ def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row
                         dy_t[c * lanes + r] = source[r * dy_row + c] if r < rows else 0
                 w = offset(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (dx_t, lanes)
-                gemm(height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING)  # fmt: skip
+                panel_product(height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING)  # fmt: skip
             for r in range(rows):
                 out = offset(dx, (first_row + r) * dx_row + first)
                 for k in range(height):

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numba.np.numpy_support import as_dtype
 from numpy.typing import NDArray
 
 from fastnn.intrinsics import NR_VECTORS, offset
-from fastnn.jit import kernel, shared
+from fastnn.jit import force_inline, overload_by_type, shared
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
 
@@ -59,10 +60,22 @@ def _panel_pairs(panels: NDArray, w: NDArray, lanes: int) -> Iterator[tuple[NDAr
         yield panels[first * inner : last * inner].reshape(inner, last - first), w[:, first:last]
 
 
-@kernel
+def _empty(size, like):
+    raise TypeError("for nopython code")
+
+
+def _choose_empty(size, like):
+    dtype = as_dtype(like)
+    return lambda size, like: np.empty(size, dtype)
+
+
+overload_by_type(_empty, _choose_empty)
+
+
+@force_inline
 def aligned_empty(size, like):
-    """An uninitialised array of `size` elements with the dtype of `like`, aligned to a cache line."""
-    raw = np.empty(size + 64, like.dtype)
+    """An uninitialised array of `size` elements of the type of the number `like`, aligned to a cache line."""
+    raw = _empty(size + 64, like)
     shift = -raw.ctypes.data % 64 // raw.itemsize
     return raw[shift : shift + size]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnn.intrinsics import MR, micro_tile, nonzero_columns, offset, sparse_rank_update
 from fastnn.jit import inline_ir
-from fastnn.linalg.gemm import NOTHING, TARGET, gemm
+from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -46,7 +46,7 @@ def all_finite(numbers, size):
     finite = True
     for k in range(size):
         finite &= np.isfinite(numbers[k])
-    return finite
+    return np.int64(finite)
 
 
 @unit("real* int int real* int -> int")
@@ -112,7 +112,7 @@ def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, 
             else:
                 _one_vector(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, indices)
         if done < m:
-            gemm(m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
+            panel_product(m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
                     offset(c, done * c_row + column), c_row, inner, NOTHING)  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
     done = groups * MR
     if done < m:
         target = offset(c, top * width)
-        gemm(bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
+        panel_product(bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
                 width, target, width, m - done, TARGET)  # fmt: skip
 
 

@@ -6,7 +6,7 @@ Forward each element of the result is a dot product of two rows. Backward the in
 from __future__ import annotations
 
 from fastnn.intrinsics import MR, broadcast, dot_tile, load, offset, stack_alloc, store
-from fastnn.linalg.gemm import NOTHING, gemm
+from fastnn.linalg.gemm import NOTHING, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -58,5 +58,5 @@ def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, 
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column = first * lanes
-        gemm(m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
+        panel_product(m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
                 offset(c, column), c_row, k, NOTHING)  # fmt: skip

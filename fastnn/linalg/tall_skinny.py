@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.intrinsics import MR, dot_tile, element, lanes_of, offset
-from fastnn.jit import force_inline, kernel
+from fastnn.jit import force_inline, inline_ir, kernel
 from fastnn.linalg.gemm import NOTHING, ROWS, panel_product
 from fastnn.linalg.packing import aligned_empty, padded
 from fastnn.linalg.transpose import transpose
+from fastnn.units import unit
 
 # Rows of a row block, whose padded results are buffered.
 _BLOCK_ROWS = 128
@@ -23,14 +24,14 @@ _four_columns, _two_columns = dot_tile(_ROWS, _COLUMNS), dot_tile(MR, 2, fetch_r
 _one_row = dot_tile(1, _COLUMNS)
 
 
-@force_inline
-def multiply_tall_skinny(x, w, start, y, batch):
-    """y ← start + x w for a w narrower than a vector and one worker's rows x of a batch of `batch` rows, which alone
-    decides on the algorithm."""
-    if dot_tiles_pay(batch, w.shape[0], w.shape[1], lanes_of(x)):
-        multiply_by_dot_tiles(x, w, start, y, 0)
+@inline_ir
+def multiply_tall_skinny(n, inner, columns, x, w, start, y, batch):
+    """y ← start + x w for a w (inner, columns) narrower than a vector, and one worker's n rows x of a batch of `batch`
+    rows, which alone decides on the algorithm."""
+    if dot_tiles_pay(batch, inner, columns, lanes_of(x)):
+        multiply_by_dot_tiles(n, inner, columns, x, w, start, y, 0)
     else:
-        _multiply_in_lanes(x, w, start, y)
+        multiply_in_lanes(n, inner, columns, x, w, start, y)
 
 
 @force_inline
@@ -74,23 +75,22 @@ def _multiply(rows, columns, a, a_row, b, b_row, k, products, group):
                 _four_columns(offset(a, half * _ROWS * a_row), a_row, other, b_row, k, offset(out, half * (group // 2)))
 
 
-@kernel
-def multiply_by_dot_tiles(x, w, start, y, first_column):
+@unit("int int int real* real* real* real* int -> none")
+def multiply_by_dot_tiles(n, inner, y_row, x, w, start, y, first_column):
     """The columns of y ← start + x w from `first_column` on, fewer than a vector: each element is the dot product of a
-    row of x and a row of wᵀ."""
-    n, inner = x.shape
-    y_row, lanes = y.shape[1], lanes_of(x)
+    row of x and a row of wᵀ. x (n, inner), w (inner, y_row), start (y_row,), y (n, y_row)."""
+    lanes = lanes_of(x)
     columns = y_row - first_column
     groups = (columns + _COLUMNS - 1) // _COLUMNS
     # One more vector per row of wᵀ, so that the rows do not fall into the same sets of the cache.
     row = padded(inner, lanes) + lanes
     group = 2 * max(_ROWS * _COLUMNS, lanes)
-    workspace = aligned_empty(groups * (_COLUMNS * row + group), x)
-    w_t, products = workspace[: groups * _COLUMNS * row], element(workspace, groups * _COLUMNS * row)
-    transpose(inner, columns, lanes, element(w, first_column), y_row, element(w_t, 0), row)
+    workspace = aligned_empty(groups * (_COLUMNS * row + group), x[0])
+    products_at = groups * _COLUMNS * row
+    transpose(inner, columns, lanes, offset(w, first_column), y_row, element(workspace, 0), row)
     # The rows beyond the last column are multiplied too: uninitialised, they could hold subnormal numbers, which cost a
     # hundred cycles each.
-    w_t[columns * row :] = 0
+    workspace[columns * row : products_at] = 0
     offsets = _product_offsets(columns, group)
     for first in range(0, inner, _KC):
         k = min(_KC, inner - first)
@@ -98,43 +98,42 @@ def multiply_by_dot_tiles(x, w, start, y, first_column):
         while r < n:
             rows = MR if n - r >= MR else 1
             _multiply(
-                rows, columns, element(x, r * inner + first), inner, element(w_t, first), row, k, products, group
+                rows, columns, offset(x, r * inner + first), inner, element(workspace, first), row, k,
+                element(workspace, products_at), group,
             )  # fmt: skip
             for i in range(rows):
-                result = element(y, (r + i) * y_row + first_column)
+                result = offset(y, (r + i) * y_row + first_column)
                 for c in range(columns):
                     before = start[first_column + c] if first == 0 else result[c]
-                    result[c] = before + products[offsets[i * columns + c]]
+                    result[c] = before + workspace[products_at + offsets[i * columns + c]]
             r += rows
 
 
-@kernel
-def _multiply_in_lanes(x, w, start, y):
-    """y ← start + x w with one column of w per lane.
+@unit("int int int real* real* real* real* -> none")
+def multiply_in_lanes(n, inner, columns, x, w, start, y):
+    """y ← start + x w with one column of w per lane: x (n, inner), w (inner, columns).
 
     A full vector is read from each row of w: its columns, then the beginning of the next rows, whose lanes are never
     used. The last rows are copied to a padded buffer, so that nothing is read beyond w.
     """
-    n, inner = x.shape
-    columns, lanes = y.shape[1], lanes_of(x)
+    lanes = lanes_of(x)
     n_copied = min(inner, (lanes - 1) // columns + 1)
     n_direct = inner - n_copied
-    workspace = aligned_empty((n_copied + 1 + min(n, _BLOCK_ROWS)) * lanes, x)
+    workspace = aligned_empty((n_copied + 1 + min(n, _BLOCK_ROWS)) * lanes, x[0])
     workspace[: (n_copied + 1) * lanes] = 0
-    padded_start, last_rows = element(workspace, 0), element(workspace, lanes)
-    out = element(workspace, (n_copied + 1) * lanes)
+    out_at = (n_copied + 1) * lanes
     for c in range(columns):
-        padded_start[c] = start[c]
+        workspace[c] = start[c]
     for k in range(n_copied):
         for c in range(columns):
-            last_rows[k * lanes + c] = w[n_direct + k, c]
+            workspace[(1 + k) * lanes + c] = w[(n_direct + k) * columns + c]
     for first in range(0, n, _BLOCK_ROWS):
         m = min(_BLOCK_ROWS, n - first)
-        rows = element(x, first * inner)
-        panel_product(m, 1, rows, inner, 1, element(w, 0), columns, padded_start, 0, out, lanes, n_direct, ROWS)
+        rows, out = offset(x, first * inner), element(workspace, out_at)
+        panel_product(m, 1, rows, inner, 1, w, columns, element(workspace, 0), 0, out, lanes, n_direct, ROWS)
         panel_product(
-            m, 1, offset(rows, n_direct), inner, 1, last_rows, lanes, out, lanes, out, lanes, n_copied, NOTHING
+            m, 1, offset(rows, n_direct), inner, 1, element(workspace, lanes), lanes, out, lanes, out, lanes, n_copied, NOTHING
         )  # fmt: skip
         for r in range(m):
             for c in range(columns):
-                y[first + r, c] = out[r * lanes + c]
+                y[(first + r) * columns + c] = workspace[out_at + r * lanes + c]

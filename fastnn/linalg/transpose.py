@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastnn.intrinsics import offset, transpose_partial_tile, transpose_tile
-from fastnn.jit import kernel
+from fastnn.units import unit
 
 
-@kernel
+@unit("int int int real* int real* int -> none")
 def transpose(rows, columns, lanes, source, source_row, target, target_row):
     """target (columns, rows) ← the transpose of source (rows, columns).
 

@@ -103,10 +103,11 @@ def softmax_cross_entropy_kernel(z, t, dz):
     width = padded(classes, lanes_of(z))
     rows = rows_of_block(n, width)
     workspace = np.empty(rows * width, z.dtype)
-    block, total = element(workspace, 0), 0.0
+    total = 0.0
     for first in range(0, n, rows):
         m = min(rows, n - first)
         own, dz_own = element(z, first * classes), element(dz, first * classes)
+        block = element(workspace, 0)  # in the loop, so that the array lives as long
         if t.ndim == 1:
             total += _label_sum(own, classes, m, classes, block, element(t, first), dz_own, classes, 1.0 / n)
         else:

@@ -12,7 +12,7 @@ from numba.core import types
 
 from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
 from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, gemm
+from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -84,7 +84,7 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             continue
         b, b_row = gather_columns(m, lanes, width, offset(dy, first), layer.row, offset(scratch, UPDATE_BLOCK))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
-        gemm(height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width,
+        panel_product(height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width,
                 m, NOTHING)  # fmt: skip
 
 
