@@ -21,13 +21,13 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
-from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from fastnn.intrinsics import RecordLayout, RecordType
+from fastnn.intrinsics.cells import FILL_CELL, load_target
 from fastnn.jit import address_of, entry_kernel, inner_kernel, is_compiled_apart, kernel, named, parallel_kernel
 
 PRECISIONS = (types.float32, types.float64)
@@ -131,7 +131,7 @@ def unit(signature: str) -> Callable[[Callable], Callable]:
                 unpacked = cgutils.unpack_tuple(builder, values[0])
                 cast = [context.cast(builder, *parts) for parts in zip(unpacked, arguments, expected, strict=True)]
                 if copied is None:
-                    target = _load_target(builder, made.symbol(_precision(arguments)), kind)
+                    target = load_target(builder, made.symbol(_precision(arguments)), kind)
                 else:
                     context.add_linking_libs([copied.library])
                     target = context.declare_function(builder.module, copied.fndesc)
@@ -144,16 +144,6 @@ def unit(signature: str) -> Callable[[Callable], Callable]:
         return call
 
     return decorated
-
-
-def _load_target(builder, symbol: str, kind: ir.FunctionType):
-    """The address in the cell of that symbol, which is filled if it is empty."""
-    word, module = ir.IntType(64), builder.module
-    cell = module.globals.get(symbol) or ir.GlobalVariable(module, word, symbol)
-    with builder.if_then(builder.icmp_unsigned("==", builder.load(cell), word(0)), likely=False):
-        fill = cgutils.get_or_insert_function(module, ir.FunctionType(ir.VoidType(), [word]), "fastnn_fill_cell")
-        builder.call(fill, [builder.ptrtoint(cell, word)])
-    return builder.inttoptr(builder.load(cell), kind.as_pointer())
 
 
 def _is_number(kind: types.Type) -> bool:
@@ -184,7 +174,7 @@ def _interrupt_soon() -> None:
     interrupt_main()
 
 
-llvmlite.binding.add_symbol("fastnn_fill_cell", ctypes.cast(_fill_cell, ctypes.c_void_p).value)
+llvmlite.binding.add_symbol(FILL_CELL, ctypes.cast(_fill_cell, ctypes.c_void_p).value)
 
 
 def kernel_of_units(function: Callable) -> Dispatcher:
