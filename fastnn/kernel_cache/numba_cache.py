@@ -16,6 +16,7 @@ from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
 
 from fastnn.kernel_cache import folder
 from fastnn.kernel_cache.entry import read_entry, write_entry
@@ -36,6 +37,10 @@ def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
     compile_now = dispatcher.compile
 
     def compile_in_turn(signature: Any) -> Any:
+        # Without the lock: an interrupt while it is taken would leave it taken, and other threads waiting for ever.
+        compiled = dispatcher.overloads.get(normalize_signature(signature)[0])
+        if compiled is not None:
+            return compiled.entry_point
         with global_compiler_lock, _TURNS.released():
             return compile_now(signature)
 
