@@ -1,4 +1,4 @@
-"""A spinless lock: one int64 in memory, 0 if free and 1 if taken."""
+"""A lock that never waits: one int64 in memory, 0 if free and 1 if taken."""
 
 from __future__ import annotations
 
