@@ -49,7 +49,7 @@ class LayerLayout:
 
     @property
     def row(self) -> int:
-        """Elements of the bias, and of a row of outputs or deltas: whole vectors."""
+        """The elements of the bias, and of a row of outputs or deltas, padded to full vectors."""
         return padded(self.outputs, self.lanes)
 
     @property

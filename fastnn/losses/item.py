@@ -25,7 +25,7 @@ class Loss:
     name : of the public function, and of the option of `fastnn.MLP`.
     label_sum, row_sum : the kernels of the training step for labels (n,) int64 and for rows (n, outputs) of targets;
         None where the loss does not take such targets. Their arguments are addresses and numbers: z (m, row), rows of
-        whole vectors; m; the columns of z; row; the address of the targets, an integer; dz, laid out like z, to be
+        full vectors; m; the columns of z; row; the address of the targets, an integer; dz, laid out like z, to be
         written; the scale of dz; the loss's options. They return the sum of the rows' losses in float64, leave its
         gradient times the scale in dz and zeros in its padding, and may overwrite z.
     output : what turns z into the net's prediction: "softmax" into probabilities of classes, "identity" into values.

@@ -334,15 +334,15 @@ def test_every_call_is_checked_not_the_first_of_its_form_only() -> None:
         assert fastnn.one_hot(t, classes=5).shape == (3, 5)
 
 
-def test_forms_are_kept_but_not_without_end() -> None:
-    forms = fastnn.relu.__globals__["forms"]
+def test_a_bounded_number_of_specializations_is_kept() -> None:
+    kept = fastnn.relu.__globals__["specializations"]
     x = np.linspace(-1, 1, 600, dtype=F32)
     for n in range(600):
         np.testing.assert_array_equal(fastnn.relu(x[:n]), np.maximum(x[:n], 0))
-    assert 0 < len(forms) <= 256
-    before = list(forms.values())
+    assert 0 < len(kept) <= 256
+    before = list(kept.values())
     fastnn.relu(x[:599])
-    assert list(forms.values()) == before
+    assert list(kept.values()) == before
 
 
 GIVEN = sorted(name for name, f in DECLARED.items() if f.declaration.returned_arrays)

@@ -26,8 +26,8 @@ REFERENCE_FUNCTIONS = {
 }
 
 
-def _module(wing: ModuleType, room: str) -> ModuleType:
-    return importlib.import_module(f"{wing.__name__}.{room}")
+def _module(package: ModuleType, name: str) -> ModuleType:
+    return importlib.import_module(f"{package.__name__}.{name}")
 
 
 def test_every_reference_function_is_declared_and_public() -> None:
@@ -36,12 +36,12 @@ def test_every_reference_function_is_declared_and_public() -> None:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_rooms_have_the_same_names(name: str) -> None:
+def test_references_and_kernels_have_the_same_names(name: str) -> None:
     function = DECLARED[name]
-    room = function.__module__.rsplit(".", 1)[1]
-    assert getattr(_module(fastnn.reference, room), name) is function.reference
-    wing = fastnn.linalg if room == "affine" else fastnn.kernels
-    assert getattr(_module(wing, room), name) is function.kernel
+    module = function.__module__.rsplit(".", 1)[1]
+    assert getattr(_module(fastnn.reference, module), name) is function.reference
+    package = fastnn.linalg if module == "affine" else fastnn.kernels
+    assert getattr(_module(package, module), name) is function.kernel
     assert getattr(fastnn, name) is function
 
 
