@@ -12,7 +12,7 @@ from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import scalar_checks, threads
-from fastnn.activations import Activation, find_activation
+from fastnn.activations import Activation
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
@@ -21,7 +21,7 @@ from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
-from fastnn.losses import Loss, find_loss
+from fastnn.losses import Loss
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 from fastnn.optimizers.base import State
@@ -77,7 +77,7 @@ class MLP:
         )
         if len(widths) < 2:
             raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
-        own_activation, own_loss = find_activation("activation", activation), find_loss("loss", loss)
+        own_activation, own_loss = Activation.find("activation", activation), Loss.find("loss", loss)
         if own_loss.output == "softmax" and widths[-1] == 1:
             raise ValueError(
                 f"sizes: got {widths}, expected at least 2 outputs with {own_loss.name}: the softmax of one output is "

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "intrinsics": {"intrinsics"},
     "units": {"jit", "intrinsics"},
     "alloc": set(),
+    "items": set(),
     "cpus": set(),
     "scalar_checks": set(),
     "initializers": set(),
@@ -31,8 +32,8 @@ MAY_IMPORT = {
     "reference": {"reference", "activations", "losses", "optimizers", "initializers"},
     "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "scalar_checks", "threads"},
     "step": {"step", "kernels", "linalg", "units", "jit", "intrinsics"},
-    "activations": {"activations", "ops", "reference", "kernels", "jit", "intrinsics"},
-    "losses": {"losses", "ops", "reference", "kernels", "linalg", "jit", "intrinsics"},
+    "activations": {"activations", "items", "ops", "reference", "kernels", "jit", "intrinsics"},
+    "losses": {"losses", "items", "ops", "reference", "kernels", "linalg", "jit", "intrinsics"},
     "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",

@@ -6,28 +6,25 @@ Its array kernels, the loops of the training step, the checked public functions 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from numba.core import types
 from numpy.typing import NDArray
 
 from fastnn.activations import loops
+from fastnn.items import Item
 from fastnn.jit import address_of
 from fastnn.ops.declare import declare, stub
 from fastnn.reference.precision import in_float64
 
 SlopeOf = Literal["input", "output", "both"]
 
-# Every activation by its name.
-ACTIVATIONS: dict[str, Activation] = {}
-
 
 @dataclass(frozen=True, eq=False)
-class Activation:
+class Activation(Item):
     """An activation y = f(x) of the hidden layers.
 
     name : of the public functions `name` and `name_backward`, and of the option of `fastnn.MLP`.
@@ -43,6 +40,8 @@ class Activation:
     magnitude : of the backward pass.
     """
 
+    by_name: ClassVar[dict[str, Activation]] = {}
+
     name: str
     formula: str
     slope: str
@@ -56,9 +55,10 @@ class Activation:
     ulps: tuple[float, float]
     magnitude: Callable[..., NDArray] | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # By name, with the module that declares it.
-        return _restored, (self.value.__module__, self.name)
+    @property
+    def module(self) -> str:
+        """The module that declares it."""
+        return self.value.__module__
 
     @property
     def keeps_input(self) -> bool:
@@ -79,7 +79,7 @@ class Activation:
 def activation(name: str, **parts: Any) -> Activation:
     """Declare an activation: register it under its name, and make its two public functions. See `Activation` for the
     parts."""
-    item = ACTIVATIONS[name] = Activation(name, **parts)
+    item = Activation.by_name[name] = Activation(name, **parts)
     forward, backward = loops.array_kernels(name, item.value, item.backward, item.slope_of)
     declare(
         "()->()",
@@ -102,20 +102,6 @@ def activation(name: str, **parts: Any) -> Activation:
         strided=True,
     )(stub(f"{name}_backward", arrays, _about_backward(item, arrays)))
     return item
-
-
-def _restored(module: str, name: str) -> Activation:
-    importlib.import_module(module)
-    return ACTIVATIONS[name]
-
-
-def find_activation(name: str, value: Any) -> Activation:
-    """The activation of that name, or the activation itself. Raises ValueError naming the argument for any other."""
-    if isinstance(value, Activation):
-        return value
-    if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, ACTIVATIONS))}")
-    return ACTIVATIONS[value]
 
 
 def _about_forward(item: Activation) -> Iterator[str]:

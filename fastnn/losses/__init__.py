@@ -1,6 +1,6 @@
 """Losses of nets: each is declared in one place, from which all else follows."""
 
 from fastnn.losses import cross_entropy, squared_error
-from fastnn.losses.item import LOSSES, Loss, find_loss, loss
+from fastnn.losses.item import Loss, loss
 
-__all__ = ["LOSSES", "Loss", "cross_entropy", "find_loss", "loss", "squared_error"]
+__all__ = ["Loss", "cross_entropy", "loss", "squared_error"]

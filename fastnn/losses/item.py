@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
+from fastnn.items import Item
 from fastnn.jit import address_of
-
-# Every loss of a net by its name.
-LOSSES: dict[str, Loss] = {}
 
 
 @dataclass(frozen=True, eq=False)
-class Loss:
+class Loss(Item):
     """A loss of the last layer's output z.
 
     name : of the public function, and of the option of `fastnn.MLP`.
@@ -33,6 +30,8 @@ class Loss:
     reference : in NumPy, (z, t) to the mean loss and its gradient, in the dtype of z.
     """
 
+    by_name: ClassVar[dict[str, Loss]] = {}
+
     name: str
     label_sum: Dispatcher | None
     row_sum: Dispatcher | None
@@ -40,9 +39,10 @@ class Loss:
     mean_over: Literal["rows", "elements"]
     reference: Callable[..., tuple[np.floating, NDArray]]
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # By name, with the module that declares it.
-        return _restored, (self.reference.__module__, self.name)
+    @property
+    def module(self) -> str:
+        """The module that declares it."""
+        return self.reference.__module__
 
     @property
     def takes_labels(self) -> bool:
@@ -65,19 +65,5 @@ class Loss:
 
 def loss(name: str, **parts: Any) -> Loss:
     """Declare a loss of nets: register it under its name. See `Loss` for the parts."""
-    item = LOSSES[name] = Loss(name, **parts)
+    item = Loss.by_name[name] = Loss(name, **parts)
     return item
-
-
-def _restored(module: str, name: str) -> Loss:
-    importlib.import_module(module)
-    return LOSSES[name]
-
-
-def find_loss(name: str, value: Any) -> Loss:
-    """The loss of that name, or the loss itself. Raises ValueError naming the argument for any other."""
-    if isinstance(value, Loss):
-        return value
-    if not isinstance(value, str) or value not in LOSSES:
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, LOSSES))}")
-    return LOSSES[value]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.activations import find_activation
+from fastnn.activations import Activation
 from fastnn.initializers import initial_weights
-from fastnn.losses import find_loss
+from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 from fastnn.reference import affine, softmax
 from fastnn.reference.precision import in_float64
@@ -27,7 +27,7 @@ class MLP:
         dtype: str = "float32",
         seed: int | None = 0,
     ) -> None:
-        self._activation, self._loss = find_activation("activation", activation), find_loss("loss", loss)
+        self._activation, self._loss = Activation.find("activation", activation), Loss.find("loss", loss)
         self._weights = initial_weights(sizes, self._activation.init if init is None else init, seed, dtype)
         # Of each optimizer: the steps made, and the moments of each array.
         self._states: dict[Optimizer, tuple[int, list[list[NDArray]]]] = {}

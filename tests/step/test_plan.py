@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import numba
 import numpy as np
 import pytest
@@ -55,3 +58,14 @@ def test_records_are_the_same_on_both_sides(dtype: str) -> None:
     records["inputs"], records["outputs"], records["tail"] = (1, 20), (2, 30), (3, 40)
     assert second(records.ctypes.data, zero) == 40
     np.testing.assert_array_equal(records["row"], [0, 50])
+
+
+STEP_FILES = sorted(Path(plans.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("path", STEP_FILES, ids=lambda path: path.name)
+def test_no_function_of_the_step_takes_more_than_eight_arguments(path: Path) -> None:
+    """What a step needs to know is in its plan."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            assert len(node.args.args) <= 8, node.name
