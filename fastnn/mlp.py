@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numba
@@ -10,7 +11,7 @@ import numpy as np
 from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import sharing, threads
+from fastnn import scalar_checks, threads
 from fastnn.activations import Activation, find_activation
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
@@ -23,13 +24,14 @@ from fastnn.linalg.sparse_inputs import active_columns_size
 from fastnn.losses import Loss, find_loss
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
+from fastnn.optimizers.base import State
 from fastnn.step import plan as plans
 from fastnn.step.forward import forward
-from fastnn.step.train_step import DONE, parallel_train_step, phase_addresses, train_step
+from fastnn.step.train_step import DONE, IN_USE, parallel_train_step, phase_addresses, train_step
 
 _LABEL = np.dtype(np.int64)
 
-# The optimizer of a net that was not trained yet, or whose plan is being written.
+# The optimizer of a net that was not trained yet.
 _NOBODY = object()
 
 # How many workers share a large step where results must not depend on the number of threads.
@@ -54,7 +56,7 @@ class MLP:
     seed : of the initial weights; None draws them differently each time.
 
     Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
-    predictions, but only one may train it, and none ask meanwhile.
+    predictions, but only one at a time may train it, and none may ask or set weights meanwhile.
 
     What a net is made of cannot be changed afterwards: its attributes are read-only.
     """
@@ -70,7 +72,9 @@ class MLP:
     ) -> None:
         if DISABLED:
             raise RuntimeError("NUMBA_DISABLE_JIT is set, and a net is all compiled code; unset it to build an MLP")
-        widths = tuple(checks.count(f"sizes[{k}]", size) for k, size in enumerate(checks.sequence("sizes", sizes)))
+        widths = tuple(
+            scalar_checks.count(f"sizes[{k}]", size) for k, size in enumerate(checks.sequence("sizes", sizes))
+        )
         if len(widths) < 2:
             raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
         own_activation, own_loss = find_activation("activation", activation), find_loss("loss", loss)
@@ -92,10 +96,7 @@ class MLP:
         self._layout.pack(weights, self._parameters)
         self._rows_to_share = self.rows_for_threads(2)
         self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in self._layout.layers)
-        self._optimizer: object = _NOBODY
-        self._plan = plans.STEP.empty()
-        self._address = self._plan.ctypes.data
-        self._write_plan()
+        self._prepared = self._prepared_for_nobody()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -126,11 +127,13 @@ class MLP:
         """One step of training in place: forward, loss, backward, update.
 
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
-        the update. Nothing is changed where an argument is refused with ValueError or TypeError.
+        the update. Nothing is changed where an argument is refused with ValueError or TypeError, nor where another
+        thread is training this net: RuntimeError. An interrupted step happens wholly or not at all.
         """
-        if optimizer is self._optimizer:
+        prepared = self._prepared
+        if optimizer is prepared.optimizer:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
-            loss, status = train_step(id(x), id(t), 0, self._address, 1)
+            loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
             if status == DONE:
                 return loss
         return self._train_on_any(x, t, optimizer)
@@ -143,12 +146,16 @@ class MLP:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        self._prepare(optimizer, workers, n > workers * plans.BLOCK_ROWS, targets.ndim == 1)
+        prepared = self._prepare(optimizer, workers, n > workers * plans.BLOCK_ROWS, targets.ndim == 1)
+        arguments = id(rows), id(targets), n, prepared.address, workers
         if workers == 1 or threads.get_num_threads() == 1:
-            loss, status = train_step(id(rows), id(targets), n, self._address, workers)
+            loss, status = train_step(*arguments)
         else:
-            with sharing.parallel_region:
-                loss, status = parallel_train_step(id(rows), id(targets), n, self._plan, workers)
+            loss, status = parallel_train_step(*arguments, threads.PARALLEL_REGION)
+        if status == IN_USE:
+            raise RuntimeError(
+                "another thread is training this net; let one thread at a time train it, or give each a net of its own"
+            )
         if status != DONE:
             checks.refuse_label("t", targets, status, self.sizes[-1])
         return loss
@@ -158,7 +165,7 @@ class MLP:
         rows = self._rows(x)
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # A plan and memory of its own: several threads may ask one net.
-        plan, memory = self._plan.copy(), self._memory_of(1)
+        plan, memory = self._prepared.plan.copy(), self._memory_of(1)
         plan["blocks"], plan["block_rows"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS
         forward(plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data, self._dtype.type(0))
         return z
@@ -252,7 +259,7 @@ class MLP:
 
     def _workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
-        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // sharing.FLOPS_OF_A_WORKER
+        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // threads.FLOPS_OF_A_WORKER
         most = threads.get_num_threads()
         if threads.is_thread_invariant():
             most, worth = _INVARIANT_WORKERS, worth // 4
@@ -260,55 +267,49 @@ class MLP:
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(1, -(-count * sharing.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
+        return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
 
-    def _prepare(self, optimizer: Optimizer, workers: int, stores_gradients: bool, labels: bool) -> None:
-        """Make the plan fit for a step with this optimizer, so many workers and such targets."""
+    def _prepare(self, optimizer: Optimizer, workers: int, stores_gradients: bool, labels: bool) -> _Prepared:
+        """The net prepared for a step with this optimizer, so many workers and such targets."""
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
         target_dtype = _LABEL if labels else self._dtype
         gradients = workers * self._layout.size if stores_gradients else 0
-        if (
-            optimizer is self._optimizer
-            and len(self._workers_memory.blocks) >= workers
-            and self._gradients.size >= gradients
-            and self._plan["t_dtype"] == id(target_dtype)
-        ):
-            return
-        # Nobody may trust the plan while it is written: an interrupt may come between any two statements.
-        self._optimizer = _NOBODY
-        plan = self._plan
-        if len(self._workers_memory.blocks) < workers:
-            memory = self._memory_of(workers)
-            plan["blocks"], plan["losses"] = memory.blocks.ctypes.data, memory.losses.ctypes.data
-            self._workers_memory = memory
-        if self._gradients.size < gradients:
-            found = aligned_zeros((gradients,), self._dtype, part=3)
-            plan["gradients"] = found.ctypes.data
-            self._gradients = found
+        last = self._prepared
+        enough_memory, enough_gradients = len(last.memory.blocks) >= workers, last.gradients.size >= gradients
+        same_targets = last.plan["t_dtype"] == id(target_dtype)
+        if optimizer is last.optimizer and enough_memory and enough_gradients and same_targets:
+            return last
+        memory = last.memory if enough_memory else self._memory_of(workers)
+        stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
+        state = optimizer.state(self)
+        # A new plan: another thread may be within a step with the last one.
+        plan = last.plan.copy()
+        plan["blocks"], plan["losses"] = memory.blocks.ctypes.data, memory.losses.ctypes.data
+        plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
         plan["loss"] = self._loss.address(self._real, labels)
         plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
         plan["t_row_bytes"] = _LABEL.itemsize if labels else self._sizes[-1] * self._dtype.itemsize
-        state = optimizer.state(self)
-        plan["optimizer"] = state.address
-        self._state = state
-        self._optimizer = optimizer
+        # In one assignment: an interrupt finds the net prepared for the one step or the other.
+        self._prepared = prepared = _Prepared(optimizer, plan, plan.ctypes.data, state, memory, stored)
+        return prepared
 
-    def _write_plan(self) -> None:
-        """Fill the plan with all that stays as it is, and make room for small batches."""
-        plan, real = self._plan, self._real
+    def _prepared_for_nobody(self) -> _Prepared:
+        """A plan with all that stays as it is."""
+        plan, real = plans.STEP.empty(), self._real
+        self._in_use = np.zeros(1, np.int64)
         self._layers = self._layer_plans()
         self._transposed = aligned_zeros((sum(layer.transposed_size for layer in self._layout.layers[1:]),), self.dtype)
-        self._zeros = aligned_zeros((max(layer.row for layer in self._layout.layers),), self.dtype)
+        widest = max(max(layer.inputs, layer.row) for layer in self._layout.layers)
+        self._zeros = aligned_zeros((widest,), self.dtype)
         self._loss_numbers = np.zeros(1)
-        self._gradients = np.empty(0, self.dtype)
-        self._workers_memory = self._memory_of(0)
         addresses = {
             "layers": self._layers,
             "parameters": self._parameters,
             "transposed": self._transposed,
             "zeros": self._zeros,
             "loss_numbers": self._loss_numbers,
+            "in_use": self._in_use,
         }
         for name, array in addresses.items():
             plan[name] = array.ctypes.data
@@ -318,6 +319,7 @@ class MLP:
         plan["loss_terms_per_row"] = self._loss.terms_per_row(self.sizes[-1])
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
         plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
+        return _Prepared(_NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))
 
     def _layer_plans(self) -> NDArray:
         layers = self._layout.layers
@@ -359,3 +361,15 @@ class _Memory(NamedTuple):
     losses: NDArray
     room: NDArray
     active: NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A plan, the optimizer that it is for, and what it points to. Python never changes one: a net gets another."""
+
+    optimizer: object  # an Optimizer, or _NOBODY
+    plan: NDArray
+    address: int  # of the plan
+    state: State | None
+    memory: _Memory
+    gradients: NDArray

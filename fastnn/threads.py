@@ -1,29 +1,67 @@
-"""How many threads a call may use, and whether results may depend on it."""
+"""How many threads a call uses, whether results may depend on it, and the region in which kernels use them."""
 
 from __future__ import annotations
 
-import numba
+import ctypes
+import os
+import warnings
 
-from fastnn import sharing
-from fastnn.ops import checks
+import numba
+import numpy as np
+
+from fastnn.cpus import usable_threads
+from fastnn.scalar_checks import count as checked_count
+from fastnn.scalar_checks import flag
+
+# What a worker must have to do: a parallel region costs 1 to 10 microseconds, and what one core wrote last another must
+# fetch. Measured with steps on two threads (the fast path); single calls go by it too.
+FLOPS_OF_A_WORKER = 8_000_000
+
+# What `intrinsics.enter_parallel_region` reads. Kernels take the lock themselves, and release it before they return to
+# Python: no signal can come in between, and a signal handler never finds it taken by its own thread.
+_LOCK, _THREADS = 0, 1
+_allocate_lock = ctypes.pythonapi.PyThread_allocate_lock
+_allocate_lock.restype = ctypes.c_void_p
+_region = np.array([_allocate_lock(), usable_threads()], np.int64)
+
+# The address of the parallel region, an argument of every kernel that uses threads.
+PARALLEL_REGION: int = _region.ctypes.data
 
 _invariant = False
+_forked_from_threads = False
 
 
 def get_num_threads() -> int:
-    """The most threads that one call uses; at first the physical cores that the process may use."""
-    return sharing.most_threads()
+    """The most threads that one call uses.
+
+    At first the smallest of: the physical cores that the process may use, the CPU quota of its control group (of a
+    container), and the environment variables OMP_NUM_THREADS and NUMBA_NUM_THREADS. 1 in a process forked from one
+    in which Numba has started threads.
+    """
+    return int(_region[_THREADS])
 
 
 def set_num_threads(count: int) -> None:
     """Use at most so many threads from now on, in every net. Small steps stay on one thread all the same.
 
-    Raises TypeError for no integer; ValueError below 1, or above what Numba was started with (NUMBA_NUM_THREADS).
+    `numba.set_num_threads` is another setting, which neither counts here nor is changed. Raises TypeError for no
+    integer; ValueError below 1, or above what Numba was started with (NUMBA_NUM_THREADS). In a process forked from one
+    in which Numba has started threads, whether by fastnn or not, one thread stays all that is used, and more give a
+    RuntimeWarning: GNU OpenMP ends such a process when it asks for threads. Those started by "spawn" or "forkserver"
+    may use as many as any.
     """
-    wanted = checks.count("count", count)
+    wanted = checked_count("count", count)
     if wanted > numba.config.NUMBA_NUM_THREADS:
         raise ValueError(f"count: got {wanted}, expected at most {numba.config.NUMBA_NUM_THREADS} (NUMBA_NUM_THREADS)")
-    sharing.use_threads(wanted)
+    if wanted > 1 and _forked_from_threads:
+        warnings.warn(
+            f"count: got {wanted}, but this process was forked from one that had started threads, and uses 1; "
+            'start it with multiprocessing.get_context("spawn") or "forkserver"',
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        wanted = 1
+    _region[_THREADS] = wanted
 
 
 def is_thread_invariant() -> bool:
@@ -38,4 +76,19 @@ def set_thread_invariant(invariant: bool) -> None:
     to eight gradients and the time to add them up, 5% as a rule. Raises TypeError for no bool.
     """
     global _invariant
-    _invariant = checks.flag("invariant", invariant)
+    _invariant = flag("invariant", invariant)
+
+
+def _after_fork_in_child() -> None:
+    """The threads of the parent are gone in the child: where it had some, the child must not ask for them."""
+    global _forked_from_threads
+    try:
+        numba.threading_layer()
+    except ValueError:  # not started yet
+        return
+    _forked_from_threads = True
+    _region[_THREADS] = 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

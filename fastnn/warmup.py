@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fastnn import sharing, threads
+from fastnn import threads
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED
 from fastnn.optimizers import SGD
@@ -28,7 +28,7 @@ def _call(name: str, dtype: str) -> None:
     declaration = DECLARED[name].declaration
     forms = [(form, 2) for form in range(len(declaration.signatures))]
     if declaration.parallel_kernel is not None and threads.get_num_threads() > 1:
-        forms.append((0, round(sharing.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
+        forms.append((0, round(threads.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
     for form, size in forms:
         sizes = {dimension: size for s in declaration.signatures for dimension in s.dimensions}
         sizes |= {size: declaration.example[size] for size in declaration.size_numbers}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -13,12 +15,12 @@ import fastnn
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: fastnn.SGD(lr=0), r"^lr: got 0, expected a number in \(0, inf\)"),
+        (lambda: fastnn.SGD(lr=-0.1), r"^lr: got -0.1, expected a number in \[0, inf\)"),
         (lambda: fastnn.SGD(lr=float("nan")), "^lr: got nan"),
         (lambda: fastnn.SGD(lr=float("inf")), "^lr: got inf"),
         (lambda: fastnn.SGD(0.1, momentum=1.0), r"^momentum: got 1.0, expected a number in \[0, 1\)"),
         (lambda: fastnn.SGD(0.1, weight_decay=-1), "^weight_decay: got -1"),
-        (lambda: fastnn.SGD(0.1, nesterov=True), "^nesterov: got True with momentum 0"),
+        (lambda: fastnn.SGD(0.1, nesterov=True), "^nesterov: got True with a momentum of 0"),
         (lambda: fastnn.Adam(beta2=1.5), "^beta2: got 1.5"),
         (lambda: fastnn.Adam(eps=-1e-8), "^eps: got -1e-08"),
     ],
@@ -45,6 +47,87 @@ def test_refused_change_keeps_the_old_value() -> None:
 def test_shown_as_made() -> None:
     for optimizer in (fastnn.SGD(0.1, momentum=0.9, nesterov=True), fastnn.Adam(0.01)):
         assert repr(eval(repr(optimizer), vars(fastnn))) == repr(optimizer)
+
+
+def test_assignment_refuses_what_the_constructor_refuses() -> None:
+    optimizer = fastnn.SGD(0.1, momentum=0.9, nesterov=True)
+    with pytest.raises(ValueError, match="^nesterov: got True with a momentum of 0"):
+        optimizer.momentum = 0.0
+    assert optimizer.momentum == 0.9
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "hyper", "rule", "values", "step"])
+def test_attributes_that_do_not_exist_cannot_be_set(name) -> None:
+    with pytest.raises(AttributeError, match=f"^{name}: Adam has no such hyper-parameter, expected one of lr, beta1"):
+        setattr(fastnn.Adam(), name, 1)
+
+
+BATCH = np.linspace(-1, 1, 60, dtype=np.float32).reshape(12, 5), np.arange(12) % 3
+
+
+def trained(make, steps: int, dtype: str = "float32"):
+    net, optimizer = fastnn.MLP((5, 17, 3), dtype=dtype), make()
+    for _ in range(steps):
+        net.train_step(BATCH[0].astype(dtype), BATCH[1], optimizer)
+    return net, optimizer
+
+
+OPTIMIZERS = {
+    "sgd": lambda: fastnn.SGD(0.1),
+    "momentum": lambda: fastnn.SGD(0.1, momentum=0.9, weight_decay=0.01),
+    "adam": lambda: fastnn.Adam(0.01),
+}
+COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda pair: pickle.loads(pickle.dumps(pair))}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_net_and_its_optimizer_go_on_together(make, copied, dtype) -> None:
+    """As pickled by joblib, or as a checkpoint; twice, for the first copy was not trained since."""
+    net, optimizer = copied(copied(trained(make, 3, dtype)))
+    assert repr(optimizer) == repr(make())
+    for _ in range(2):
+        net.train_step(BATCH[0].astype(dtype), BATCH[1], optimizer)
+    expected, _ = trained(make, 5, dtype)
+    for w, v in zip(net.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(w, v)
+
+
+def test_an_optimizer_pickles_alone() -> None:
+    for optimizer in (fastnn.Adam(0.01), trained(lambda: fastnn.Adam(0.02), 2)[1]):
+        other = pickle.loads(pickle.dumps(optimizer))
+        assert repr(other) == repr(optimizer)
+        other.lr = 0.5
+        assert optimizer.lr != 0.5
+
+
+def test_a_shallow_copy_has_a_rate_and_moments_of_its_own() -> None:
+    net, optimizer = trained(OPTIMIZERS["adam"], 3)
+    copied, other = copy.copy(optimizer), copy.deepcopy(net)
+    copied.lr = 0.5
+    assert optimizer.lr == 0.01
+    copied.lr = 0.01
+    first = net.get_weights()
+    net.train_step(*BATCH, copied)
+    expected, _ = trained(OPTIMIZERS["adam"], 4)
+    np.testing.assert_array_equal(net.get_weights()[0], expected.get_weights()[0])
+    net.set_weights(first)
+    net.train_step(*BATCH, optimizer)  # whose moments the copy's step left alone
+    np.testing.assert_array_equal(net.get_weights()[0], expected.get_weights()[0])
+    assert other is not net
+
+
+@pytest.mark.parametrize("n", [1, 12, 300])
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_rate_of_zero_changes_no_weight(make, n, dtype) -> None:
+    """As at the end of a cosine or the start of a warm-up."""
+    net, optimizer = trained(make, 3, dtype)
+    before = net.get_weights()
+    optimizer.lr = 0.0
+    x, t = np.resize(BATCH[0], (n, 5)).astype(dtype), np.resize(BATCH[1], n)
+    net.train_step(x, t, optimizer)
+    for w, v in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(w, v)
 
 
 def test_state_goes_with_its_net() -> None:

@@ -16,26 +16,31 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 # What each part of the package may import of the package.
 MAY_IMPORT = {
-    "reference": {"reference", "initializers"},
     "cache_directory": set(),
     "kernel_cache": {"kernel_cache", "cache_directory"},
     "jit": {"kernel_cache"},
     "intrinsics": {"intrinsics"},
-    "linalg": {"linalg", "intrinsics", "jit"},
-    "kernels": {"kernels", "linalg", "intrinsics", "jit"},
-    "step": {"step", "kernels", "linalg", "intrinsics", "jit"},
-    "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "sharing"},
-    "datasets": {"datasets", "cache_directory"},
-    "initializers": set(),
+    "units": {"jit", "intrinsics"},
     "alloc": set(),
-    "optimizers": {"alloc", "ops", "kernels"},
-    "sharing": set(),
-    "threads": {"ops", "sharing"},
-    "warmup": {"ops", "sharing", "mlp", "optimizers", "threads"},
-    "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
+    "cpus": set(),
+    "scalar_checks": set(),
+    "initializers": set(),
+    "threads": {"cpus", "intrinsics", "scalar_checks"},
+    "linalg": {"linalg", "units", "jit", "intrinsics"},
+    "kernels": {"kernels", "linalg", "jit", "intrinsics"},
+    "reference": {"reference", "activations", "losses", "optimizers", "initializers"},
+    "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "scalar_checks", "threads"},
+    "step": {"step", "kernels", "linalg", "units", "jit", "intrinsics"},
+    "activations": {"activations", "ops", "reference", "kernels", "jit", "intrinsics"},
+    "losses": {"losses", "ops", "reference", "kernels", "linalg", "jit", "intrinsics"},
+    "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics"},
     "mlp": {
-        "alloc", "ops", "sharing", "step", "kernels", "linalg", "intrinsics", "initializers", "optimizers", "threads"
+        "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
+        "initializers", "scalar_checks", "threads",
     },
+    "datasets": {"datasets", "cache_directory"},
+    "warmup": {"ops", "mlp", "optimizers", "threads"},
+    "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
 }  # fmt: skip
 MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -14,7 +18,10 @@ import pytest
 
 import fastnn
 
+PACKAGE = str(Path(fastnn.__file__).parent)
+
 needs_two = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
 @pytest.fixture(autouse=True)
@@ -113,22 +120,250 @@ def test_several_python_threads_ask_one_net() -> None:
             np.testing.assert_array_equal(found, answers[k % 4])
 
 
+def in_time(function: Callable[[], object], seconds: float = 60) -> object:
+    """What `function` returns or raises in a thread of its own; fails where it does not end."""
+    result: Future = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(function())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return result.result(seconds)
+
+
+@contextlib.contextmanager
+def before_instruction(number: int, act: Callable[[], None]):
+    """Call `act` before that instruction of the package's Python code: there a signal's handler may run."""
+    left = number
+
+    def trace(frame, event, argument):
+        nonlocal left
+        if not frame.f_code.co_filename.startswith((PACKAGE, "<affine")):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            if left == 0:
+                sys.settrace(None)
+                act()
+            left -= 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted_everywhere(begin: Callable[[], Callable[[], object]], after: Callable[[], None]) -> None:
+    """Interrupt the function that `begin` makes before each of its instructions in turn; call `after` each time."""
+    number, interrupted = 0, True
+    while interrupted:
+        interrupted = False
+        function = begin()
+        try:
+            with before_instruction(number, interrupt):
+                function()
+        except KeyboardInterrupt:
+            interrupted = True
+        after()
+        number += 1
+    assert number > 10, "else nothing was interrupted, and the test shows nothing"
+
+
+def large_product() -> Callable[[], object]:
+    x, w, b = np.ones((400, 300), np.float32), np.ones((300, 200), np.float32), np.ones(200, np.float32)
+    return lambda: fastnn.affine_forward(x, w, b)
+
+
+def large_step() -> Callable[[], object]:
+    net, optimizer = fastnn.MLP((304, 100, 10)), fastnn.SGD(0.1)
+    x, t = np.ones((700, 304), np.float32), np.zeros(700, np.int64)
+    return lambda: net.train_step(x, t, optimizer)
+
+
 @needs_two
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_child_trains_on_one_thread() -> None:
-    program = """
-import os, warnings, numpy as np, fastnn
-warnings.simplefilter("ignore")
+@pytest.mark.parametrize("make", [large_product, large_step])
+def test_an_interrupt_leaves_the_threads_to_others(make: Callable[[], Callable[[], object]]) -> None:
+    fastnn.set_num_threads(2)
+    function = make()
+    function()
+
+    def after() -> None:
+        in_time(function)
+        assert numba.get_num_threads() == before
+
+    before = numba.get_num_threads()
+    interrupted_everywhere(lambda: function, after)
+
+
+@needs_two
+@pytest.mark.parametrize("make", [large_product, large_step])
+def test_a_signal_handler_may_use_threads_itself(make: Callable[[], Callable[[], object]]) -> None:
+    fastnn.set_num_threads(2)
+    function, handler, calls = make(), large_step(), []
+    function()
+    handler()
+
+    def handle() -> None:
+        calls.append(handler())
+
+    def run() -> None:
+        number = 0
+        while len(calls) == number:
+            with before_instruction(number, handle):
+                function()
+            number += 1
+
+    in_time(run)
+    assert len(calls) > 10
+
+
+@needs_two
+@pytest.mark.parametrize("make", [large_product, large_step])
+def test_the_number_of_threads_of_other_numba_code_is_left_alone(make: Callable[[], Callable[[], object]]) -> None:
+    fastnn.set_num_threads(2)
+    numba.set_num_threads(1)
+    try:
+        make()()
+        assert numba.get_num_threads() == 1
+    finally:
+        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+
+
+def batch(n: int, labels: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(n)
+    t = rng.integers(0, 4, n)
+    return rng.standard_normal((n, 5)).astype(np.float32), t if labels else np.eye(4, dtype=np.float32)[t]
+
+
+# The batch of the step that is interrupted: as before; more room; rows as targets; more room and a gradient; the other
+# optimizer each time.
+@pytest.mark.parametrize("interrupted", [(3,), (40,), (3, False), (200,)])
+def test_an_interrupted_step_happens_wholly_or_not_at_all(interrupted: tuple) -> None:
+    def begin() -> Callable[[], object]:
+        nonlocal net, optimizers
+        net, optimizers = fastnn.MLP((5, 6, 4), "tanh"), (fastnn.Adam(0.01), fastnn.Adam(0.1))
+        for k in (0, 1, 0):
+            net.train_step(*batch(3), optimizers[k])
+        return lambda: net.train_step(*batch(*interrupted), optimizers[1])
+
+    def end() -> list[np.ndarray]:
+        for k in (0, 0, 1):
+            net.train_step(*batch(3), optimizers[k])
+        net.train_step(*batch(130), optimizers[0])
+        return net.get_weights()
+
+    def after() -> None:
+        found = end()
+        equal = [all(map(np.array_equal, found, expected)) for expected in (without, with_it)]
+        assert any(equal)
+        outcomes.add(equal.index(True))
+
+    net = optimizers = None
+    begin()
+    without = end()
+    begin()()
+    with_it = end()
+    outcomes: set[int] = set()
+    interrupted_everywhere(begin, after)
+    assert outcomes == {0, 1}
+
+
+# A batch that the kernel looks at itself, and one that Python looks at; steps on one thread, and on two.
+@pytest.mark.parametrize(("n", "threads"), [(60, 1), (500, 1), pytest.param(500, 2, marks=needs_two)])
+def test_two_threads_cannot_train_one_net_at_once(n: int, threads: int) -> None:
+    fastnn.set_num_threads(threads)
+    net, expected, optimizer = fastnn.MLP((304, 50, 10)), fastnn.MLP((304, 50, 10)), fastnn.SGD(0.1)
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((n, 304)).astype(np.float32), rng.integers(0, 10, n)
+    all_there = threading.Barrier(3)
+
+    def train(_: int) -> int:
+        done = 0
+        all_there.wait()
+        for _ in range(300):
+            try:
+                net.train_step(x, t, optimizer)
+            except RuntimeError as error:
+                refusals.add(str(error))
+            else:
+                done += 1
+        return done
+
+    refusals: set[str] = set()
+    with ThreadPoolExecutor(3) as pool:
+        steps = sum(pool.map(train, range(3)))
+    assert all("another thread is training this net" in refusal for refusal in refusals)
+    for _ in range(steps):
+        expected.train_step(x, t, optimizer)
+    for one, other in zip(net.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def run_program(program: str, **environment: str) -> list[str]:
+    """The lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, env=os.environ | environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+FORK = """
+import multiprocessing, os, warnings, numba, numpy as np, fastnn
+
+def train():
+    net = fastnn.MLP((100, 100, 10))
+    return net.train_step(np.ones((4000, 100), np.float32), np.zeros(4000, int), fastnn.SGD(0.1))
+
+def child():
+    print(fastnn.get_num_threads(), np.isfinite(train()))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fastnn.set_num_threads(2)
+    print(fastnn.get_num_threads(), np.isfinite(train()), *(w.category.__name__ for w in caught))
+    assert all("forked" in str(w.message) for w in caught)
+    fastnn.set_num_threads(1)
+
+@numba.njit(parallel=True)
+def own(a):
+    for k in numba.prange(a.size):
+        a[k] = k
+
 fastnn.set_num_threads(2)
-x, t = np.ones((4000, 100), np.float32), np.zeros(4000, int)
-fastnn.MLP((100, 100, 10)).train_step(x, t, fastnn.SGD(0.1))
-if os.fork() == 0:
-    fastnn.MLP((100, 100, 10)).train_step(x, t, fastnn.SGD(0.1))
-    os._exit(10 + fastnn.get_num_threads())
-print(os.waitstatus_to_exitcode(os.wait()[1]))
+{before}
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join()
+print(process.exitcode)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
-    assert done.stdout.strip() == "11", done.stderr
+
+
+@needs_two
+@needs_fork
+@pytest.mark.parametrize("before", ["train()", "own(np.zeros(100))"])
+def test_a_child_forked_from_threads_stays_on_one(before: str) -> None:
+    assert run_program(FORK.format(before=before)) == ["1 True", "1 True RuntimeWarning", "0"]
+
+
+@needs_two
+@needs_fork
+@pytest.mark.parametrize("before", ["pass", "fastnn.MLP((2, 3)).forward(np.ones((1, 2), np.float32))"])
+def test_a_child_forked_from_one_thread_may_use_more(before: str) -> None:
+    assert run_program(FORK.format(before=before)) == ["2 True", "2 True", "0"]
+
+
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "NUMBA_NUM_THREADS"])
+def test_environment_limits_the_threads(variable: str) -> None:
+    assert run_program("import fastnn; print(fastnn.get_num_threads())", **{variable: "1"}) == ["1"]
 
 
 def test_bad_counts_are_refused() -> None:
@@ -146,15 +381,15 @@ def test_memory_does_not_grow_with_the_batch() -> None:
     net = fastnn.MLP((20, 30, 10))
     fastnn.set_num_threads(1)
 
-    def held() -> int:
-        return sum(a.nbytes for a in vars(net).values() if isinstance(a, np.ndarray))
-
     rng = np.random.default_rng(0)
-    sizes = []
-    for n in (512, 65536):
-        net.train_step(rng.random((n, 20), np.float32), rng.integers(0, 10, n), fastnn.SGD(0.1))
-        sizes.append(held())
-    assert sizes[0] == sizes[1]
+    batches = [(rng.random((n, 20), np.float32), rng.integers(0, 10, n)) for n in (512, 65536)]
+    optimizer = fastnn.SGD(0.1)
+    net.train_step(*batches[0], optimizer)
+    tracemalloc.start()
+    net.train_step(*batches[1], optimizer)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 10_000
 
 
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=needs_two)])

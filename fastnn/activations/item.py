@@ -6,6 +6,7 @@ Its array kernels, the loops of the training step, the checked public functions 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,10 @@ class Activation:
     ulps: tuple[float, float]
     magnitude: Callable[..., NDArray] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By name, with the module that declares it.
+        return _restored, (self.value.__module__, self.name)
+
     @property
     def keeps_input(self) -> bool:
         """Whether the training step must keep x for the slope."""
@@ -97,6 +102,11 @@ def activation(name: str, **parts: Any) -> Activation:
         strided=True,
     )(stub(f"{name}_backward", arrays, _about_backward(item, arrays)))
     return item
+
+
+def _restored(module: str, name: str) -> Activation:
+    importlib.import_module(module)
+    return ACTIVATIONS[name]
 
 
 def find_activation(name: str, value: Any) -> Activation:

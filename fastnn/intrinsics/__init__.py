@@ -1,11 +1,13 @@
 """What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
 
+from fastnn.intrinsics.atomics import try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.dot_tile import dot_tile
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.micro_tile import micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
+from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
 from fastnn.intrinsics.pointers import (
     element,
     evenly_spaced,
@@ -57,11 +59,13 @@ __all__ = [
     "broadcast_each",
     "dot_tile",
     "element",
+    "enter_parallel_region",
     "evenly_spaced",
     "float_to_bits",
     "flush_subnormals",
     "indirect_call",
     "lanes_of",
+    "leave_parallel_region",
     "like",
     "load",
     "load_each",
@@ -90,5 +94,7 @@ __all__ = [
     "times_power_of_two",
     "transpose_partial_square",
     "transpose_square",
+    "try_lock",
+    "unlock",
     "write_each",
 ]

@@ -264,12 +264,13 @@ def masked_store_each(typing_context, vectors, pointers, index, count):
 def broadcast_each(first: int, count: int) -> Callable:
     """vectors(numbers, like): a tuple of `count` vectors in the precision of the address `like`, each with one of the
     float64 at `numbers`, from the one with index `first` on, in all its lanes. A finite number beyond the range of that
-    precision becomes its largest, so that times zero it is zero."""
+    precision becomes one of its largest, so that times zero it is zero."""
 
     @intrinsic
     def vectors(typing_context, numbers, like):
         vector = Vector(like.dtype)
-        largest = 3e38 if vector.dtype == types.float32 else 1e308
+        # With room for a factor of 3.
+        largest = 1e38 if vector.dtype == types.float32 else 1e307
 
         def generate(context, builder, signature, arguments):
             limit, infinity = ir.Constant(ir.DoubleType(), largest), ir.Constant(ir.DoubleType(), float("inf"))

@@ -15,7 +15,9 @@ from fastnn.intrinsics import (
     NR_VECTORS,
     broadcast,
     element,
+    enter_parallel_region,
     lanes_of,
+    leave_parallel_region,
     load,
     masked_load,
     masked_store,
@@ -88,12 +90,14 @@ def _forward_share(x, w, b, y, total):
 
 
 @parallel_kernel
-def parallel_affine_forward(x, w, b, y, workers):
+def parallel_affine_forward(x, w, b, y, region, workers):
     """`affine_forward`, rows shared between so many workers. The same bits, however many."""
+    threads = enter_parallel_region(region)
     for worker in prange(workers):
         first, last = _share(x.shape[0], worker, workers), _share(x.shape[0], worker + 1, workers)
         if last > first:
             _forward_share(x[first:last], w, b, y[first:last], x.shape[0])
+    leave_parallel_region(region, threads)
 
 
 @kernel
@@ -105,8 +109,9 @@ def affine_backward(dy, x, w, dx, dw, db):
 
 
 @parallel_kernel
-def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
+def parallel_affine_backward(dy, x, w, dx, dw, db, region, workers):
     """`affine_backward`, rows of dx and of dw shared between so many workers. The same bits, however many."""
+    threads = enter_parallel_region(region)
     for worker in prange(workers):
         first, last = _share(dy.shape[0], worker, workers), _share(dy.shape[0], worker + 1, workers)
         if last > first:
@@ -114,6 +119,7 @@ def parallel_affine_backward(dy, x, w, dx, dw, db, workers):
         weight_gradient(dy, x, dw, worker, workers)
         if worker == 0:
             sum_rows(dy, db)
+    leave_parallel_region(region, threads)
 
 
 @force_inline

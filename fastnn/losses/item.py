@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,6 +40,10 @@ class Loss:
     mean_over: Literal["rows", "elements"]
     reference: Callable[..., tuple[np.floating, NDArray]]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By name, with the module that declares it.
+        return _restored, (self.reference.__module__, self.name)
+
     @property
     def takes_labels(self) -> bool:
         """Whether targets may be labels (n,)."""
@@ -62,6 +67,11 @@ def loss(name: str, **parts: Any) -> Loss:
     """Declare a loss of nets: register it under its name. See `Loss` for the parts."""
     item = LOSSES[name] = Loss(name, **parts)
     return item
+
+
+def _restored(module: str, name: str) -> Loss:
+    importlib.import_module(module)
+    return LOSSES[name]
 
 
 def find_loss(name: str, value: Any) -> Loss:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import scalar_checks
 from fastnn.ops import checks
 
 # What is drawn: mild values; wide-ranging ones; ones about the smallest normal number; equal ones; NaN and infinities.
@@ -137,29 +138,29 @@ Number = Callable[[str, Any], Any]  # checks a number and gives it the type that
 
 def positive(name: str, value: Any) -> float:
     """A number above 0."""
-    return checks.number(name, value, 0.0, open_low=True)
+    return scalar_checks.number(name, value, 0.0, open_low=True)
 
 
 def not_negative(name: str, value: Any) -> float:
     """A number of at least 0."""
-    return checks.number(name, value, 0.0)
+    return scalar_checks.number(name, value, 0.0)
 
 
 def share(name: str, value: Any) -> float:
     """A number from 0 up to, not including, 1."""
-    return checks.number(name, value, 0.0, 1.0)
+    return scalar_checks.number(name, value, 0.0, 1.0)
 
 
 def flag(name: str, value: Any) -> bool:
     """True or False."""
-    return checks.flag(name, value)
+    return scalar_checks.flag(name, value)
 
 
 def step_number(name: str, value: Any) -> int:
     """The number of a step, from 1."""
-    return checks.count(name, value)
+    return scalar_checks.count(name, value)
 
 
 def size_number(name: str, value: Any) -> int:
     """The size of a dimension, at least 1."""
-    return checks.count(name, value)
+    return scalar_checks.count(name, value)

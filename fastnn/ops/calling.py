@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import sharing
 from fastnn.ops import checks
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.form import Form
 from fastnn.ops.source import source_lines
+from fastnn.threads import PARALLEL_REGION, get_num_threads
 
 # Forms kept per function: a training loop calls with a handful of shapes.
 _FORMS = 256
@@ -45,8 +45,8 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
         "empty": np.empty,
         "may_share_memory": np.may_share_memory,
         "MISSING": _MISSING,
-        "parallel_region": sharing.parallel_region,
-        "most_threads": sharing.most_threads,
+        "PARALLEL_REGION": PARALLEL_REGION,
+        "get_num_threads": get_num_threads,
     }
     for name, check in declaration.numbers.items():
         default = declaration.defaults.get(name, _MISSING)

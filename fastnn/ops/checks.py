@@ -229,42 +229,6 @@ def refuse_label(name: str, labels: NDArray[np.int64], wrong: int, classes: int)
     raise ValueError(f"{name}: got label {labels[wrong]} at position {wrong}, expected labels from 0 to {classes - 1}")
 
 
-def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
-    """`value` as a float in [low, high), or (low, high) where `open_low`.
-
-    Raises TypeError for what is no number and ValueError outside the range or for NaN.
-    """
-    if type(value) is float and low < value < high:
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: got {value!r}, expected a number, int or float")
-    try:
-        real = float(value)
-    except OverflowError:
-        real = np.inf
-    if not (low < real < high or (real == low and not open_low)):
-        raise ValueError(f"{name}: got {value!r}, expected a number in {'(' if open_low else '['}{low:g}, {high:g})")
-    return real
-
-
-def count(name: str, value: Any, low: int = 1) -> int:
-    """`value` as an int of at least `low`. Raises TypeError for what is no integer and ValueError below."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: got {value!r}, expected an integer")
-    if value < low:
-        raise ValueError(f"{name}: got {value}, expected at least {low}")
-    if value >= 2**63:
-        raise ValueError(f"{name}: got {value}, expected less than 2**63")
-    return int(value)
-
-
-def flag(name: str, value: Any) -> bool:
-    """`value` as a bool. Raises TypeError for anything but True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: got {value!r}, expected True or False")
-    return bool(value)
-
-
 def float_dtype(name: str, value: Any) -> np.dtype:
     """float32 or float64, the object that arrays have, from a name, type or dtype. Raises TypeError for any other."""
     try:

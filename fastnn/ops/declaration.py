@@ -31,7 +31,7 @@ class Declaration:
     name: str
     signatures: tuple[Signature, ...]  # alternatives, told apart by the inputs' numbers of dimensions
     kernel: Callable[..., Any]
-    parallel_kernel: Callable[..., Any] | None  # takes the number of workers besides; for large arrays
+    parallel_kernel: Callable[..., Any] | None  # takes the parallel region and the number of workers besides
     reference: Callable[..., Any]
     arrays: Mapping[str, Array]  # the positional parameters, in the order of the signature's inputs
     numbers: Mapping[str, Number]  # the keyword-only parameters, in the order that the kernel takes them

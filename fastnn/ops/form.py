@@ -9,11 +9,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import sharing
 from fastnn.intrinsics import BorrowedArray
 from fastnn.jit import entry_point
 from fastnn.ops.declaration import Declaration
 from fastnn.ops.plan import Shape
+from fastnn.threads import FLOPS_OF_A_WORKER
 
 
 class Form:
@@ -40,7 +40,7 @@ class Form:
         self.dtype = numbers.get("dtype") or next(a.dtype for a in arrays if a.dtype.kind == "f")
         self.number = self.dtype.type
         parallel = declaration.parallel_kernel is not None
-        self.workers = int(declaration.cost(plan)[0] // sharing.FLOPS_OF_A_WORKER) if parallel else 1  # at most
+        self.workers = int(declaration.cost(plan)[0] // FLOPS_OF_A_WORKER) if parallel else 1  # at most
         self.outputs = plan.array_outputs
         outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]
         inputs = [_borrowed(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)]
@@ -49,7 +49,7 @@ class Form:
         # Not the dispatcher, which would find out the types of its arguments in every call.
         self.kernel = entry_point(declaration.kernel, (*inputs, *numbers, *outputs))
         self.parallel_kernel = None  # as long as nobody needs it, for it takes long to compile
-        self._parallel = declaration.parallel_kernel, (*inputs, *outputs, numba.int64)
+        self._parallel = declaration.parallel_kernel, (*inputs, *outputs, numba.int64, numba.int64)
 
     def compile_parallel(self) -> Callable[..., None]:
         """The parallel kernel for such arrays."""

@@ -59,11 +59,10 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"        {_tuple(outputs)} = check_out(out, form.outputs, form.dtype, {{{_named(arrays)}}})"
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
-        yield "    if form.workers > 1 and most_threads() > 1:"
+        yield "    if form.workers > 1 and (threads := get_num_threads()) > 1:"
         yield "        kernel = form.parallel_kernel or form.compile_parallel()"
-        yield "        with parallel_region:"
-        workers = "min(form.workers, most_threads())"
-        yield f"            kernel({', '.join((*arrays, *outputs))}, {workers})"
+        workers = "min(form.workers, threads)"
+        yield f"        kernel({', '.join((*arrays, *outputs))}, PARALLEL_REGION, {workers})"
         yield f"        return {results}"
     call = f"form.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
     if len(outputs) < len(cores):

@@ -138,7 +138,8 @@ class Optimizer:
             for own, arrays in zip(found.moments, moments, strict=False):
                 net.layout.pack(arrays, own[: net.layout.size])
             found.steps = steps
-            self._states[net] = found
+            # Of two threads at once the later gets what the earlier made.
+            found = self._states.setdefault(net, found)
             self._restored.pop(net, None)
         return found
 

@@ -76,13 +76,13 @@ STEP = RecordLayout(
     parameters_size="int",
     transposed="real*",  # transposed weights of all layers but the first
     blocks="int",  # the address of the first BLOCK
-    zeros="real*",
+    zeros="real*",  # as many as the widest row of inputs or outputs
     gradients="real*",  # one per worker
     losses="float64*",  # one per worker
     loss_numbers="float64*",  # options of the loss
     loss_terms_per_row="int",  # how many terms of the mean one row has
     optimizer="int",  # the address of the OPTIMIZER
-    in_use="int",  # whether a thread is within a step
+    in_use="int64*",  # the lock of the net, which all its plans share: at most one step at a time
     # Slots.
     loss="int",  # for targets as the last ones
     begin="int",

@@ -14,14 +14,18 @@ from numba import prange
 from numba.core import types
 
 from fastnn.intrinsics import (
+    enter_parallel_region,
     flush_subnormals,
     indirect_call,
     lanes_of,
+    leave_parallel_region,
     like,
     offset,
     opaque,
     pointer,
     restore_subnormals,
+    try_lock,
+    unlock,
 )
 from fastnn.jit import inline_ir, kernel, parallel_kernel
 from fastnn.kernels.encoding import first_label_out_of_range
@@ -33,8 +37,8 @@ from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import link_units, unit
 
 # What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last
-# ones; or the position of the first label out of range.
-DONE, UNLIKE_LAST = -1, -2
+# ones, or for another thread trains the net; or the position of the first label out of range.
+DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
 
 # _call_constants(slot, hyper, step, constants): writes the constants of the step, the weight decay first and the rate, if
 # the update is linear, second.
@@ -116,7 +120,10 @@ _call_phase = indirect_call(types.none)
 
 @kernel
 def start_step(x, t, n, address, workers):
-    """The first phase of a step; see `train_step` for the arguments. Returns DONE, or why nothing was done."""
+    """The first phase of a step; see `train_step` for the arguments. Returns DONE, or why nothing was done.
+
+    Takes the lock of the net, which `finish_step` frees. No Python code may run in between: it could be interrupted.
+    """
     # Integers lie in the same places in either precision.
     plan = _step_of(address, 0, np.float32(0))
     first, last = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
@@ -124,24 +131,28 @@ def start_step(x, t, n, address, workers):
         n = rows_like_last(x, t, plan, first.inputs, last.outputs)
         if n == 0:
             return UNLIKE_LAST
-    plan.x_address, plan.t, plan.n, plan.workers = data_of(x), data_of(t), n, workers
     if plan.t_dimensions == 1:
-        wrong = first_label_out_of_range(pointer(plan.t, np.int64(0)), n, last.outputs)
+        wrong = first_label_out_of_range(pointer(data_of(t), np.int64(0)), n, last.outputs)
         if wrong >= 0:
             return wrong
+    if not try_lock(plan.in_use):
+        return IN_USE
+    plan.x_address, plan.t, plan.n, plan.workers = data_of(x), data_of(t), n, workers
     _call_phase(plan.begin, opaque(address))
     return DONE
 
 
 @kernel
 def finish_step(address):
-    """The end of a step: counts it, and returns its mean loss."""
+    """The end of a step: counts it, frees the lock of the net, and returns its mean loss."""
     plan = _step_of(address, 0, np.float32(0))
     optimizer_of(plan.optimizer, 0, plan).steps += 1
     total = 0.0
     for worker in range(plan.workers):
         total += plan.losses[worker]
-    return total / (plan.n * plan.loss_terms_per_row)
+    loss = total / (plan.n * plan.loss_terms_per_row)
+    unlock(plan.in_use)
+    return loss
 
 
 @kernel
@@ -152,8 +163,8 @@ def train_step(x, t, n, address, workers):
     anything: nothing is done unless they are arrays like the last ones. address : of the plan. workers : between how
     many the batch is shared; sums are formed as by so many.
 
-    Returns the mean loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, or the
-    position of the first label out of range.
+    Returns the mean loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
+    or the position of the first label out of range.
     """
     status = start_step(x, t, n, address, workers)
     if status != DONE:
@@ -173,12 +184,18 @@ def _for_each_worker(slot, address, workers):
         _call_phase(slot, opaque(address), worker)
 
 
-def parallel_train_step(x, t, n, plan, workers):
-    """`train_step`, to the bit, each worker on a thread; `plan` is the record and not its address."""
-    address = plan.ctypes.data
+@kernel
+def parallel_train_step(x, t, n, address, workers, region):
+    """`train_step`, to the bit, each worker on a thread of the parallel region.
+
+    One kernel, so that no interrupt can come between its phases.
+    """
     status = start_step(x, t, n, address, workers)
     if status != DONE:
         return np.nan, status
-    _for_each_worker(plan["accumulate_gradients"][0], address, workers)
-    _for_each_worker(plan["apply_update"][0], address, workers)
+    plan = _step_of(address, 0, np.float32(0))
+    threads = enter_parallel_region(region)
+    _for_each_worker(plan.accumulate_gradients, address, workers)
+    _for_each_worker(plan.apply_update, address, workers)
+    leave_parallel_region(region, threads)
     return finish_step(address), DONE

@@ -12,6 +12,7 @@ import fastnn
 from fastnn.intrinsics import VECTOR_BYTES, element, lanes_of
 from fastnn.linalg import affine
 from fastnn.linalg.transpose import transpose
+from fastnn.threads import PARALLEL_REGION
 
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
 ROWS = (0, 1, 2, 3, 8, 9, 15, 127, 129, 300)
@@ -124,8 +125,8 @@ def test_any_number_of_workers_gives_the_same_bits(
             results, wholes = zip(
                 *(guarded(shape, dtype) for shape in (dy.shape, x.shape, w.shape, b.shape)), strict=True
             )
-            affine.parallel_affine_forward(x, w, b, results[0], workers)
-            affine.parallel_affine_backward(dy, x, w, *results[1:], workers)
+            affine.parallel_affine_forward(x, w, b, results[0], PARALLEL_REGION, workers)
+            affine.parallel_affine_backward(dy, x, w, *results[1:], PARALLEL_REGION, workers)
             assert_guarded(*wholes)
             found.append(results)
         alone = [np.empty_like(array) for array in found[0]]

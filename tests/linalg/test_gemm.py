@@ -5,9 +5,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
+from numba.core import types
 
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
-from fastnn.linalg import gemm, packing
+from fastnn.linalg import gemm, gemv, packing, rank_one
 
 # Rows that need every smaller tile; columns of one lane, one vector, one panel, uneven packing.
 ROWS = (1, 2, 3, 7, 8, 12, 15, 33)
@@ -52,41 +53,46 @@ def padded_rows(rows: np.ndarray) -> np.ndarray:
 @numba.njit
 def forward(x, flat, start, y):
     count = lanes_of(x)
-    gemm.times_panels(
+    gemm.multiply_panels(
         x.shape[0], x.shape[1], start.size // count, count, element(x, 0), x.shape[1], element(flat, 0),
         element(start, 0), 0, element(y, 0), start.size,
     )  # fmt: skip
 
 
 @numba.njit
+def transpose_panels(flat, inner, columns, transposed):
+    packing.transpose_panels(element(flat, 0), inner, columns, element(transposed, 0), lanes_of(flat))
+
+
+@numba.njit
 def add_gradient(x, dy, flat, top, bottom):
     count = lanes_of(x)
-    gemm.add_transposed_product(
+    gemm.accumulate_transposed(
         top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
         dy.shape[1], element(flat, 0), element(np.empty(x.shape[0] * NR_VECTORS * count, x.dtype), 0),
     )  # fmt: skip
 
 
 @numba.njit
-def add_outer_product(x, dy, flat, top, bottom):
+def add_rank_one(x, dy, flat, top, bottom):
     count = lanes_of(x)
-    gemm.add_outer_product(
+    rank_one.accumulate_rank_one(
         top, bottom, x.size, dy.size // count, count, element(x, 0), element(dy, 0), element(flat, 0)
     )  # fmt: skip
 
 
 @numba.njit
 def few_rows_back(dy, columns, flat, zeros, scratch, dx, inner):
-    gemm.times_transposed_panels(
+    gemm.multiply_transposed(
         dy.shape[0], inner, columns, lanes_of(dx), element(dy, 0), dy.shape[1], element(flat, 0), element(dx, 0),
-        dx.shape[1], element(zeros, 0), scratch,
+        dx.shape[1], element(zeros, 0), element(scratch, 0), scratch.size,
     )  # fmt: skip
 
 
 @numba.njit
 def row_back(dy, flat, dx, inner):
     count = lanes_of(dx)
-    gemm.row_times_transposed_panels(
+    gemv.gemv_transposed(
         inner, dy.size // count, count, element(dy, 0), element(flat, 0), element(dx, 0), dx.size
     )  # fmt: skip
 
@@ -107,7 +113,7 @@ def test_packing_and_back(inner: int, columns: int, dtype: str, rng: np.random.G
     np.testing.assert_array_equal(back, w)
     expected = packed(np.ascontiguousarray(w.T))
     turned, whole = guarded(expected.size, dtype)
-    packing.transpose_panels(flat, inner, columns, turned, count)
+    transpose_panels(flat, inner, columns, turned)
     assert_guarded(whole)
     np.testing.assert_array_equal(turned, expected)
 
@@ -154,7 +160,7 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
 
 
 @pytest.mark.parametrize("columns", COLUMNS)
-def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
+def test_rank_one_update_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
     a, dy = rng.standard_normal(33).astype(dtype), rng.standard_normal(columns).astype(dtype)
     a[rng.permutation(33)[:25]] = 0
     w = rng.standard_normal((33, columns)).astype(dtype)
@@ -162,21 +168,21 @@ def test_outer_product_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np
     flat = packed(w)
     total, whole = guarded(flat.size, dtype)
     total[:] = flat
-    add_outer_product(a, padded_rows(dy[None])[0], total, 0, 16)
-    add_outer_product(a, padded_rows(dy[None])[0], total, 16, 33)
+    add_rank_one(a, padded_rows(dy[None])[0], total, 0, 16)
+    add_rank_one(a, padded_rows(dy[None])[0], total, 16, 33)
     assert_guarded(whole)
     found = np.empty_like(w)
     packing.unpack(total, found, count_of(dtype))
     np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
 
 
-def test_outer_product_of_more_rows_than_are_written_down_at_once(dtype: str, rng: np.random.Generator) -> None:
+def test_rank_one_update_of_more_rows_than_are_written_down_at_once(dtype: str, rng: np.random.Generator) -> None:
     a, dy = rng.standard_normal(2500).astype(dtype), rng.standard_normal(3).astype(dtype)
     a[rng.permutation(2500)[:2000]] = 0
     a[1030] = np.nan
     w = rng.standard_normal((2500, 3)).astype(dtype)
     flat = packed(w)
-    add_outer_product(a, padded_rows(dy[None])[0], flat, 0, 2500)
+    add_rank_one(a, padded_rows(dy[None])[0], flat, 0, 2500)
     found = np.empty_like(w)
     packing.unpack(flat, found, count_of(dtype))
     np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
@@ -187,7 +193,7 @@ def test_zero_times_what_is_not_finite_is_nan(number: float, dtype: str) -> None
     a, dy, w = np.zeros(40, dtype), np.ones(3, dtype), np.ones((40, 3), dtype)
     a[7], dy[1] = 1, number
     flat = packed(w)
-    add_outer_product(a, padded_rows(dy[None])[0], flat, 0, 40)
+    add_rank_one(a, padded_rows(dy[None])[0], flat, 0, 40)
     found = np.empty_like(w)
     packing.unpack(flat, found, count_of(dtype))
     with np.errstate(invalid="ignore"):
@@ -207,11 +213,11 @@ def test_few_rows_back_in_several_blocks(dtype: str, rng: np.random.Generator) -
 
 @pytest.mark.skipif(VECTOR_BYTES == 16, reason="no wide registers")
 def test_micro_kernel_uses_fused_products_of_whole_registers() -> None:
-    x = np.zeros((MR, 8), np.float32)
-    width = NR_VECTORS * count_of("float32")
-    forward(x, np.zeros(8 * width, np.float32), np.zeros(width, np.float32), np.zeros(MR * width, np.float32))
+    row = types.CPointer(types.float32), types.int64
+    product, whole = gemm.panel_product, types.int64
+    product.compile((whole, whole, *row, whole, *row, *row, *row, whole, whole))
     register = {32: "%ymm", 64: "%zmm"}[VECTOR_BYTES]
-    lines = "".join(forward.inspect_asm().values()).splitlines()
+    lines = "".join(product.inspect_asm().values()).splitlines()
     assert sum("vfmadd" in line and "ps" in line and register in line for line in lines) >= MR * NR_VECTORS
 
 

@@ -7,34 +7,35 @@ import numpy as np
 import pytest
 
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
-from fastnn.linalg import layout, packing, sparse_inputs
+from fastnn.linalg import packing, sparse_inputs
+from fastnn.linalg.layout import LayerLayout
 
 ROWS = [1, MR - 1, MR, MR + 1, 5 * MR + 3, 64]
 GUARD = 64
 
 
 @numba.njit
-def list_of(x, places):
+def find(x, places):
     sparse_inputs.find_active_columns(
         x.shape[0], x.shape[1], lanes_of(x), element(x, 0), x.shape[1], element(places, 0)
     )
 
 
 @numba.njit
-def forward(x, flat, bias, c, places, listing):
+def forward(x, flat, bias, c, places):
     count = lanes_of(x)
     sparse_inputs.sparse_forward(
         x.shape[0], x.shape[1], c.shape[1] // count, count, element(x, 0), x.shape[1], element(flat, 0),
-        element(bias, 0), element(c, 0), c.shape[1], element(places, 0), listing,
+        element(bias, 0), element(c, 0), c.shape[1], element(places, 0),
     )  # fmt: skip
 
 
 @numba.njit
-def add_gradient(x, dy, flat, top, bottom, places, listing):
+def add_gradient(x, dy, flat, top, bottom, places):
     count = lanes_of(x)
-    sparse_inputs.sparse_gradient(
+    sparse_inputs.sparse_gradient_panels(
         top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
-        dy.shape[1], element(flat, 0), element(places, 0), listing,
+        dy.shape[1], element(flat, 0), element(places, 0),
     )  # fmt: skip
 
 
@@ -63,9 +64,9 @@ def rows_with_zeros(shape: tuple[int, int], dtype: str, rng: np.random.Generator
     return x
 
 
-def listed_rows(x: np.ndarray) -> np.ndarray:
-    places, whole = guarded(np.full(sparse_inputs.list_size(len(x), x.shape[1]), -1, np.int32))
-    list_of(x, places)
+def active_columns(x: np.ndarray) -> np.ndarray:
+    places, whole = guarded(np.full(sparse_inputs.active_columns_size(len(x), x.shape[1]), -1, np.int32))
+    find(x, places)
     assert_guarded(whole)
     return places
 
@@ -89,10 +90,10 @@ def tolerance(dtype: str, length: int) -> float:
 
 @pytest.mark.parametrize("inner", [1, 7, 16, 33, 100])
 @pytest.mark.parametrize("m", ROWS)
-def test_list_names_what_is_not_zero(m: int, inner: int, dtype: str, rng: np.random.Generator) -> None:
+def test_active_columns_are_those_that_are_not_zero(m: int, inner: int, dtype: str, rng: np.random.Generator) -> None:
     x = rows_with_zeros((m, inner), dtype, rng)
     x[-1, -1] = np.nan
-    found = listed_rows(x)
+    found = active_columns(x)
     expected = [np.flatnonzero(x[r : r + MR].any(axis=0)) for r in range(0, m - MR + 1, MR)]
     room = len(found[32:]) // max(1, len(expected))
     for part, columns in enumerate(expected):
@@ -110,36 +111,38 @@ def test_products(m: int, vectors: int, dtype: str, rng: np.random.Generator) ->
     x[:, 5:20] = 0
     w, bias = rng.standard_normal((inner, columns)).astype(dtype), rng.standard_normal(columns).astype(dtype)
     dy = rng.standard_normal((m, columns)).astype(dtype)
-    places, listing = listed_rows(x), np.array([sparse_inputs.ALWAYS, *sparse_inputs.addresses(np.dtype(dtype).type)])
+    places = active_columns(x)
     expected = x.astype("float64") @ w + bias
     if m % MR == 0:
         w[5:20] = np.nan  # which is not read
     c, whole = guarded(np.full((m, vectors * count_of(dtype)), np.nan, dtype))
-    forward(x, packed(w), padded_rows(bias[None])[0], c, places, listing)
+    forward(x, packed(w), padded_rows(bias[None])[0], c, places)
     assert_guarded(whole)
     np.testing.assert_allclose(c[:, :columns], expected, rtol=0, atol=tolerance(dtype, inner))
 
     flat, whole = guarded(packed(w))
     for top, bottom in ((0, 8), (8, 24), (24, 24), (24, inner)):
-        add_gradient(x, padded_rows(dy), flat, top, bottom, places, listing)
+        add_gradient(x, padded_rows(dy), flat, top, bottom, places)
     assert_guarded(whole)
     total = np.empty_like(w)
     packing.unpack(flat, total, count_of(dtype))
     np.testing.assert_allclose(total, w + x.T.astype("float64") @ dy, rtol=0, atol=tolerance(dtype, m))
 
 
-def test_what_is_worth_a_list(dtype: str, rng: np.random.Generator) -> None:
-    lanes, sizes = count_of(dtype), np.array([20, 40])
-    w = rng.standard_normal(layout.layer_size(20, 40, lanes)).astype(dtype)
+@numba.njit
+def sparsity(x, panels):
+    return sparse_inputs.sparsity_of(element(x, 0), x.shape[0], x.shape[1], element(panels, 0), panels.size)
+
+
+def test_what_is_worth_skipping(dtype: str, rng: np.random.Generator) -> None:
+    layer = LayerLayout(20, 40, count_of(dtype))
+    panels = rng.standard_normal(layer.panels_size).astype(dtype)
     x = np.zeros((MR, 20), dtype)
     x[:, :10] = 1
-    assert sparse_inputs.sparsity_of(x, sizes, w, lanes) == sparse_inputs.ALWAYS
-    assert sparse_inputs.sparsity_of(x[1:], sizes, w, lanes) == sparse_inputs.NEVER, "no part is full"
-    assert sparse_inputs.sparsity_of(np.ones_like(x), sizes, w, lanes) == sparse_inputs.NEVER
+    assert sparsity(x, panels) == sparse_inputs.ALWAYS
+    assert sparsity(x[1:], panels) == sparse_inputs.NEVER, "no group is full"
+    assert sparsity(np.ones_like(x), panels) == sparse_inputs.NEVER
     for number in (np.nan, np.inf, -np.inf):
-        w[19 * lanes] = number
-        assert sparse_inputs.sparsity_of(x, sizes, w, lanes) == sparse_inputs.GRADIENT
-    whole = np.zeros((MR, 5 * lanes), dtype)
-    assert sparse_inputs.sparsity_of(whole, np.array([5 * lanes, 1]), w, lanes) == sparse_inputs.NEVER, (
-        "there is no panel"
-    )
+        panels[-1] = number
+        assert sparsity(x, panels) == sparse_inputs.GRADIENT
+    assert sparsity(x, panels[:0]) == sparse_inputs.NEVER, "there is no panel"

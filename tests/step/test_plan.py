@@ -1,11 +1,13 @@
-"""What the training step makes of objects that it is told by their `id`."""
+"""The plan of a step: a wrong name is an error when a kernel is compiled; objects that are no arrays are not looked into."""
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
 import fastnn
+from fastnn.step import plan as plans
 from fastnn.step import train_step
 
 
@@ -22,9 +24,34 @@ def test_only_arrays_themselves_are_looked_into(other: str) -> None:
 
     def step() -> int:
         x, t = given.values()
-        told = net._like, net._target_like, net._table_address, 1, train_step.WHOLE
-        return train_step.train_step(id(x), id(t), 0, *told)[1]
+        return train_step.train_step(id(x), id(t), 0, net._prepared.address, 1)[1]
 
-    assert step() == train_step.NOWHERE
+    assert step() == train_step.DONE
     given[other] = given[other].view(_Kind)
     assert step() == train_step.UNLIKE_LAST
+
+
+def test_a_wrong_name_is_a_typing_error() -> None:
+    plan_at = plans.STEP.at
+
+    @numba.njit
+    def read(address):
+        return plan_at(address, 0, np.float32(0)).no_such_field
+
+    with pytest.raises(numba.TypingError, match="no_such_field.*StepPlan"):
+        read(0)
+
+
+def test_records_are_the_same_on_both_sides(dtype: str) -> None:
+    layer_at, zero = plans.LAYER.at, np.dtype(dtype).type(0)
+
+    @numba.njit
+    def second(address, like):
+        layer = layer_at(address, 1, like)
+        layer.row = layer.inputs + layer.outputs
+        return layer.tail
+
+    records = plans.LAYER.empty(2)
+    records["inputs"], records["outputs"], records["tail"] = (1, 20), (2, 30), (3, 40)
+    assert second(records.ctypes.data, zero) == 40
+    np.testing.assert_array_equal(records["row"], [0, 50])

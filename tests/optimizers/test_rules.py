@@ -1,4 +1,4 @@
-"""Updates by a gradient of products; and where numbers are extreme: infinite, zero, or next to nothing."""
+"""Update rules by an outer product, as at batch 1; and where numbers are extreme: infinite, zero, next to nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 import fastnn
 from fastnn.intrinsics import VECTOR_BYTES, element
-from fastnn.kernels import optimizers
+from fastnn.ops import DECLARED
+from fastnn.optimizers import RULES
 
 UPDATES = {
     "sgd_update": (0, {"lr": 0.1}),
@@ -72,41 +73,43 @@ def test_adam_of_a_rate_next_to_nothing(lr: float, dtype: str) -> None:
         np.testing.assert_array_equal(found[0], arrays[0])
 
 
-@numba.njit
-def by_products(code, w, factors, g, room, first, second, hyper):
-    numbers = optimizers.numbers_of(code, 3, hyper)
-    optimizers.update_by_products(
-        code, w, element(factors, 0), g.size, element(g, 0), room, first, second, numbers
-    )  # fmt: skip
+CASES = {
+    "sgd": (fastnn.SGD(0.1), "sgd_update"),
+    "momentum": (fastnn.SGD(0.1, momentum=0.9), "momentum_update"),
+    "adam": (fastnn.Adam(0.1), "adam_update"),
+}
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-@pytest.mark.parametrize(
-    "optimizer", [fastnn.SGD(0.1), fastnn.SGD(0.1, momentum=0.9), fastnn.Adam(0.1)], ids=["sgd", "momentum", "adam"]
-)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("vectors", [1, 2, 3])
-def test_gradient_of_products(
-    vectors: int, optimizer: fastnn.optimizers.Optimizer, weight_decay: float, dtype: str, rng: np.random.Generator
-) -> None:
-    """Nothing but the weights, their moments and the room is touched."""
-    hyper = optimizer.hyper.copy()
-    hyper[4 if isinstance(optimizer, fastnn.Adam) else 3] = weight_decay
+def test_rank_one_update(vectors: int, case: str, weight_decay: float, dtype: str, rng: np.random.Generator) -> None:
+    """It is the update by the outer product; nothing but the weights and moments is touched."""
+    optimizer, name = CASES[case]
+    rule = RULES[name]
+    _, rank_one_update, compute_constants = rule._step_kernels
+    moments = len(rule.moments)
+
+    @numba.njit
+    def update(w, factors, g, moments, stride, hyper, constants):
+        compute_constants(element(hyper, 0), 3, element(constants, 0))
+        rank_one_update(
+            element(w, 0), element(factors, 0), factors.size, element(g, 0), g.size, element(moments, 0), stride,
+            element(constants, 0),
+        )  # fmt: skip
+
+    numbers = {**optimizer.values, "weight_decay": weight_decay}
+    hyper = np.array([numbers[n] for n in rule.hyper], np.float64)
     factors = rng.standard_normal(7).astype(dtype)
     g = rng.standard_normal(vectors * VECTOR_BYTES // factors.itemsize).astype(dtype)
-    size = factors.size * g.size
-    around = np.abs(rng.standard_normal((3, size + 128))).astype(dtype)
+    around = np.abs(rng.standard_normal((1 + moments, factors.size * g.size + 128))).astype(dtype)
     found, expected = around.copy(), around.copy()
-    by_products(
-        optimizer.code, found[0, 64:-64], factors, g, np.empty(size, dtype), found[1, 64:-64], found[2, 64:-64], hyper
+    update(
+        found[0, 64:-64], factors, g, found.reshape(-1)[around.shape[1] + 64 :], around.shape[1], hyper, np.zeros(16)
     )
-    gradient = np.outer(factors, g).ravel()
-    w, first, second = (row[64:-64] for row in expected)
-    if isinstance(optimizer, fastnn.Adam):
-        fastnn.adam_update(w, gradient, first, second, step=3, lr=0.1, weight_decay=weight_decay)
-    elif optimizer.momentum:
-        fastnn.momentum_update(w, gradient, first, lr=0.1, momentum=0.9, weight_decay=weight_decay)
-    else:
-        fastnn.sgd_update(w, gradient, lr=0.1, weight_decay=weight_decay)
+    arrays = [row[64:-64] for row in expected]
+    step = {"step": 3} if "step" in rule.numbers else {}
+    DECLARED[name](arrays[0], np.outer(factors, g).ravel(), *arrays[1:], **step, **{n: numbers[n] for n in rule.hyper})
     np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(found[:, :64], around[:, :64])
     np.testing.assert_array_equal(found[:, -64:], around[:, -64:])

@@ -1,0 +1,63 @@
+"""The part of a kernel that uses Numba's threads: as many as were chosen, and no other kernel meanwhile.
+
+Numba's threads serve one region at a time: which of its threading layers would survive two is not ours to choose. The
+lock is one of CPython's, which needs neither the GIL nor an object; waiting for it costs no time of a CPU. A region is
+told by the address of two int64: the lock's address and the number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+_INT, _WORD, _POINTER = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
+
+for _name in ("PyThread_acquire_lock", "PyThread_release_lock"):
+    llvm.add_symbol(_name, ctypes.cast(getattr(ctypes.pythonapi, _name), ctypes.c_void_p).value)
+
+
+def _call(builder, name: str, result: ir.Type, *arguments):
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _field(builder, region, index: int):
+    words = builder.inttoptr(region, _WORD.as_pointer())
+    return builder.load(builder.gep(words, [_WORD(index)]))
+
+
+def _lock(builder, region):
+    return builder.inttoptr(_field(builder, region, 0), _POINTER)
+
+
+@intrinsic
+def enter_parallel_region(typing_context, region):
+    """Wait until no other kernel is in the region, and set its number of threads for this thread.
+
+    Returns the number from before, which `leave_parallel_region` wants. There must be no way out of the kernel in
+    between.
+    """
+
+    def generate(context, builder, signature, arguments):
+        _call(builder, "PyThread_acquire_lock", _INT, _lock(builder, arguments[0]), _INT(1))
+        before = _call(builder, "get_num_threads", _WORD)  # declared as Numba declares it; it returns an int
+        _call(builder, "set_num_threads", ir.VoidType(), builder.trunc(_field(builder, arguments[0], 1), _INT))
+        return builder.trunc(before, _INT)
+
+    return types.int32(types.int64), generate
+
+
+@intrinsic
+def leave_parallel_region(typing_context, region, before):
+    """Give the thread the number of threads back that it had before, and let other kernels in."""
+
+    def generate(context, builder, signature, arguments):
+        _call(builder, "set_num_threads", ir.VoidType(), arguments[1])
+        _call(builder, "PyThread_release_lock", ir.VoidType(), _lock(builder, arguments[0]))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int32), generate
