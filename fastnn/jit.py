@@ -44,7 +44,7 @@ def named(name: str, function: Callable) -> Callable:
 
 def shared(function: Callable) -> Callable:
     """A few lines of arithmetic for Python and for kernels, into which Numba copies them."""
-    overload(function, inline="always", strict=False, jit_options={"fastmath": _FUSED, **_COMPILED})(
+    overload(function, strict=False, jit_options={"fastmath": _FUSED, "forceinline": True, **_COMPILED})(
         lambda *arguments: function
     )
     return function

@@ -9,20 +9,20 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.intrinsics import ndarray_layout, pointer
-from fastnn.jit import inline_ir
+from fastnn.jit import force_inline, inline_ir
 
 
-@inline_ir
+@force_inline
 def _int64_at(address):
     return pointer(address, np.int64(0))[0]
 
 
-@inline_ir
+@force_inline
 def _int32_at(address):
     return pointer(address, np.int32(0))[0]
 
 
-@inline_ir
+@force_inline
 def _is_ordinary(array, kind, dimensions, dtype):
     """Whether the object with that `id` is an array (its type by the `id`) of so many dimensions, that data type (by
     its `id`), and aligned elements in C order."""
@@ -34,13 +34,13 @@ def _is_ordinary(array, kind, dimensions, dtype):
     )
 
 
-@inline_ir
+@force_inline
 def _length(array, axis):
     """The length of the array with that `id` along an axis that it has."""
     return _int64_at(_int64_at(array + ndarray_layout.SHAPE) + 8 * axis)
 
 
-@inline_ir
+@force_inline
 def data_of(array):
     """The address of the first element of the array with that `id`."""
     return _int64_at(array + ndarray_layout.DATA)

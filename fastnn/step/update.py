@@ -11,7 +11,7 @@ from __future__ import annotations
 from numba.core import types
 
 from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
-from fastnn.jit import inline_ir
+from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, gemm
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.linalg.rank_one import accumulate_rank_one
@@ -30,7 +30,7 @@ call_update = indirect_call(types.none)
 call_rank_one_update = indirect_call(types.none)
 
 
-@inline_ir
+@force_inline
 def block_operands(plan, layer, index, block):
     """Of the row block with that index, held in `block`: its rows m, the address of the layer's input and of its
     deltas."""
