@@ -4,6 +4,7 @@ Those of activations, losses and optimizers are declared with them, and found in
 """
 
 from fastnn.ops.affine import affine_backward, affine_forward
+from fastnn.ops.declaration import PublicFunction
 from fastnn.ops.declare import DECLARED
 from fastnn.ops.elementary import exp, log
 from fastnn.ops.encoding import one_hot
@@ -12,6 +13,7 @@ from fastnn.ops.softmax import log_softmax, log_softmax_backward, softmax, softm
 
 __all__ = [
     "DECLARED",
+    "PublicFunction",
     "accuracy",
     "affine_backward",
     "affine_forward",

@@ -42,19 +42,20 @@ class Form:
         parallel = declaration.parallel_kernel is not None
         self.workers = int(declaration.cost(plan)[0] // FLOPS_OF_A_WORKER) if parallel else 1  # at most
         self.outputs = plan.array_outputs
-        outputs = () if declaration.in_place else [s for s in plan.kernel_outputs if s is not None]
         inputs = [_borrowed(a.dtype, shape) for a, shape in zip(arrays, plan.inputs, strict=True)]
-        numbers = [numba.typeof(numbers[name]) for name in declaration.kernel_numbers]
-        outputs = [_borrowed(self.dtype, shape) for shape in outputs]
+        kinds_of_numbers = [numba.typeof(numbers[name]) for name in declaration.kernel_numbers]
+        written = () if declaration.in_place else plan.kernel_outputs
+        outputs = [_borrowed(self.dtype, shape) for shape in written if shape is not None]
         # Not the dispatcher, which would find out the types of its arguments in every call.
-        self.kernel = entry_point(declaration.kernel, (*inputs, *numbers, *outputs))
-        self.parallel_kernel = None  # as long as nobody needs it, for it takes long to compile
+        self.kernel = entry_point(declaration.kernel, (*inputs, *kinds_of_numbers, *outputs))
+        # None as long as nobody needs it, for it takes long to compile.
+        self.parallel_kernel: Callable[..., None] | None = None
         self._parallel = declaration.parallel_kernel, (*inputs, *outputs, numba.int64, numba.int64)
 
     def compile_parallel(self) -> Callable[..., None]:
         """The parallel kernel for such arrays."""
-        self.parallel_kernel = entry_point(*self._parallel)
-        return self.parallel_kernel
+        self.parallel_kernel = compiled = entry_point(*self._parallel)
+        return compiled
 
 
 def _borrowed(dtype: np.dtype, shape: Shape) -> BorrowedArray:

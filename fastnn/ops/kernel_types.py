@@ -17,7 +17,7 @@ from fastnn.ops.declaration import Declaration
 from fastnn.ops.signature import Signature
 
 
-def type_check(declaration: Declaration, kernel: Callable[..., Any]) -> Callable[[Sequence[types.Type]], None]:
+def type_check(declaration: Declaration, kernel: Any) -> Callable[[Sequence[types.Type]], None]:
     """What the declaration demands of the argument types of its `kernel`, or of its `parallel_kernel`.
 
     The returned function raises Numba's TypingError, which reaches whoever calls the kernel or compiles a call of it.

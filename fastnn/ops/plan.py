@@ -40,7 +40,7 @@ def make_plan(
     """
     signature = next((s for s in signatures if _ranks_match(s, shapes, looped)), None)
     if signature is None:
-        _refuse_ranks(signatures, names, shapes, looped)
+        raise ValueError(_misfit(signatures, names, shapes, looped))
     sizes, origin = dict(given_sizes), dict.fromkeys(given_sizes, "")
     loop: Shape = shapes[0][: len(shapes[0]) - len(signature.inputs[0])]
     for name, shape, core in zip(names, shapes, signature.inputs, strict=True):
@@ -70,22 +70,24 @@ def _ranks_match(signature: Signature, shapes: Sequence[Shape], looped: bool) ->
     return all(e == extra[0] for e in extra) and extra[0] >= 0 and (looped or extra[0] == 0)
 
 
-def _refuse_ranks(signatures: Sequence[Signature], names: Sequence[str], shapes: Sequence[Shape], looped: bool) -> None:
+def _misfit(signatures: Sequence[Signature], names: Sequence[str], shapes: Sequence[Shape], looped: bool) -> str:
     """Blame the first argument whose number of dimensions fits no signature that those before it fit."""
-    left, loop = list(signatures), ()
-    for k, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+    left = list(signatures)
+    loop: Shape = ()
+    for k, shape in enumerate(shapes):
         cores = [s.inputs[k] for s in left]
         if looped and k == 0:
             loop = shape[: max(0, len(shape) - len(cores[0]))]
         fitting = [s for s, core in zip(left, cores, strict=True) if len(shape) == len(loop) + len(core)]
         if not fitting:
-            if looped and k > 0:
-                expected = f"{_tuple((*map(str, loop), *cores[0]))} as in {names[0]}"
-            else:
-                expected = " or ".join(dict.fromkeys(_text(core, looped) for core in cores))
-                expected += f" where {names[0]} has shape {shapes[0]}" if len(left) < len(signatures) else ""
-            raise ValueError(f"{name}: got shape {shape}, expected {expected}")
+            break
         left = fitting
+    if looped and k > 0:
+        expected = f"{_tuple((*map(str, loop), *cores[0]))} as in {names[0]}"
+    else:
+        expected = " or ".join(dict.fromkeys(_text(core, looped) for core in cores))
+        expected += f" where {names[0]} has shape {shapes[0]}" if len(left) < len(signatures) else ""
+    return f"{names[k]}: got shape {shape}, expected {expected}"
 
 
 def _text(core: Core, looped: bool) -> str:
