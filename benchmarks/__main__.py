@@ -59,40 +59,42 @@ def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None =
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the whole command line; without a command, the race is run."""
-    whole = argparse.ArgumentParser(
+    """The parser of the command line. Without a command, the race is run."""
+    parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Race fastnn's training step against its peers and write a report.",
     )
-    size = whole.add_mutually_exclusive_group()
+    size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
-    whole.add_argument(
+    parser.add_argument(
         "--models",
         type=_names,
         metavar="NAME,...",
         help=f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
     )
-    whole.add_argument(
+    parser.add_argument(
         "--batch-sizes",
         type=_counts,
         metavar="N,...",
         help=f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
     )
-    whole.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
-    whole.add_argument(
+    parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
+    parser.add_argument(
         "--baseline",
         type=Path,
         metavar="PATH",
         help=f"another checkout, whose fastnn takes part in the race of steps as {BASELINE.id}, without single calls "
         "and sweeps; with --peers fastnn it is the only peer",
     )
-    whole.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
-    whole.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
-    whole.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    whole.add_argument("--data", choices=CHOICES, default="auto", help=DATA_HELP)
-    whole.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
-    commands = whole.add_subparsers(dest="command", metavar="COMMAND")
+    parser.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
+    parser.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument("--data", choices=CHOICES, default="auto", help=DATA_HELP)
+    parser.add_argument(
+        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser("report", help="render a results file again")
     report.add_argument("results", type=Path, metavar="RESULTS.json")
     report.add_argument("--out", dest="report_out", type=Path, metavar="DIR", help="default: beside the results")
@@ -104,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     headline.add_argument("results", type=Path, nargs="+", metavar="RESULTS.json")
     headline.add_argument("readme", type=Path, metavar="README.md")
     headline.add_argument("--check", action="store_true", help="change nothing, exit 1 if the table is out of date")
-    return whole
+    return parser
 
 
 def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:

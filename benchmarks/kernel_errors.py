@@ -14,5 +14,5 @@ def measure(dtypes: tuple[str, ...]) -> Iterator[KernelError]:
     for name, function in DECLARED.items():
         for dtype in dtypes:
             found = list(comparisons(function, dtype))
-            share, ulps = max(c.share for c in found), max(c.ulps for c in found)
-            yield KernelError(name, dtype, float(share), float(ulps), len(found))
+            error_ratio, ulps = max(c.error_ratio for c in found), max(c.ulps for c in found)
+            yield KernelError(name, dtype, float(error_ratio), float(ulps), len(found))

@@ -79,21 +79,21 @@ class LineProgress:
         self._units += units
 
     def done(self, what: str) -> None:
-        share = min(1.0, self._units / self._total)
-        left = (self._clock() - self._begin) * (1 / share - 1) if share else 0.0
+        fraction = min(1.0, self._units / self._total)
+        left = (self._clock() - self._begin) * (1 / fraction - 1) if fraction else 0.0
         until = f", about {int(left // 60)} min {left % 60:02.0f} s left" if left >= 1 else ""
-        print(f"[{share:4.0%}{until}] {what}", file=self._stream, flush=True)
+        print(f"[{fraction:4.0%}{until}] {what}", file=self._stream, flush=True)
 
 
 class Part:
-    """A part of the work, which counts its own units up to 1, seen from the whole, of which it is `units`."""
+    """The progress of a part of the work: it advances from 0 to 1, which is `units` of the parent's."""
 
-    def __init__(self, whole: Progress, units: float) -> None:
-        self._whole, self._units = whole, units
-        self.doing, self.done = whole.doing, whole.done
+    def __init__(self, parent: Progress, units: float) -> None:
+        self._parent, self._units = parent, units
+        self.doing, self.done = parent.doing, parent.done
 
     def advance(self, units: float) -> None:
-        self._whole.advance(units * self._units)
+        self._parent.advance(units * self._units)
 
 
 def progress(total: float, stream: TextIO) -> BarProgress | LineProgress:

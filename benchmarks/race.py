@@ -205,9 +205,9 @@ class Race:
                     runners = [other for other in runners if other is not runner]
                 else:
                     cells[runner.peer_id].samples.append(seconds / steps[runner.peer_id])
-            share = (1 - PREPARE_SHARE) * min(1.0, max((k + 1) / plan.rounds, spent / plan.case_seconds))
-            self._progress.advance(share - reported)
-            reported = share
+            done = (1 - PREPARE_SHARE) * min(1.0, max((k + 1) / plan.rounds, spent / plan.case_seconds))
+            self._progress.advance(done - reported)
+            reported = done
         self._progress.advance(1 - PREPARE_SHARE - reported)
 
     def _peak(self, case: Case, runner: Runner) -> float:

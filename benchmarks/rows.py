@@ -62,9 +62,9 @@ def scaled(x: NDArray, t: NDArray) -> Rows:
 
 
 def zeros(x: NDArray) -> str:
-    """The share of x (n, i) that is 0, in words. fastnn leaves zero inputs out, and so its times depend on it."""
-    share = np.count_nonzero(x == 0) / x.size
-    return f"{share:.0%} of inputs zero" if share else "no input zero"
+    """The fraction of x (n, i) that is 0, in words. fastnn skips zero inputs, so that its times depend on it."""
+    fraction = np.count_nonzero(x == 0) / x.size
+    return f"{fraction:.0%} of inputs zero" if fraction else "no input zero"
 
 
 def save(folder: Path, data: Mapping[str, Rows]) -> str:

@@ -20,13 +20,13 @@ def inputs(name: str, batch_size: int, dtype: str) -> tuple[list[Any], dict[str,
     """Arrays and numbers of one call."""
     declaration = DECLARED[name].declaration
     sizes = WIDTHS | {"n": batch_size}
-    loop: tuple[int, ...] = ()
+    leading: tuple[int, ...] = ()
     if declaration.in_place:
-        loop = (PARAMETERS,)
-    elif declaration.looped:
-        loop = (batch_size,) if declaration.signatures[0].inputs[0] else (batch_size, HIDDEN)
+        leading = (PARAMETERS,)
+    elif declaration.flattens_leading:
+        leading = (batch_size,) if declaration.signatures[0].inputs[0] else (batch_size, HIDDEN)
     numbers = {**declaration.example} | {n: sizes[n] for n in declaration.size_numbers}
-    return declaration.draw(sizes, dtype, loop=loop), numbers
+    return declaration.draw(sizes, dtype, leading=leading), numbers
 
 
 @pytest.mark.parametrize("implementation", ["fastnn", "reference"])
@@ -40,10 +40,11 @@ def test_kernel(name: str, dtype: str, batch_size: int, implementation: str, ben
         pytest.skip("an update does not depend on the batch")
     benchmark.group = f"{name}/b{batch_size}/{dtype}"
     arrays, numbers = inputs(name, batch_size, dtype)
-    share, _ = compare(function, arrays, numbers)
-    assert share <= 1, "the kernel is not its reference: not timed"
+    error_ratio, _ = compare(function, arrays, numbers)
+    assert error_ratio <= 1, "the kernel is not its reference: not timed"
     call = function if implementation == "fastnn" else function.reference
     declaration = function.declaration
-    plan = declaration.plan(tuple(a.shape for a in arrays), {n: numbers[n] for n in declaration.size_numbers})
-    flops, moved = declaration.cost(plan, dtype)
+    given_sizes = {n: numbers[n] for n in declaration.size_numbers}
+    shapes = declaration.match_shapes(tuple(a.shape for a in arrays), given_sizes)
+    flops, moved = declaration.cost(shapes, dtype)
     measure(lambda: call(*arrays, **numbers), rows=batch_size, flops=flops, bytes_moved=moved, data="random numbers")

@@ -136,7 +136,7 @@ def start_worker(
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """This process's environment, with every library that a peer uses told how many threads it has."""
+    """This process's environment, with the number of threads set for every library that a peer uses."""
     environment = dict(os.environ)
     environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     if threads == 1:

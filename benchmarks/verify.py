@@ -32,7 +32,7 @@ CONFIDENCE = 8.0  # the lambda above: one failure by chance in 4e13
 
 @dataclass(frozen=True)
 class Verdict:
-    """`error`: the largest error as a share of its tolerance, None where one is not finite; `reason`: "" if right."""
+    """`error`: the largest error / tolerance, None if an error is not finite; `reason`: "" if the peer is right."""
 
     error: float | None
     reason: str = ""
@@ -55,20 +55,20 @@ class Expectation:
             return Verdict(None, f"returned {len(losses)} losses for {len(self.losses)} steps")
         if [np.shape(w) for w in weights] != [w.shape for w in self.initial]:
             return Verdict(None, f"has weights of shapes {[np.shape(w) for w in weights]}")
-        shares = {
+        ratios = {
             f"the loss of step {k + 1}": abs(loss - expected) / tolerance
             for k, (loss, expected, tolerance) in enumerate(zip(losses, self.losses, self.loss_tolerances, strict=True))
         }
         for k, (w, start, update) in enumerate(zip(weights, self.initial, self.updates, strict=True)):
             error = np.asarray(w, np.float64) - start - update
             name = parameter_name(k)
-            shares[f"the change of {name} (norm)"] = float(np.linalg.norm(error)) / self.norm_tolerances[k]
-            shares[f"the change of {name} (median)"] = _median_change(error, update) / self.median_tolerances[k]
-        for what, share in shares.items():
-            if not np.isfinite(share):
+            ratios[f"the change of {name} (norm)"] = float(np.linalg.norm(error)) / self.norm_tolerances[k]
+            ratios[f"the change of {name} (median)"] = _median_change(error, update) / self.median_tolerances[k]
+        for what, ratio in ratios.items():
+            if not np.isfinite(ratio):
                 return Verdict(None, f"{what} is not finite")
-        what = max(shares, key=shares.__getitem__)
-        error = float(shares[what])
+        what = max(ratios, key=ratios.__getitem__)
+        error = float(ratios[what])
         return Verdict(error) if error <= 1 else Verdict(error, f"{what} is off by {error:.3g} times the tolerance")
 
 

@@ -1,4 +1,4 @@
-"""python -m fastnn: what fastnn is running on; whether every kernel is its reference; compiling ahead of time."""
+"""python -m fastnn: show what fastnn runs on, verify every kernel against its reference, compile ahead of time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fastnn.warmup import DTYPES, run_tasks, tasks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0, or 1 where a kernel is not its reference."""
+    """Run one command. Returns 0, or 1 if a kernel differs from its reference."""
     parser = argparse.ArgumentParser(prog="fastnn", description=__doc__.partition(": ")[2])
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, explained) in COMMANDS.items():
@@ -30,14 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def info() -> int:
-    """Versions, the vector registers and tile that kernels are compiled for, threads, and the cache."""
+    """Print versions, the vector registers and micro-tile that kernels are compiled for, threads, and the cache."""
     rows = {
         "fastnn": fastnn.__version__,
         "Python": platform.python_version(),
         "NumPy": np.__version__,
         "Numba": numba.__version__,
         "vector registers": f"{8 * VECTOR_BYTES} bits",
-        "tile of a product": f"{MR} rows x {NR_VECTORS} vectors",
+        "micro-tile": f"{MR} rows x {NR_VECTORS} vectors",
         "threads": str(fastnn.get_num_threads()),
         "kernel cache": str(kernel_directory() or "none: no home directory"),
     }
@@ -47,20 +47,23 @@ def info() -> int:
 
 
 def verify() -> int:
-    """Hold every kernel against its reference over sizes, precisions and adversarial inputs."""
+    """Compare every kernel with its reference over sizes, precisions and adversarial inputs."""
     print(f"{'kernel':22} {'dtype':8} {'inputs':>6} {'error / tolerance':>18}")
     wrong = 0
     for name, function in DECLARED.items():
         for dtype in DTYPES:
-            shares = [found.share for found in comparisons(function, dtype)]
-            verdict = "" if max(shares) <= 1 else "  WRONG"
+            ratios = [found.error_ratio for found in comparisons(function, dtype)]
+            verdict = "" if max(ratios) <= 1 else "  WRONG"
             wrong += bool(verdict)
-            print(f"{name:22} {dtype:8} {len(shares):6} {max(shares):18.2f}{verdict}")
+            print(f"{name:22} {dtype:8} {len(ratios):6} {max(ratios):18.2f}{verdict}")
     return int(wrong > 0)
 
 
 def warmup() -> int:
-    """Compile all that Python calls, in both precisions, and keep it in the cache: once per machine and version."""
+    """Compile all kernels that Python calls, in both precisions, into the cache: once per machine and version.
+
+    Returns 0, 1 if something failed, or 130 if it was interrupted.
+    """
     started, count = time.perf_counter(), len(list(tasks()))
     failed = []
     try:
@@ -92,8 +95,8 @@ def _megabytes(directory: Path) -> float:
 
 
 COMMANDS = {
-    "info": (info, "show what kernels are compiled for, and where they are kept"),
-    "verify": (verify, "hold every kernel against its reference"),
+    "info": (info, "show what kernels are compiled for, and where they are cached"),
+    "verify": (verify, "compare every kernel with its reference"),
     "warmup": (warmup, "compile every kernel now, so that no later process has to"),
 }
 

@@ -1,8 +1,8 @@
-"""Where arrays begin that are gone through side by side: at cache lines, so that no vector crosses one, and a part of a
-page apart.
+"""Aligned allocation for arrays that one loop reads and writes together.
 
-A CPU tells loads from the stores before them by their place within a page first. Where two arrays begin at nearly the
-same place, as those of NumPy may by chance or do by rule, loads of one wait for stores to the other.
+Each array starts on a cache line, so that no vector crosses one. Their offsets within a page differ, to avoid 4K
+aliasing: a CPU first compares a load with earlier stores by the offset within a page only, so that loads from one array
+wait for stores to another at nearly the same offset.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAGE = 4096  # bytes
-PART = PAGE // 4
+PART = PAGE // 4  # the difference between the offsets of arrays that are used together
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype, part: int = 0) -> NDArray:
-    """Zeros that begin so many parts of a page after its border."""
+    """Zeros of that shape, whose first element is `part` quarters of a page after a page boundary."""
     size = int(np.prod(shape))
     raw = np.zeros(size + PAGE // dtype.itemsize, dtype)
     shift = (part * PART - raw.ctypes.data) % PAGE // dtype.itemsize
@@ -23,5 +23,6 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype, part: int = 0) -> NDA
 
 
 def row_apart(size: int, dtype: np.dtype) -> int:
-    """Elements of a row, at least `size`, with which every row begins a part of a page further than the last."""
+    """The elements from one row to the next, at least `size`, with which each row starts a quarter of a page further
+    into its page than the one before."""
     return size + (PART - size * dtype.itemsize) % PAGE // dtype.itemsize

@@ -1,4 +1,4 @@
-"""Starting weights: which scale the normal distribution has that they are drawn from."""
+"""Initial weights: the standard deviation of their normal distribution, and the draws."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 
 def standard_deviation(init: str | float, inputs: int, outputs: int) -> float:
-    """The standard deviation of a layer's weights.
+    """The standard deviation of a layer's initial weights.
 
-    - a number: that number, as the notes have it (0.01);
+    - a number: that number (the teaching notes use 0.01);
     - "xavier": sqrt(2 / (inputs + outputs)) (Glorot and Bengio, 2010);
     - "he": sqrt(2 / inputs) (He et al., 2015).
 
@@ -28,9 +28,9 @@ def standard_deviation(init: str | float, inputs: int, outputs: int) -> float:
 
 
 def initial_weights(sizes: Sequence[int], init: str | float, seed: int | None, dtype: str) -> list[NDArray]:
-    """[w1, b1, w2, b2, ...]: w (inputs, outputs) normal with the given scale, b (outputs,) zero.
+    """[w1, b1, w2, b2, ...]: w (inputs, outputs) drawn from a normal distribution, b (outputs,) zero.
 
-    The draws are made in float64 in this order, so that both precisions start from the same numbers.
+    Weights are drawn in float64 in this order, so that both precisions start from the same numbers.
     """
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
         raise ValueError(f"seed: got {seed!r}, expected an integer of at least 0, or None")

@@ -1,40 +1,43 @@
-"""How everything is compiled: fast-math flags, no GIL, and the on-disk cache."""
+"""The decorators that compile kernels and helpers: fast-math flags, no GIL, and the on-disk cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FunctionType
 
 import numba
 from numba.core import sigutils, types
+from numba.core.targetconfig import ConfigStack
 from numba.extending import overload, register_jitable
 
 from fastnn.kernel_cache import keep_on_disk
 
-# A product and a sum may be fused, which only adds precision. Nothing else: with `reassoc` LLVM turns
-# b m + (1 - b) g into g + b (m - g), and an infinite g into NaN.
+# A multiplication and an addition may be fused, which only adds precision. Nothing else is allowed: with `reassoc` LLVM
+# turns b m + (1 - b) g into g + b (m - g), and an infinite g into NaN.
 _FUSED = {"contract"}
 
-# A sum may be added up in any order, so that its loop vectorises.
+# The terms of a sum may be added in any order, so that its loop vectorises.
 _REORDERED = {"contract", "reassoc", "nsz"}
 
-# Whether NUMBA_DISABLE_JIT is set, as people do to debug their own code. Then `njit` returns the Python function.
+# Whether NUMBA_DISABLE_JIT is set, as people do to debug their own code. `njit` then returns the Python function.
 DISABLED = bool(numba.config.DISABLE_JIT)
 
 _COMPILED = {"error_model": "numpy", "nogil": True}
 
 
 def force_inline(function: Callable) -> Callable:
-    """A helper that becomes part of each kernel that calls it."""
+    """A helper that LLVM inlines into each kernel that calls it."""
     return register_jitable(fastmath=_FUSED, forceinline=True, **_COMPILED)(function)
 
 
-# A function of numbers from which loops are generated, such as an activation.
+# Decorates a scalar function from which loops are generated, such as an activation.
 scalar = force_inline
 
 
 def named(name: str, function: Callable) -> Callable:
-    """A copy of the function by that name, for what is generated: kernels are kept on disk by their names."""
+    """A copy of a generated function under that name. The on-disk cache identifies a kernel by its name."""
     copied = FunctionType(
         function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
     )  # fmt: skip
@@ -43,7 +46,7 @@ def named(name: str, function: Callable) -> Callable:
 
 
 def shared(function: Callable) -> Callable:
-    """A few lines of arithmetic for Python and for kernels, into which Numba copies them."""
+    """A function of a few lines of arithmetic that Python can call too; it is inlined into kernels."""
     overload(function, strict=False, jit_options={"fastmath": _FUSED, "forceinline": True, **_COMPILED})(
         lambda *arguments: function
     )
@@ -51,28 +54,29 @@ def shared(function: Callable) -> Callable:
 
 
 def inline_ir(function: Callable) -> Callable:
-    """A helper that Numba copies into its one or two callers and never compiles on its own.
+    """A helper whose IR Numba copies into its callers, so that it is never compiled by itself.
 
-    What a kernel calls is compiled again, and whole, with each kernel above it: every level costs seconds. But a copy
-    within a copy is copied again at every level: what holds many of them had better be a kernel.
+    It is for helpers of one or two callers. A function that is called instead is compiled again with each kernel above
+    it, and every level costs seconds. But copies within copies multiply: a helper that calls many others should be a
+    kernel.
     """
     return numba.njit(inline="always", fastmath=_FUSED, **_COMPILED)(function)
 
 
 def force_inline_reassociated(function: Callable) -> Callable:
-    """An inlined helper that adds up, in whatever order is fastest, and does nothing else."""
+    """`force_inline` for a helper that only computes a sum, whose terms may be added in any order."""
     return register_jitable(fastmath=_REORDERED, forceinline=True, **_COMPILED)(function)
 
 
 def overload_by_type(stub: Callable, choose: Callable) -> None:
-    """Let nopython code that calls `stub` inline what `choose` returns for the types of the arguments."""
+    """Let nopython code call `stub`: it inlines the function that `choose` returns for the types of the arguments."""
     overload(stub, jit_options={"fastmath": _FUSED, "forceinline": True, **_COMPILED})(choose)
 
 
 def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     """Compile `function` on its first call with given types; later processes load it from disk.
 
-    A function of a user's own file may be given as well: it is compiled anew when its code, its file, or anything that
+    A function of a user's own file may be given as well. It is compiled again when its code, its file or anything that
     its code refers to changes. A cache that cannot be used costs time and one RuntimeWarning, nothing else.
     """
     if DISABLED:
@@ -81,11 +85,19 @@ def kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 
 
 def inner_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
-    """A kernel that Python never calls: what that would take is not compiled."""
+    """A kernel that Python never calls: no wrapper for Python is compiled."""
     if DISABLED:
         return function
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_COMPILED}
     return keep_on_disk(_by_type_alone(numba.njit(fastmath=_FUSED, **options)(function)))
+
+
+def entry_kernel(function: Callable, parallel: bool = False) -> numba.core.dispatcher.Dispatcher:
+    """A kernel for Python alone, which may call units (`fastnn.units`) by their symbols; see `entry_point`."""
+    if DISABLED:
+        return function
+    options = {"no_cfunc_wrapper": True, "parallel": parallel, **_COMPILED}
+    return keep_on_disk(numba.njit(fastmath=_FUSED, **options)(function))
 
 
 def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
@@ -95,22 +107,51 @@ def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
     return keep_on_disk(numba.njit(fastmath=_FUSED, parallel=True, **_COMPILED)(function))
 
 
+# How many kernels of units this thread is compiling, one for the other.
+_compiling = threading.local()
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    _compiling.depth = getattr(_compiling, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _compiling.depth -= 1
+
+
+def is_compiled_apart() -> bool:
+    """Whether the code that Numba is compiling now may call units by their symbols: it is a unit or an entry kernel.
+
+    Their flag alone does not tell, for a user's code may have it too.
+    """
+    flags = ConfigStack.top_or_none()
+    return getattr(_compiling, "depth", 0) > 0 and flags is not None and flags.no_cfunc_wrapper
+
+
 def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> int:
-    """Where a kernel, compiled for arguments of these types, is in memory."""
-    dispatcher.compile(arguments)
+    """Compile a kernel for arguments of these types, and return the address of its machine code."""
+    with _apart():
+        dispatcher.compile(arguments)
     compiled = dispatcher.overloads[arguments]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
 def entry_point(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> Callable:
-    """A kernel, compiled for arguments of these types, as Python calls it without finding out their types."""
-    return dispatcher if DISABLED else dispatcher.compile(arguments)
+    """Compile a kernel for arguments of these types, and return it as a function that does not check them.
+
+    A kernel that is made of units has an `entry`, which is compiled in its place.
+    """
+    if DISABLED:
+        return dispatcher
+    with _apart():
+        return getattr(dispatcher, "entry", dispatcher).compile(arguments)
 
 
 def check_types(dispatcher: numba.core.dispatcher.Dispatcher, check: Callable[[Sequence[types.Type]], None]) -> None:
-    """Have `check` look at the argument types that `dispatcher` is to be compiled for.
+    """Have `check` called with the argument types whenever `dispatcher` is compiled.
 
-    What it raises reaches who calls the kernel from Python, and who compiles a function that calls it.
+    What it raises reaches the Python caller of the kernel, or of the kernel that calls it.
     """
     compile_for = dispatcher.compile
 
@@ -122,9 +163,9 @@ def check_types(dispatcher: numba.core.dispatcher.Dispatcher, check: Callable[[S
 
 
 def _by_type_alone(dispatcher: numba.core.dispatcher.Dispatcher) -> numba.core.dispatcher.Dispatcher:
-    """Let a kernel that calls this one with a number written out share what is compiled for any number of its type.
+    """Let calls with literal numbers use the kernel that is compiled for any number of their type.
 
-    Numba would compile this one anew for each such number.
+    Numba would compile it again for each literal.
     """
     choose = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: choose([types.unliteral(kind) for kind in args], kws)

@@ -1,26 +1,36 @@
-"""Units: kernels that are compiled apart, once, and called by the name of their symbol, as functions of C are.
+"""Units: kernels that are compiled apart, once, when they are first called, as functions of a shared library are.
 
-Numba copies a kernel into every kernel that calls it, and LLVM optimises each copy, again at every level of calls. The
-training step is made of units instead: what it takes to compile grows with its length and not with its depth.
+Numba copies a kernel into every kernel that calls it, and LLVM optimises each copy, again at every level of calls: what
+that takes grows with the depth of calls. A call of a unit goes through a cell in memory, which holds the unit's
+address, and is reached by a symbol. An empty cell has the unit compiled, or loaded from disk.
 
-Units are for kernels of the package alone. Code that Numba keeps on disk for a user must not call them: in a later
-process it would be loaded without them.
+Only units and the entry kernels of public functions call units that way. Any other code, such as a user's, gets a copy
+as of any kernel: Numba may keep it on disk, and load it when the unit has changed.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+import threading
+import time
+import traceback
+from _thread import interrupt_main
 from collections.abc import Callable
+from typing import Any
 
 import llvmlite.binding
 from numba.core import cgutils, types
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from fastnn.intrinsics import RecordLayout, RecordType
-from fastnn.jit import address_of, inner_kernel
+from fastnn.intrinsics.cells import FILL_CELL, load_target
+from fastnn.jit import address_of, entry_kernel, inner_kernel, is_compiled_apart, kernel, named, parallel_kernel
 
-# Every unit, callees before their callers.
-_UNITS: list[Unit] = []
+PRECISIONS = (types.float32, types.float64)
 
 _FIXED = {
     "none": types.none,
@@ -30,29 +40,54 @@ _FIXED = {
     "float64*": types.CPointer(types.float64),
 }
 
+# What is to fill the cell at an address, and the names of all units.
+_cells: dict[int, Callable[[], int]] = {}
+_names: set[str] = set()
+
 
 class Unit:
     """A kernel with the types of its parameters and of what it returns, for either precision."""
 
     def __init__(self, function: Callable, parameters: list[str], returned: str) -> None:
         self.name, self._parameters, self._returned = function.__name__, parameters, returned
-        self._dispatcher = inner_kernel(function)
-        self._addresses: dict[types.Type, int] = {}
+        if self.name in _names:
+            raise ValueError(f"{self.name}: there is a unit of that name")
+        _names.add(self.name)
+        self._apart, self._linked = inner_kernel(named(f"{self.name}_unit", function)), kernel(function)
+        self._addresses = {real: ctypes.c_int64(0) for real in PRECISIONS}
+        for real, cell in self._addresses.items():
+            address = ctypes.addressof(cell)
+            _cells[address] = lambda real=real: self.link(real)
+            llvmlite.binding.add_symbol(self.symbol(real), address)
 
     def signature(self, real: types.Float) -> tuple[types.Type, tuple[types.Type, ...]]:
         """What it returns and takes in that precision."""
         return _type(self._returned, real), tuple(_type(parameter, real) for parameter in self._parameters)
 
     def symbol(self, real: types.Float) -> str:
-        """The name by which code calls it."""
+        """The name of its cell."""
         return f"fastnn_{self.name}_{real}"
 
     def link(self, real: types.Float) -> int:
-        """Compile it, or load it from disk, and make its symbol known; returns its address."""
-        if real not in self._addresses:
-            self._addresses[real] = address_of(self._dispatcher, self.signature(real)[1])
-            llvmlite.binding.add_symbol(self.symbol(real), self._addresses[real])
-        return self._addresses[real]
+        """Compile it, or load it from disk, and fill its cell; returns its address."""
+        cell = self._addresses[real]
+        if cell.value == 0:
+            returned, parameters = self.signature(real)
+            address = address_of(self._apart, parameters)
+            self._check_returned(self._apart.overloads[parameters], returned)
+            cell.value = address
+        return cell.value
+
+    def linked(self, arguments: tuple[types.Type, ...]) -> Any:
+        """What Numba compiles to be copied into a caller."""
+        self._linked.compile(arguments)
+        copied = self._linked.overloads[arguments]
+        self._check_returned(copied, self.signature(_precision(arguments))[0])
+        return copied
+
+    def _check_returned(self, compiled: Any, expected: types.Type) -> None:
+        if compiled.signature.return_type != expected:
+            raise TypingError(f"{self.name}: returns {compiled.signature.return_type}, expected {expected}")
 
 
 def _type(kind: str, real: types.Float) -> types.Type:
@@ -74,32 +109,32 @@ def unit(signature: str) -> Callable[[Callable], Callable]:
     """Decorate a kernel that is compiled apart: "int real* int -> none".
 
     Parameters are "int", "float", addresses ("real*" of numbers in the precision of the net, "int32*", "float64*"), or
-    the name of a record; at least one tells the precision, before any "float64*".
+    the name of a record; at least one tells the precision, before any "float64*". The function must not raise.
     """
     given, _, returned = signature.partition("->")
 
     def decorated(function: Callable) -> Callable:
         made = Unit(function, given.split(), returned.strip())
-        if any(other.name == made.name for other in _UNITS):
-            raise ValueError(f"{made.name}: there is a unit of that name")
-        _UNITS.append(made)
 
         @intrinsic
         def call(typing_context, *arguments):
-            real = _precision(arguments)
-            result, expected = made.signature(real)
+            result, expected = made.signature(_precision(arguments))
             if len(arguments) != len(expected):
                 raise TypingError(f"{made.name}: got {len(arguments)} arguments, expected {len(expected)}")
             for k, (argument, kind) in enumerate(zip(arguments, expected, strict=True)):
                 if not (argument == kind or (kind in (types.int64, types.float64) and _is_number(argument))):
                     raise TypingError(f"{made.name}: got {argument} as argument {k}, expected {kind}")
-            made.link(real)
+            copied = None if is_compiled_apart() else made.linked(expected)
 
             def generate(context, builder, folded, values):
                 kind = context.call_conv.get_function_type(result, expected)
-                target = cgutils.get_or_insert_function(builder.module, kind, made.symbol(real))
                 unpacked = cgutils.unpack_tuple(builder, values[0])
                 cast = [context.cast(builder, *parts) for parts in zip(unpacked, arguments, expected, strict=True)]
+                if copied is None:
+                    target = load_target(builder, made.symbol(_precision(arguments)), kind)
+                else:
+                    context.add_linking_libs([copied.library])
+                    target = context.declare_function(builder.module, copied.fndesc)
                 return context.call_conv.call_function(builder, target, result, expected, cast)[1]
 
             return result(types.StarArgTuple.from_types(arguments)), generate
@@ -115,7 +150,44 @@ def _is_number(kind: types.Type) -> bool:
     return isinstance(kind, (types.Integer, types.Boolean, types.Float))
 
 
-def link_units(real: types.Float) -> None:
-    """Make all symbols known, so that code which calls them can be loaded."""
-    for made in _UNITS:
-        made.link(real)
+@ctypes.CFUNCTYPE(None, ctypes.c_int64)
+def _fill_cell(address: int) -> None:
+    """Compile the unit of that cell. A kernel calls this and cannot go on without, nor let an exception through: an
+    interrupt is passed on to the main thread when the kernel has returned."""
+    interrupted = False
+    while True:
+        try:
+            _cells[address]()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+        except BaseException:
+            traceback.print_exc()
+            print("fastnn: a part of a kernel could not be compiled", file=sys.stderr, flush=True)
+            os._exit(70)
+    if interrupted:
+        threading.Thread(target=_interrupt_soon, daemon=True).start()
+
+
+def _interrupt_soon() -> None:
+    time.sleep(0.01)
+    interrupt_main()
+
+
+llvmlite.binding.add_symbol(FILL_CELL, ctypes.cast(_fill_cell, ctypes.c_void_p).value)
+
+
+def kernel_of_units(function: Callable) -> Dispatcher:
+    """A kernel that calls units; for users' code with copies of them, for Python's calls with the units themselves."""
+    made = kernel(function)
+    if isinstance(made, Dispatcher):
+        made.entry = entry_kernel(named(f"{function.__name__}_entry", function))
+    return made
+
+
+def parallel_kernel_of_units(function: Callable) -> Dispatcher:
+    """The same with `prange` loops that run on Numba's threads."""
+    made = parallel_kernel(function)
+    if isinstance(made, Dispatcher):
+        made.entry = entry_kernel(named(f"{function.__name__}_entry", function), parallel=True)
+    return made

@@ -70,20 +70,22 @@ def _begin() -> None:
 
 
 def _call(name: str, dtype: str) -> None:
-    """One call of each form on one thread, and one on as many as there are where the function can use them."""
+    """One call for each signature on one thread, and one on all threads if the function can use them."""
     declaration = DECLARED[name].declaration
-    forms = [(form, 2) for form in range(len(declaration.signatures))]
+    calls = [(index, 2) for index in range(len(declaration.signatures))]
     if declaration.parallel_kernel is not None and threads.get_num_threads() > 1:
-        forms.append((0, round(threads.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
-    for form, size in forms:
+        calls.append((0, round(threads.FLOPS_OF_A_WORKER ** (1 / 3)) + 1))  # 2 n³ operations, of two workers
+    for index, size in calls:
         sizes = {dimension: size for s in declaration.signatures for dimension in s.dimensions}
         sizes |= {size: declaration.example[size] for size in declaration.size_numbers}
-        arrays = declaration.draw(sizes, dtype, form=form, loop=(2,) if declaration.looped else ())
+        arrays = declaration.draw(
+            sizes, dtype, signature_index=index, leading=(2,) if declaration.flattens_leading else ()
+        )
         DECLARED[name](*arrays, **declaration.example)
 
 
 def _train(name: str, dtype: str) -> None:
-    """One step for each kind of targets on one thread, one on as many as there are, and a prediction."""
+    """One step for each kind of targets on one thread, one on all threads, and a prediction."""
     loss, optimizer = LOSSES[name], SGD(lr=1e-3)
     net = MLP((64, 64, 2), loss=loss, dtype=dtype)
     n = net.rows_for_threads(2)

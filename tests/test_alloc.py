@@ -1,4 +1,4 @@
-"""Where arrays begin, and rows behind each other."""
+"""Aligned allocation: where arrays, and their rows, start within a page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastnn.alloc import PAGE, PART, aligned_zeros, row_apart
 
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (2, 100_000)])
-def test_zeros_begin_at_their_part_of_a_page(shape: tuple[int, ...], part: int, dtype: str) -> None:
+def test_zeros_start_at_their_quarter_of_a_page(shape: tuple[int, ...], part: int, dtype: str) -> None:
     zeros = aligned_zeros(shape, np.dtype(dtype), part)
     assert zeros.shape == shape
     assert zeros.dtype == dtype
@@ -20,7 +20,7 @@ def test_zeros_begin_at_their_part_of_a_page(shape: tuple[int, ...], part: int, 
 
 
 @pytest.mark.parametrize("size", [0, 1, 16, 255, 256, 257, 1024, 101_776, 1_864_970])
-def test_rows_begin_a_part_of_a_page_apart(size: int, dtype: str) -> None:
+def test_rows_start_a_quarter_of_a_page_apart(size: int, dtype: str) -> None:
     row, item = row_apart(size, np.dtype(dtype)), np.dtype(dtype).itemsize
     assert size <= row < size + PAGE // item
     assert row * item % PAGE == PART

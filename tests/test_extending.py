@@ -56,15 +56,15 @@ def test_public_function_exists_and_equals_its_reference(name: str, dtype: str, 
     function = getattr(fastnn, name)
     assert function.__doc__
     for found in comparisons(function, dtype):
-        assert found.share <= 1, found
+        assert found.error_ratio <= 1, found
 
 
 def test_a_wrong_slope_is_seen(dtype: str, scratch: ModuleType, tmp_path: Path) -> None:
     block = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     load(block[1].replace("else dy", "else -dy").replace('"hardtanh"', '"wrong_hardtanh"'), tmp_path / "wrong_items.py")
-    assert max(found.share for found in comparisons(fastnn.wrong_hardtanh, dtype)) <= 1
-    assert max(found.share for found in comparisons(fastnn.wrong_hardtanh_backward, dtype)) > 1
+    assert max(found.error_ratio for found in comparisons(fastnn.wrong_hardtanh, dtype)) <= 1
+    assert max(found.error_ratio for found in comparisons(fastnn.wrong_hardtanh_backward, dtype)) > 1
 
 
 def test_kinks(dtype: str, scratch: ModuleType) -> None:

@@ -52,7 +52,7 @@ def trained(
 
 
 @needs_two
-# One tile for each thread; more than one; one of a single row.
+# One row block per thread; several; one of a single row.
 @pytest.mark.parametrize(("n", "hidden"), [(100, 100), (700, 100), (9, 1000)])
 def test_two_threads_train_as_one_does(n: int, hidden: int, dtype: str) -> None:
     *weights, loss = trained(1, n, dtype, steps=1, hidden=hidden)

@@ -47,7 +47,7 @@ class Call:
     size: str  # for people
     sizes: dict[str, int] = field(hash=False)  # of the dimensions of its signature
     dtype: str = "float32"
-    loop: tuple[int, ...] = ()  # leading dimensions of a looped function
+    leading: tuple[int, ...] = ()  # leading dimensions
     numbers: dict[str, float] = field(default_factory=dict, hash=False)
 
     @property
@@ -64,7 +64,7 @@ def calls() -> list[Call]:
 
 def _work(call: Call) -> float:
     """Multiplications of a product; elements of anything else."""
-    return float(np.prod([*call.loop, *call.sizes.values()]))
+    return float(np.prod([*call.leading, *call.sizes.values()]))
 
 
 def _products() -> Iterator[Call]:
@@ -75,13 +75,13 @@ def _products() -> Iterator[Call]:
 
 def _elementwise() -> Iterator[Call]:
     for function, dtype, size in product(("sigmoid", "tanh", "relu", "exp"), DTYPES, ELEMENTS):
-        yield Call("activations", function, f"{size:,}", {}, dtype, loop=(size,))
+        yield Call("activations", function, f"{size:,}", {}, dtype, leading=(size,))
 
 
 def _softmax() -> Iterator[Call]:
     for function, dtype, columns, size in product(("softmax", "log_softmax"), DTYPES, COLUMNS, ELEMENTS):
         rows = size // columns
-        yield Call("softmax", function, f"{rows:,} x {columns}", {"c": columns}, dtype, loop=(rows,))
+        yield Call("softmax", function, f"{rows:,} x {columns}", {"c": columns}, dtype, leading=(rows,))
 
 
 def _losses() -> Iterator[Call]:
@@ -92,4 +92,4 @@ def _losses() -> Iterator[Call]:
 def _updates() -> Iterator[Call]:
     for function, numbers in UPDATES.items():
         for size in sorted({model.parameter_count for model in MODELS}):
-            yield Call("updates", function, f"{size:,}", {}, loop=(size,), numbers=numbers)
+            yield Call("updates", function, f"{size:,}", {}, leading=(size,), numbers=numbers)

@@ -57,7 +57,7 @@ class CallWorker:
         """Verify each implementation, then time those that are right in rounds."""
         declaration, arrays, numbers = inputs(call)
         sizes = {name: numbers[name] for name in declaration.size_numbers}
-        flops, moved = declaration.cost(declaration.plan(tuple(a.shape for a in arrays), sizes), call.dtype)
+        flops, moved = declaration.cost(declaration.match_shapes(tuple(a.shape for a in arrays), sizes), call.dtype)
         cells, timed = [], {}
         for peer in self._peers:
             cell = CallCell(call.family, call.function, call.size, call.dtype, peer, "ok", "", [], flops, moved)
@@ -116,7 +116,7 @@ def inputs(call: Call) -> tuple[Declaration, list[NDArray], dict[str, Any]]:
     from fastnn.ops import DECLARED
 
     declaration = DECLARED[call.function].declaration
-    return declaration, declaration.draw(call.sizes, call.dtype, loop=call.loop), dict(call.numbers)
+    return declaration, declaration.draw(call.sizes, call.dtype, leading=call.leading), dict(call.numbers)
 
 
 def placed_copy(array: NDArray) -> NDArray:

@@ -87,7 +87,7 @@ def activation(name: str, **parts: Any) -> Activation:
         reference=in_float64(item.reference),
         flops=lambda size: item.flops[0] * size,
         ulps=item.ulps[0],
-        looped=True,
+        flattens_leading=True,
         strided=True,
     )(stub(name, ("x",), _about_forward(item)))
     arrays = {"input": ("dy", "x"), "output": ("dy", "y"), "both": ("dy", "x", "y")}[item.slope_of]
@@ -98,7 +98,7 @@ def activation(name: str, **parts: Any) -> Activation:
         flops=lambda size: item.flops[1] * size,
         ulps=item.ulps[1],
         magnitude=item.magnitude,
-        looped=True,
+        flattens_leading=True,
         strided=True,
     )(stub(f"{name}_backward", arrays, _about_backward(item, arrays)))
     return item

@@ -1,4 +1,4 @@
-"""What Numba has no word for, as LLVM intrinsics. Nothing outside this folder speaks LLVM IR."""
+"""LLVM intrinsics for what Numba cannot express. No code outside this folder emits LLVM IR."""
 
 from fastnn.intrinsics.atomics import try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
@@ -9,6 +9,7 @@ from fastnn.intrinsics.micro_tile import micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
 from fastnn.intrinsics.pointers import (
+    address_of_pointer,
     element,
     evenly_spaced,
     lanes_of,
@@ -31,7 +32,7 @@ from fastnn.intrinsics.scalars import (
 )
 from fastnn.intrinsics.sparse_rank_update import sparse_rank_update
 from fastnn.intrinsics.subnormals import flush_subnormals, restore_subnormals
-from fastnn.intrinsics.transpose_tile import transpose_partial_square, transpose_square
+from fastnn.intrinsics.transpose_tile import transpose_partial_tile, transpose_tile
 from fastnn.intrinsics.vector import (
     broadcast,
     broadcast_each,
@@ -54,6 +55,7 @@ __all__ = [
     "BorrowedArray",
     "RecordLayout",
     "RecordType",
+    "address_of_pointer",
     "bits_to_float",
     "broadcast",
     "broadcast_each",
@@ -92,8 +94,8 @@ __all__ = [
     "subtract_row",
     "sum_row",
     "times_power_of_two",
-    "transpose_partial_square",
-    "transpose_square",
+    "transpose_partial_tile",
+    "transpose_tile",
     "try_lock",
     "unlock",
     "write_each",

@@ -1,4 +1,4 @@
-"""A lock that is one int64 in memory: 0 is free, 1 is taken."""
+"""A lock that never waits: one int64 in memory, 0 if free and 1 if taken."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _WORD = types.CPointer(types.int64)
 
 @intrinsic
 def try_lock(typing_context, pointer):
-    """Take the lock at an address of int64; returns whether it was free. Never waits.
+    """Take the lock at the address `pointer` if it is free; returns whether it was. Never waits.
 
-    Whoever took it must `unlock` it before the kernel returns to Python: Python code can be interrupted anywhere.
+    The kernel must `unlock` it before it returns to Python, where an interrupt can come at any point.
     """
 
     def generate(context, builder, signature, arguments):
@@ -25,7 +25,7 @@ def try_lock(typing_context, pointer):
 
 @intrinsic
 def unlock(typing_context, pointer):
-    """Free the lock, after all that was written before."""
+    """Free the lock, with release ordering: what was written before is visible to whoever takes it next."""
 
     def generate(context, builder, signature, arguments):
         builder.store_atomic(ir.IntType(64)(0), arguments[0], "release", 8)

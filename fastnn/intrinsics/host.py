@@ -1,4 +1,4 @@
-"""The vector registers of the CPU that Numba compiles for, and numbers as LLVM has them."""
+"""The vector registers of the CPU that Numba compiles for, and the LLVM types of numbers."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def _vector_bytes() -> int:
     return 64 if "avx512f" in features else 32 if "avx" in features else 16
 
 
-# The widest registers that the CPU has, in bytes.
+# The width of the CPU's widest vector registers, in bytes.
 VECTOR_BYTES = _vector_bytes()
 
-# The tile of a matrix product that fits in its registers: TILE_ROWS times TILE_VECTORS accumulators, a vector of B for
-# each column of vectors, and a broadcast element of A.
+# The micro-tile of the matrix product: MR rows by NR_VECTORS vectors of columns. Its registers are MR * NR_VECTORS
+# accumulators, NR_VECTORS vectors of B and one broadcast element of A.
 _REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
 MR, NR_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
 
-# How inline assembly names a vector register; empty where it is not known.
+# The constraint letter of a vector register in inline assembly; empty on architectures where it is not known.
 REGISTER_CONSTRAINT = (
     ("v" if VECTOR_BYTES == 64 else "x")
     if platform.machine() in ("x86_64", "AMD64")
     else "w" * (platform.machine() in ("aarch64", "arm64"))
 )
 
-# Whether vectors of any width are compressed in one instruction.
+# Whether the CPU compresses vectors of any width (moves selected lanes to the front) in one instruction.
 COMPRESSES = VECTOR_BYTES == 64 and "avx512vl" in _features()
 
 FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
@@ -49,8 +49,8 @@ LLVM = {
 }
 
 
-def splat(builder, element, count: int):
-    """A vector that holds the element in each of its lanes."""
-    undefined, lane = ir.Constant(ir.VectorType(element.type, count), ir.Undefined), ir.IntType(32)
-    first = builder.insert_element(undefined, element, lane(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(lane, count), [0] * count))
+def splat(builder, element, lanes: int):
+    """A vector of `lanes` lanes, each of which holds `element`."""
+    undefined, int32 = ir.Constant(ir.VectorType(element.type, lanes), ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, element, int32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(int32, lanes), [0] * lanes))

@@ -1,7 +1,7 @@
-"""Indirect calls: of compiled kernels, by their address.
+"""Indirect calls: calls of compiled kernels by their address.
 
-Whoever calls a kernel by name gets a copy of its code, which LLVM optimises again. A kernel that is called by its
-address is compiled once.
+A kernel that is called by name is linked into its caller, and LLVM optimises that copy again. A kernel that is called
+by its address is compiled once.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from numba.extending import intrinsic
 
 
 def indirect_call(returned: types.Type) -> Callable:
-    """call(address, *arguments): call the compiled kernel at an address, which returns that type.
+    """call(address, *arguments): call the compiled kernel at `address`, which returns the type `returned`.
 
-    Integers are passed as int64, other arguments as they are; their types must be those that the kernel was compiled
-    for. The kernel must not raise.
+    Integers are passed as int64, other arguments unchanged. Their types must be those that the kernel was compiled for.
+    The kernel must not raise.
     """
 
     @intrinsic
@@ -38,7 +38,7 @@ def indirect_call(returned: types.Type) -> Callable:
 
 @intrinsic
 def opaque(typing_context, address):
-    """An integer as an address of whatever the called kernel takes it for, such as a record of either precision."""
+    """The integer `address` as an untyped pointer, for a kernel that takes an address, such as a record's."""
 
     def generate(context, builder, signature, arguments):
         return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())

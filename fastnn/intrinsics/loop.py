@@ -1,4 +1,4 @@
-"""A loop whose sums stay in registers."""
+"""A loop whose accumulators stay in registers."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from llvmlite import ir
 
 
 def loop_over_sums(builder, first, last, step: int, sums: list, body: Callable) -> list:
-    """for at in range(first, last, step): sums = body(at, sums); the last of them."""
+    """Emit `for i in range(first, last, step): sums = body(i, sums)`; returns the final sums."""
     before, function, index = builder.block, builder.function, ir.IntType(64)
     test, loop, after = (function.append_basic_block(name) for name in ("test", "loop", "after"))
     builder.branch(test)
     builder.position_at_end(test)
-    at = builder.phi(index)
-    at.add_incoming(first, before)
-    kept = [builder.phi(total.type) for total in sums]
-    _incoming(kept, sums, before)
-    builder.cbranch(builder.icmp_signed("<", at, last), loop, after)
+    i = builder.phi(index)
+    i.add_incoming(first, before)
+    phis = [builder.phi(total.type) for total in sums]
+    _add_incoming(phis, sums, before)
+    builder.cbranch(builder.icmp_signed("<", i, last), loop, after)
     builder.position_at_end(loop)
-    changed = body(at, list(kept))
-    at.add_incoming(builder.add(at, index(step)), builder.block)
-    _incoming(kept, changed, builder.block)
+    updated = body(i, list(phis))
+    i.add_incoming(builder.add(i, index(step)), builder.block)
+    _add_incoming(phis, updated, builder.block)
     builder.branch(test)
     builder.position_at_end(after)
-    return list(kept)
+    return list(phis)
 
 
-def _incoming(kept: list, values: list, block) -> None:
-    for phi, value in zip(kept, values, strict=True):
+def _add_incoming(phis: list, values: list, block) -> None:
+    for phi, value in zip(phis, values, strict=True):
         phi.add_incoming(value, block)

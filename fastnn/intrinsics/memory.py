@@ -1,4 +1,4 @@
-"""Vectors of which only some lanes are read or written, and what is fetched before it is needed."""
+"""Masked loads and stores of vectors, and prefetching."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from numba.core import cgutils
 
 from fastnn.intrinsics.host import splat
 
-# The caches, as LLVM's prefetch counts them.
+# LLVM's numbers for the cache levels: the `locality` argument of its prefetch.
 FIRST_LEVEL, SECOND_LEVEL = 3, 2
 
 
-def prefetch(builder, place, level: int, to_write: bool = False) -> None:
-    """Fetch the cache line of an address, which need not be that of anything."""
+def prefetch(builder, address, level: int, to_write: bool = False) -> None:
+    """Prefetch the cache line at `address` into that cache level. The address need not be valid."""
     byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    builder.call(function, [builder.bitcast(place, byte), flag(int(to_write)), flag(level), flag(1)])
+    builder.call(function, [builder.bitcast(address, byte), flag(int(to_write)), flag(level), flag(1)])
 
 
-def first_lanes(builder, vector: ir.VectorType, count):
-    """A mask: true in the first `count` lanes.
+def first_lanes(builder, vector: ir.VectorType, size):
+    """The mask of a vector's first `size` lanes.
 
-    Compared in numbers of the width of a lane, which takes one instruction; numbers of 64 bits would take two and more
-    to put them together where lanes have 32.
+    Lane numbers are compared as integers as wide as a lane, which takes one instruction. For lanes of 32 bits, 64-bit
+    integers would take two comparisons, and more instructions to merge their results.
     """
-    most = ir.IntType(64)(vector.count)
-    fewer = builder.select(builder.icmp_signed("<", count, most), count, most)
+    lanes = ir.IntType(64)(vector.count)
+    clamped = builder.select(builder.icmp_signed("<", size, lanes), size, lanes)
     index = ir.IntType(_bits(vector))
     if index.width < 64:
-        fewer = builder.trunc(fewer, index)
-    lanes = ir.Constant(ir.VectorType(index, vector.count), [index(lane) for lane in range(vector.count)])
-    return builder.icmp_signed("<", lanes, splat(builder, fewer, vector.count))
+        clamped = builder.trunc(clamped, index)
+    lane_numbers = ir.Constant(ir.VectorType(index, vector.count), [index(lane) for lane in range(vector.count)])
+    return builder.icmp_signed("<", lane_numbers, splat(builder, clamped, vector.count))
 
 
-def emit_masked_load(builder, place, mask, otherwise):
-    """The lanes at an address that the mask has, and what the others are `otherwise`; these are not read."""
-    return _masked(builder, "load", otherwise.type, [place, _alignment(otherwise), mask, otherwise], otherwise.type)
+def emit_masked_load(builder, address, mask, otherwise):
+    """The vector at `address` where the mask is true, and `otherwise` elsewhere; those lanes are not read."""
+    return _masked(builder, "load", otherwise.type, [address, _alignment(otherwise), mask, otherwise], otherwise.type)
 
 
-def emit_masked_store(builder, value, place, mask) -> None:
-    """Write the lanes that the mask has."""
-    _masked(builder, "store", ir.VoidType(), [value, place, _alignment(value), mask], value.type)
+def emit_masked_store(builder, value, address, mask) -> None:
+    """Write the lanes of `value` where the mask is true."""
+    _masked(builder, "store", ir.VoidType(), [value, address, _alignment(value), mask], value.type)
 
 
 def _bits(vector: ir.VectorType) -> int:

@@ -1,4 +1,4 @@
-"""Which columns of a few rows are not all zero, without a branch that the CPU would guess wrong."""
+"""The nonzero columns of a few rows, found without branches, which the CPU would mispredict."""
 
 from __future__ import annotations
 
@@ -12,55 +12,56 @@ from fastnn.intrinsics.host import COMPRESSES, VECTOR_BYTES, splat
 
 
 def nonzero_columns(rows: int) -> Callable:
-    """append(a, a_row, first, places): of the vector of columns of a from `first` on, write down which are not all zero
-    in so many rows, and return how many. NaN is not zero.
+    """append(a, a_row, first, indices): find the nonzero columns in one vector of columns, and return how many.
 
-    `a` is an address, `a_row` the elements from one row to the next; `places`, an address of int32, has room for as
-    many as the vector has.
+    The columns are `first`, first + 1, ... of the matrix at address `a`, as many as a vector has lanes. A column is
+    nonzero unless all its `rows` elements are zero; NaN is not zero. `a_row` is the elements from one row to the next.
+    The nonzero columns are written in order to `indices`, an address of int32 with room for one vector's lanes.
     """
 
     @intrinsic
-    def append(typing_context, a, a_row, first, places):
+    def append(typing_context, a, a_row, first, indices):
         bits = a.dtype.bitwidth
         lanes = VECTOR_BYTES * 8 // bits
 
         def generate(context, builder, signature, arguments):
-            a, a_row, first, places = arguments
-            vector, place = ir.VectorType(ir.IntType(bits), lanes), ir.IntType(32)
-            either = ir.Constant(vector, None)
+            a, a_row, first, indices = arguments
+            vector, int32 = ir.VectorType(ir.IntType(bits), lanes), ir.IntType(32)
+            ored = ir.Constant(vector, None)
             for r in range(rows):
                 offset = builder.add(builder.mul(a_row, ir.IntType(64)(r)), first)
                 row = builder.load(builder.bitcast(builder.gep(a, [offset]), vector.as_pointer()))
                 row.align = bits // 8
-                either = builder.or_(either, row)
-            # Zero has a sign, which does not count.
+                ored = builder.or_(ored, row)
+            # Without the sign bit: -0.0 is zero.
             magnitude = ir.Constant(vector, [ir.IntType(bits)(2 ** (bits - 1) - 1)] * lanes)
-            nonzero = builder.icmp_signed("!=", builder.and_(either, magnitude), ir.Constant(vector, None))
-            counting = ir.Constant(ir.VectorType(place, lanes), [place(k) for k in range(lanes)])
-            columns = builder.add(splat(builder, builder.trunc(first, place), lanes), counting)
+            nonzero = builder.icmp_signed("!=", builder.and_(ored, magnitude), ir.Constant(vector, None))
+            lane_numbers = ir.Constant(ir.VectorType(int32, lanes), [int32(k) for k in range(lanes)])
+            columns = builder.add(splat(builder, builder.trunc(first, int32), lanes), lane_numbers)
             if COMPRESSES:
-                return _packed(builder, columns, nonzero, places)
-            return _one_by_one(builder, columns, nonzero, places)
+                return _compress(builder, columns, nonzero, indices)
+            return _compress_by_lane(builder, columns, nonzero, indices)
 
         return types.int64(a, types.int64, types.int64, types.CPointer(types.int32)), generate
 
     return append
 
 
-def _packed(builder, columns, chosen, places):
-    """All at once, as AVX-512 can."""
+def _compress(builder, columns, mask, indices):
+    """Store the selected columns with one AVX-512 compress instruction; returns how many."""
     lanes, kind = columns.type.count, columns.type
-    function = ir.FunctionType(kind, [kind, kind, chosen.type])
+    function = ir.FunctionType(kind, [kind, kind, mask.type])
     compress = cgutils.get_or_insert_function(builder.module, function, f"llvm.x86.avx512.mask.compress.v{lanes}i32")
-    packed = builder.call(compress, [columns, ir.Constant(kind, None), chosen])
-    builder.store(packed, builder.bitcast(places, kind.as_pointer())).align = 4
-    return builder.zext(builder.ctpop(builder.bitcast(chosen, ir.IntType(lanes))), ir.IntType(64))
+    compressed = builder.call(compress, [columns, ir.Constant(kind, None), mask])
+    builder.store(compressed, builder.bitcast(indices, kind.as_pointer())).align = 4
+    return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(lanes))), ir.IntType(64))
 
 
-def _one_by_one(builder, columns, chosen, places):
-    count, index = ir.IntType(64)(0), ir.IntType(32)
+def _compress_by_lane(builder, columns, mask, indices):
+    """The same lane by lane: every column is stored, and the next one overwrites it unless it is selected."""
+    found, int32 = ir.IntType(64)(0), ir.IntType(32)
     for lane in range(columns.type.count):
-        builder.store(builder.extract_element(columns, index(lane)), builder.gep(places, [count]))
-        one = builder.extract_element(chosen, index(lane))
-        count = builder.add(count, builder.zext(one, ir.IntType(64)))
-    return count
+        builder.store(builder.extract_element(columns, int32(lane)), builder.gep(indices, [found]))
+        selected = builder.extract_element(mask, int32(lane))
+        found = builder.add(found, builder.zext(selected, ir.IntType(64)))
+    return found

@@ -1,8 +1,8 @@
-"""The part of a kernel that uses Numba's threads: as many as were chosen, and no other kernel meanwhile.
+"""The parallel region: the part of a kernel that uses Numba's threads, which only one kernel may be in at a time.
 
-Numba's threads serve one region at a time: which of its threading layers would survive two is not ours to choose. The
-lock is one of CPython's, which needs neither the GIL nor an object; waiting for it costs no time of a CPU. A region is
-told by the address of two int64: the lock's address and the number of threads.
+Not every threading layer of Numba supports several regions at once, and the user chooses the layer. The lock is one of
+CPython's, which needs neither the GIL nor an object, and waiting for it uses no CPU time. A region is represented by
+the address of two int64: the lock's address and the number of threads.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def _lock(builder, region):
 def enter_parallel_region(typing_context, region):
     """Wait until no other kernel is in the region, and set its number of threads for this thread.
 
-    Returns the number from before, which `leave_parallel_region` wants. There must be no way out of the kernel in
-    between.
+    Returns the number that was set before, for `leave_parallel_region`. The kernel must not return or raise in between.
     """
 
     def generate(context, builder, signature, arguments):
@@ -53,7 +52,7 @@ def enter_parallel_region(typing_context, region):
 
 @intrinsic
 def leave_parallel_region(typing_context, region, before):
-    """Give the thread the number of threads back that it had before, and let other kernels in."""
+    """Restore this thread's number of threads, and let other kernels enter."""
 
     def generate(context, builder, signature, arguments):
         _call(builder, "set_num_threads", ir.VoidType(), arguments[1])

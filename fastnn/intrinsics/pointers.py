@@ -1,4 +1,4 @@
-"""Addresses of elements."""
+"""Addresses of array elements, and what is read or written there."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fastnn.intrinsics.host import VECTOR_BYTES
 
 @intrinsic
 def lanes_of(typing_context, array):
-    """How many elements of the array fill a vector register; a constant for the compiler."""
-    count = VECTOR_BYTES // (array.dtype.bitwidth // 8)
+    """The lanes of a vector register for the dtype of the array; a compile-time constant."""
+    lanes = VECTOR_BYTES // (array.dtype.bitwidth // 8)
 
     def generate(context, builder, signature, arguments):
-        return ir.Constant(ir.IntType(64), count)
+        return ir.Constant(ir.IntType(64), lanes)
 
     return types.int64(array), generate
 
 
 @intrinsic
 def element(typing_context, array, offset):
-    """The address of the element at that offset of a C-contiguous array, counted in elements."""
+    """The address of the element of a C-contiguous array at that offset, in elements from the first."""
     if array.layout != "C":
         raise TypingError(f"array: got {array}, expected a C-contiguous array")
 
@@ -38,7 +38,7 @@ def element(typing_context, array, offset):
 
 @intrinsic
 def offset(typing_context, pointer, offset):
-    """The address so many elements further on."""
+    """The address `offset` elements after `pointer`."""
 
     def generate(context, builder, signature, arguments):
         return builder.gep(arguments[0], [arguments[1]])
@@ -48,7 +48,7 @@ def offset(typing_context, pointer, offset):
 
 @intrinsic
 def pointer(typing_context, address, like):
-    """An address, given as a number, of elements of the type of `like`."""
+    """The integer `address` as the address of elements that have the type of `like`."""
 
     def generate(context, builder, signature, arguments):
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
@@ -56,52 +56,54 @@ def pointer(typing_context, address, like):
     return types.CPointer(like)(types.int64, like), generate
 
 
-def stack_alloc(count: int) -> Callable:
-    """room(like): the address of room for so many elements, of the type that the address `like` has, which is gone when
-    the calling kernel returns."""
+def stack_alloc(size: int) -> Callable:
+    """alloc(like): the address of `size` uninitialised elements on the stack of the calling kernel.
+
+    The elements have the type of those at the address `like`. The memory is released when that kernel returns.
+    """
 
     @intrinsic
-    def room(typing_context, like):
+    def alloc(typing_context, like):
         def generate(context, builder, signature, arguments):
-            return cgutils.alloca_once(builder, context.get_value_type(like.dtype), ir.IntType(64)(count))
+            return cgutils.alloca_once(builder, context.get_value_type(like.dtype), ir.IntType(64)(size))
 
         return like(like), generate
 
-    return room
+    return alloc
 
 
-def evenly_spaced(count: int) -> Callable:
-    """addresses(base, step): a tuple of `count` addresses, `step` elements from one to the next."""
+def evenly_spaced(length: int) -> Callable:
+    """addresses(base, step): a tuple of `length` addresses, `step` elements apart, the first of which is `base`."""
 
     @intrinsic
     def addresses(typing_context, base, step):
         def generate(context, builder, signature, arguments):
-            places = [builder.mul(arguments[1], ir.IntType(64)(k)) for k in range(count)]
-            values = [builder.gep(arguments[0], [place]) for place in places]
+            offsets = [builder.mul(arguments[1], ir.IntType(64)(k)) for k in range(length)]
+            values = [builder.gep(arguments[0], [offset]) for offset in offsets]
             return context.make_tuple(builder, signature.return_type, values)
 
-        return types.Tuple.from_types([base] * count)(base, types.int64), generate
+        return types.Tuple.from_types([base] * length)(base, types.int64), generate
 
     return addresses
 
 
-def read_each(count: int) -> Callable:
-    """numbers(base): a tuple of the first `count` elements at an address."""
+def read_each(length: int) -> Callable:
+    """numbers(base): a tuple of the `length` elements at the address `base`."""
 
     @intrinsic
     def numbers(typing_context, base):
         def generate(context, builder, signature, arguments):
-            values = [builder.load(builder.gep(arguments[0], [ir.IntType(64)(k)])) for k in range(count)]
+            values = [builder.load(builder.gep(arguments[0], [ir.IntType(64)(k)])) for k in range(length)]
             return context.make_tuple(builder, signature.return_type, values)
 
-        return types.Tuple.from_types([base.dtype] * count)(base), generate
+        return types.Tuple.from_types([base.dtype] * length)(base), generate
 
     return numbers
 
 
 @intrinsic
 def write_each(typing_context, numbers, base):
-    """Write the numbers of a tuple from an address on, converted to the type of its elements."""
+    """Write the numbers of a tuple at consecutive elements from `base` on, converted to their type."""
 
     def generate(context, builder, signature, arguments):
         for k, kind in enumerate(signature.args[0].types):
@@ -110,3 +112,13 @@ def write_each(typing_context, numbers, base):
         return context.get_dummy_value()
 
     return types.none(numbers, base), generate
+
+
+@intrinsic
+def address_of_pointer(typing_context, pointer):
+    """The address as an integer."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(pointer), generate

@@ -1,7 +1,8 @@
 """Records of numbers and addresses that Python fills and kernels read by name.
 
-A record has one meaning on both sides: a NumPy structured array in Python, and in a kernel its address, of which a
-field is one load. A wrong name is a typing error. A kernel takes a record as a plain integer, its address.
+In Python a record is an element of a NumPy structured array. In a kernel it is the address of that element, and reading
+a field is one load; a wrong field name is a typing error. A kernel takes a record from Python as an integer, the
+address.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, lower_setattr_generic, register_model
 from numba.extending import models as data_models
 
-# What a field may be, each of eight bytes: a number, or the address of an array's first element. `real` is the
-# precision of the net.
+# The kinds of fields, each of eight bytes: a number, or the address of an array's first element. "real*" is the address
+# of elements in the precision of the net.
 _NUMBERS = {"int": types.int64, "float": types.float64}
 _ELEMENTS = {"int32*": types.int32, "int64*": types.int64, "float64*": types.float64}
 
 
 class RecordType(types.Type):
-    """Numba's type of the address of one record, for one precision."""
+    """Numba's type of the address of a record, for one precision of the net."""
 
     def __init__(self, name: str, fields: dict[str, str], real: types.Float) -> None:
         self.real = real
@@ -52,32 +53,31 @@ class _Fields(AttributeTemplate):
         return record.kinds.get(field)
 
 
-def _place(context, builder, record: RecordType, base, field: str):
+def _field_address(context, builder, record: RecordType, base, field: str):
     kind = context.get_value_type(record.kinds[field])
     return builder.bitcast(builder.gep(base, [ir.IntType(64)(record.offsets[field])]), kind.as_pointer())
 
 
 @lower_getattr_generic(RecordType)
 def _load_field(context, builder, record, base, field):
-    return builder.load(_place(context, builder, record, base, field))
+    return builder.load(_field_address(context, builder, record, base, field))
 
 
 @lower_setattr_generic(RecordType)
 def _store_field(context, builder, signature, arguments, field):
     record = signature.args[0]
     value = context.cast(builder, arguments[1], signature.args[1], record.kinds[field])
-    builder.store(value, _place(context, builder, record, arguments[0], field))
+    builder.store(value, _field_address(context, builder, record, arguments[0], field))
 
 
 class RecordLayout:
-    """The fields of a record, and what Python and kernels need of it.
+    """The layout of a kind of record, for Python and for kernels.
 
-    name : of the record, for error messages. fields : name to kind, "int", "float", or the address of an array's
-    elements: "real*", "int32*", "int64*", "float64*".
+    name : appears in error messages. fields : maps a field's name to its kind: "int", "float", or an address of
+    elements, "real*", "int32*", "int64*" or "float64*".
 
-    `dtype` is NumPy's, in which addresses are int64. `kind(real)` is Numba's type of a record's address. In kernels
-    `at(address, index, like)` is the record with that index behind an address; `like` is a number, or another record,
-    of the net's precision.
+    `dtype` is the NumPy structured dtype, in which addresses are int64. In kernels `at(address, index, like)` is the
+    record at that index of the array at `address`; `like` is a number or another record in the net's precision.
     """
 
     _by_name: ClassVar[dict[str, RecordLayout]] = {}
@@ -90,16 +90,16 @@ class RecordLayout:
 
     @classmethod
     def named(cls, name: str) -> RecordLayout:
-        """The record of that name."""
+        """The layout that was declared under that name."""
         return cls._by_name[name]
 
     def kind(self, real: types.Float) -> RecordType:
         """Numba's type of the address of such a record."""
         return self._records[real]
 
-    def empty(self, count: int = 1) -> np.ndarray:
-        """Records of zeros, for Python to fill."""
-        return np.zeros(count, self.dtype)
+    def empty(self, size: int = 1) -> np.ndarray:
+        """An array of `size` records of zeros, for Python to fill."""
+        return np.zeros(size, self.dtype)
 
 
 def _view(records: dict[types.Type, RecordType], size: int) -> Callable:

@@ -1,4 +1,4 @@
-"""Loops over one row, its last vector masked."""
+"""Loops over the vectors of one row, the last vector masked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_
 
 
 class _RowLoop:
-    """Emits a loop over the vectors of one row, the lanes beyond its columns masked."""
+    """Emits loops over the vectors of one row. Lanes beyond the last column are masked."""
 
     def __init__(self, builder, dtype: types.Float, columns) -> None:
         self.builder, self.columns, self.dtype = builder, columns, dtype
@@ -28,52 +28,52 @@ class _RowLoop:
         return splat(self.builder, element, self.lanes)
 
     def run(self, state, body):
-        """state = body(offset, mask, state) for each vector; the last state."""
+        """Emit `state = body(offset, mask, state)` for each vector; returns the final state."""
         builder, index = self.builder, ir.IntType(64)
         before, function = builder.block, builder.function
         loop, after = function.append_basic_block("vectors"), function.append_basic_block("after")
         builder.branch(loop)
         builder.position_at_end(loop)
-        offset, kept = builder.phi(index), builder.phi(self.vector)
+        offset, current = builder.phi(index), builder.phi(self.vector)
         offset.add_incoming(index(0), before)
-        kept.add_incoming(state, before)
+        current.add_incoming(state, before)
         mask = first_lanes(builder, self.vector, builder.sub(self.columns, offset))
-        changed = body(offset, mask, kept)
+        updated = body(offset, mask, current)
         following = builder.add(offset, index(self.lanes))
         offset.add_incoming(following, builder.block)
-        kept.add_incoming(changed, builder.block)
+        current.add_incoming(updated, builder.block)
         builder.cbranch(builder.icmp_signed("<", following, self.columns), loop, after)
         builder.position_at_end(after)
-        return changed
+        return updated
 
     def load(self, base, offset, mask, otherwise):
-        return emit_masked_load(self.builder, self._place(base, offset), mask, otherwise)
+        return emit_masked_load(self.builder, self._address(base, offset), mask, otherwise)
 
     def store(self, value, base, offset, mask):
-        emit_masked_store(self.builder, value, self._place(base, offset), mask)
+        emit_masked_store(self.builder, value, self._address(base, offset), mask)
 
-    def store_whole(self, value, base, offset):
-        self.builder.store(value, self._place(base, offset)).align = self.item
+    def store_full(self, value, base, offset):
+        self.builder.store(value, self._address(base, offset)).align = self.item
 
     def reduce(self, name, *arguments, flags):
         kind = ir.FunctionType(self.scalar, [argument.type for argument in arguments])
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.vector.reduce.{name}.{self.suffix}")
         return self.builder.call(function, list(arguments), fastmath=flags)
 
-    def _place(self, base, offset):
+    def _address(self, base, offset):
         return self.builder.bitcast(self.builder.gep(base, [offset]), self.vector.as_pointer())
 
 
 @intrinsic
 def shift_row(typing_context, z, columns, y):
-    """y ← z - the maximum of the row z, and -infinity in the padding of y, a row of whole vectors.
+    """y ← z - max(z), for one row z of `columns` elements. y may be z.
 
-    A NaN does not count as the maximum, and stays NaN. y may be z.
+    y is padded to full vectors with -infinity. NaN is ignored by the maximum, and stays NaN in y.
     """
 
     def generate(context, builder, signature, arguments):
-        source, count, target = arguments
-        row = _RowLoop(builder, signature.args[0].dtype, count)
+        source, columns, target = arguments
+        row = _RowLoop(builder, signature.args[0].dtype, columns)
         lowest = row.constant(float("-inf"))
 
         def larger(offset, mask, largest):
@@ -84,7 +84,7 @@ def shift_row(typing_context, z, columns, y):
 
         def shift(offset, mask, state):
             value = builder.fsub(row.load(source, offset, mask, lowest), largest)
-            row.store_whole(builder.select(mask, value, lowest), target, offset)
+            row.store_full(builder.select(mask, value, lowest), target, offset)
             return state
 
         row.run(lowest, shift)
@@ -95,11 +95,11 @@ def shift_row(typing_context, z, columns, y):
 
 @intrinsic
 def sum_row(typing_context, y, columns):
-    """The sum of a row, in any order."""
+    """The sum of the `columns` elements of a row, added in an unspecified order."""
 
     def generate(context, builder, signature, arguments):
-        source, count = arguments
-        row = _RowLoop(builder, signature.args[0].dtype, count)
+        source, columns = arguments
+        row = _RowLoop(builder, signature.args[0].dtype, columns)
         zero = row.constant(0.0)
         total = row.run(zero, lambda offset, mask, total: builder.fadd(total, row.load(source, offset, mask, zero)))
         return row.reduce("fadd", ir.Constant(row.scalar, 0.0), total, flags=["reassoc"])
@@ -107,17 +107,17 @@ def sum_row(typing_context, y, columns):
     return y.dtype(y, types.int64), generate
 
 
-def _with_each(change: str):
-    """out ← the row y with a number, by that instruction."""
+def _with_scalar(instruction: str):
+    """out ← instruction(y, number), for each element of the row y."""
 
     def generate(context, builder, signature, arguments):
-        source, number, count, target = arguments
-        row = _RowLoop(builder, signature.args[0].dtype, count)
+        source, number, columns, target = arguments
+        row = _RowLoop(builder, signature.args[0].dtype, columns)
         zero, numbers = row.constant(0.0), row.splat(number)
 
         def body(offset, mask, state):
-            changed = getattr(builder, change)(row.load(source, offset, mask, zero), numbers)
-            row.store(changed, target, offset, mask)
+            result = getattr(builder, instruction)(row.load(source, offset, mask, zero), numbers)
+            row.store(result, target, offset, mask)
             return state
 
         row.run(zero, body)
@@ -128,11 +128,11 @@ def _with_each(change: str):
 
 @intrinsic
 def scale_row(typing_context, y, factor, columns, out):
-    """out ← y factor, over a row. out may be y."""
-    return types.none(y, y.dtype, types.int64, y), _with_each("fmul")
+    """out ← factor y, for one row of `columns` elements. out may be y."""
+    return types.none(y, y.dtype, types.int64, y), _with_scalar("fmul")
 
 
 @intrinsic
 def subtract_row(typing_context, y, number, columns, out):
-    """out ← y - number, over a row. out may be y."""
-    return types.none(y, y.dtype, types.int64, y), _with_each("fsub")
+    """out ← y - number, for one row of `columns` elements. out may be y."""
+    return types.none(y, y.dtype, types.int64, y), _with_scalar("fsub")

@@ -1,4 +1,4 @@
-"""Numbers: their bits, powers of two, polynomials; loops over them are vectorised by LLVM."""
+"""Intrinsics on single numbers: bits, powers of two, polynomials. LLVM vectorises loops of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def float_to_bits(typing_context, value):
 
 @intrinsic
 def like(typing_context, x, number):
-    """The number in the precision of x: beside a float32, Numba takes a plain 1 for a float64."""
+    """The number in the precision of x. Without it `x + 1` is float64 for Numba, even where x is float32."""
 
     def generate(context, builder, signature, arguments):
         return context.cast(builder, arguments[1], *reversed(signature.args))
@@ -50,25 +50,25 @@ def prefer_full_vectors(typing_context):
     """
 
     def generate(context, builder, signature, arguments):
-        # llvmlite lists the attributes it knows; this one LLVM reads as a string pair.
+        # llvmlite accepts only the attributes that it lists, so this one goes into the set directly, as LLVM text.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 
     return types.none(), generate
 
 
-# Whether LLVM turns `times_power_of_two` into the one instruction that AVX-512 has for it, and not into a call each.
+# Whether LLVM compiles `times_power_of_two` to AVX-512's scale instruction, and not to one library call per element.
 SCALES_BY_POWERS_OF_TWO = VECTOR_BYTES == 64 and llvmlite.binding.llvm_version_info[0] >= 22
 
 
 @intrinsic
 def times_power_of_two(typing_context, value, exponent):
-    """value 2**exponent, rounded once, with overflow and subnormal numbers; only where SCALES_BY_POWERS_OF_TWO."""
+    """value * 2**exponent, rounded once, also where it overflows or is subnormal; only if SCALES_BY_POWERS_OF_TWO."""
 
     def generate(context, builder, signature, arguments):
-        real, whole = (argument.type for argument in arguments)
-        name = f"llvm.ldexp.f{signature.args[0].bitwidth}.i{whole.width}"
-        scale = cgutils.get_or_insert_function(builder.module, ir.FunctionType(real, [real, whole]), name)
+        real, integer = (argument.type for argument in arguments)
+        name = f"llvm.ldexp.f{signature.args[0].bitwidth}.i{integer.width}"
+        scale = cgutils.get_or_insert_function(builder.module, ir.FunctionType(real, [real, integer]), name)
         return builder.call(scale, arguments)
 
     return value(value, exponent), generate
@@ -76,9 +76,10 @@ def times_power_of_two(typing_context, value, exponent):
 
 @intrinsic
 def polynomial(typing_context, x, coefficients):
-    """The polynomial in x with this tuple of coefficients, the highest power first, by Horner's rule.
+    """The polynomial in x with a tuple of coefficients, the highest power first, by Horner's rule.
 
-    Unrolled here: LLVM unrolls a loop over a long tuple only sometimes, and then vectorises the loop around it.
+    The loop over the coefficients is unrolled here. LLVM does not reliably unroll it for a long tuple, and without that
+    it does not vectorise the loop around it.
     """
 
     def generate(context, builder, signature, arguments):

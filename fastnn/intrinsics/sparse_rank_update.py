@@ -1,4 +1,4 @@
-"""Adding products of a few rows to rows of a matrix that a list names."""
+"""The rank update of selected rows: products of a few rows are added to the active rows of a matrix."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from fastnn.intrinsics.loop import loop_over_sums
 
 
 def sparse_rank_update(rows: int, vectors: int) -> Callable:
-    """The micro-kernel for so many rows of a and b, and so many vectors of columns of b and c.
+    """The micro-kernel for `rows` rows of a and b, and `vectors` vectors of columns of b and c.
 
-    add(a, a_row, b, b_row, c, c_row, places, count): c[k, :] += sum over r of a[r, k] b[r, :] for the k that the
-    first `count` places (int32) name, each once.
-    Arguments are addresses, and steps in elements from one row to the next. The rows of b stay in registers.
+    update(a, a_row, b, b_row, c, c_row, indices, n_indices): c[k, :] += Σ a[r, k] b[r, :] over r, for each k in the
+    first `n_indices` of `indices` (int32), which are distinct.
+
+    Arguments are addresses; `a_row`, `b_row` and `c_row` are the elements from one row to the next. The rows of b stay
+    in registers.
     """
 
     @intrinsic
-    def add(typing_context, a, a_row, b, b_row, c, c_row, places, count):
-        step = types.int64
-        signature = types.none(a, step, a, step, a, step, types.CPointer(types.int32), step)
-        return signature, _Add(rows, vectors, a.dtype).generate
+    def update(typing_context, a, a_row, b, b_row, c, c_row, indices, n_indices):
+        int64 = types.int64
+        signature = types.none(a, int64, a, int64, a, int64, types.CPointer(types.int32), int64)
+        return signature, _RankUpdate(rows, vectors, a.dtype).generate
 
-    return add
+    return update
 
 
-class _Add:
+class _RankUpdate:
     """Emits one micro-kernel."""
 
     def __init__(self, rows: int, vectors: int, dtype: types.Float) -> None:
@@ -40,36 +42,36 @@ class _Add:
         self.fused_name = f"llvm.fmuladd.v{self.lanes}f{dtype.bitwidth}"
 
     def generate(self, context, builder, signature, arguments):
-        a, a_row, b, b_row, c, c_row, places, count = arguments
+        a, a_row, b, b_row, c, c_row, indices, n_indices = arguments
         index = ir.IntType(64)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
 
-        def place(base, row, v: int):
-            return builder.bitcast(builder.gep(base, [builder.add(row, index(v * self.lanes))]), kept)
+        def address(base, row, v: int):
+            return builder.bitcast(builder.gep(base, [builder.add(row, index(v * self.lanes))]), pointer)
 
         def load(base, row, v: int):
-            value = builder.load(place(base, row, v))
+            value = builder.load(address(base, row, v))
             value.align = self.item
             return value
 
-        kept = self.vector.as_pointer()
-        steps = [builder.mul(b_row, index(r)) for r in range(self.rows)]
-        bs = [[load(b, step, v) for v in range(self.vectors)] for step in steps]
-        rows = [builder.gep(a, [builder.mul(a_row, index(r))]) for r in range(self.rows)]
+        pointer = self.vector.as_pointer()
+        b_rows = [builder.mul(b_row, index(r)) for r in range(self.rows)]
+        b_vectors = [[load(b, row, v) for v in range(self.vectors)] for row in b_rows]
+        a_rows = [builder.gep(a, [builder.mul(a_row, index(r))]) for r in range(self.rows)]
 
-        def body(at, nothing):
-            k = builder.zext(builder.load(builder.gep(places, [at])), index)
+        def body(i, no_sums):
+            k = builder.zext(builder.load(builder.gep(indices, [i])), index)
             row = builder.mul(k, c_row)
             totals = [ir.Constant(self.vector, None)] * self.vectors
             for r in range(self.rows):
-                element = splat(builder, builder.load(builder.gep(rows[r], [k])), self.lanes)
-                totals = [builder.call(fused, [element, bs[r][v], total]) for v, total in enumerate(totals)]
+                element = splat(builder, builder.load(builder.gep(a_rows[r], [k])), self.lanes)
+                totals = [builder.call(fused, [element, b_vectors[r][v], total]) for v, total in enumerate(totals)]
             for v, total in enumerate(totals):
-                # Last, so that a weight to which a gradient is added is rounded once, and not once for each row.
+                # `c` comes last: a weight that a gradient is added to is then rounded once, not once per row of a.
                 total = builder.fadd(load(c, row, v), total)
-                builder.store(total, place(c, row, v)).align = self.item
-            return nothing
+                builder.store(total, address(c, row, v)).align = self.item
+            return no_sums
 
-        loop_over_sums(builder, index(0), count, 1, [], body)
+        loop_over_sums(builder, index(0), n_indices, 1, [], body)
         return context.get_dummy_value()

@@ -1,4 +1,4 @@
-"""Subnormal numbers taken for zeros: an operation on one takes a hundred times as long as any other."""
+"""Flushing subnormal numbers to zero: an operation on one takes a hundred times as long as on a normal number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-# The bits of the CPU's control word: results and arguments on x86, both in one on ARM; elsewhere nothing is done.
+# The bits of the CPU's control word: flush-to-zero and denormals-are-zero on x86, one bit for both on ARM. On other
+# architectures nothing is done.
 _FLUSH = 0x8040 if platform.machine() in ("x86_64", "AMD64") else 1 << 24
 _KNOWN = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
 
@@ -18,11 +19,11 @@ def _control_word(builder):
         kind = ir.FunctionType(ir.IntType(64), [])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.aarch64.get.fpcr"), [])
     byte = ir.IntType(8).as_pointer()
-    place = cgutils.alloca_once(builder, ir.IntType(32))
+    address = cgutils.alloca_once(builder, ir.IntType(32))
     kind = ir.FunctionType(ir.VoidType(), [byte])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse.stmxcsr")
-    builder.call(function, [builder.bitcast(place, byte)])
-    return builder.zext(builder.load(place), ir.IntType(64))
+    builder.call(function, [builder.bitcast(address, byte)])
+    return builder.zext(builder.load(address), ir.IntType(64))
 
 
 def _set_control_word(builder, word):
@@ -31,16 +32,16 @@ def _set_control_word(builder, word):
         builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.aarch64.set.fpcr"), [word])
         return
     byte = ir.IntType(8).as_pointer()
-    place = cgutils.alloca_once(builder, ir.IntType(32))
-    builder.store(builder.trunc(word, ir.IntType(32)), place)
+    address = cgutils.alloca_once(builder, ir.IntType(32))
+    builder.store(builder.trunc(word, ir.IntType(32)), address)
     kind = ir.FunctionType(ir.VoidType(), [byte])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse.ldmxcsr")
-    builder.call(function, [builder.bitcast(place, byte)])
+    builder.call(function, [builder.bitcast(address, byte)])
 
 
 @intrinsic
 def flush_subnormals(typing_context):
-    """From here on this thread takes subnormal numbers for zeros; returns what `restore_subnormals` wants."""
+    """Treat subnormal numbers as zero on this thread from now on; returns the control word for `restore_subnormals`."""
 
     def generate(context, builder, signature, arguments):
         if not _KNOWN:
@@ -54,7 +55,7 @@ def flush_subnormals(typing_context):
 
 @intrinsic
 def restore_subnormals(typing_context, word):
-    """As it was before `flush_subnormals`, whose result this takes."""
+    """Restore the control word that `flush_subnormals` returned."""
 
     def generate(context, builder, signature, arguments):
         if _KNOWN:

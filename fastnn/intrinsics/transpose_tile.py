@@ -1,4 +1,4 @@
-"""A square of numbers, as many rows as a vector has lanes, turned over in registers."""
+"""The transpose tile: a square matrix, as many rows as a vector has lanes, transposed in registers."""
 
 from __future__ import annotations
 
@@ -11,49 +11,53 @@ from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_
 
 
 @intrinsic
-def transpose_square(typing_context, source, source_row, target, target_row):
-    """target ← the transpose of a square at `source`; both with so many elements from one row to the next."""
+def transpose_tile(typing_context, source, source_row, target, target_row):
+    """target ← the transpose of the tile at `source`.
+
+    `source_row` and `target_row` are the elements from one row to the next.
+    """
 
     def generate(context, builder, signature, arguments):
-        base, step, out, out_step = arguments
+        source_base, source_row, target_base, target_row = arguments
         vector, item = _vector(source.dtype)
         rows = []
         for k in range(vector.count):
-            value = builder.load(_row(builder, base, step, k, vector))
+            value = builder.load(_row(builder, source_base, source_row, k, vector))
             value.align = item
             rows.append(value)
-        for k, row in enumerate(_turned(builder, rows)):
-            builder.store(row, _row(builder, out, out_step, k, vector)).align = item
+        for k, row in enumerate(_transpose(builder, rows)):
+            builder.store(row, _row(builder, target_base, target_row, k, vector)).align = item
         return context.get_dummy_value()
 
     return types.none(source, types.int64, target, types.int64), generate
 
 
 @intrinsic
-def transpose_partial_square(typing_context, source, source_row, target, target_row, rows, columns):
-    """The same for so many rows and columns, at most a square of them; nothing else is read or written."""
+def transpose_partial_tile(typing_context, source, source_row, target, target_row, rows, columns):
+    """`transpose_tile` of the first `rows` rows and `columns` columns, at most the lanes; nothing else is read or
+    written."""
 
     def generate(context, builder, signature, arguments):
-        base, step, out, out_step, height, width = arguments
+        source_base, source_row, target_base, target_row, height, width = arguments
         vector, _ = _vector(source.dtype)
 
-        def mask(k, among, count):
-            """The first `count` lanes where k is below `among`, else none."""
+        def mask(k, n_rows, size):
+            """The mask of row k: its first `size` lanes if k < n_rows, else none."""
             index = ir.IntType(64)
-            return first_lanes(
-                builder, vector, builder.select(builder.icmp_signed("<", index(k), among), count, index(0))
-            )
+            exists = builder.icmp_signed("<", index(k), n_rows)
+            return first_lanes(builder, vector, builder.select(exists, size, index(0)))
 
-        rows = []
+        tile = []
         for k in range(vector.count):
-            place = _row(builder, base, step, k, vector)
-            rows.append(emit_masked_load(builder, place, mask(k, height, width), ir.Constant(vector, None)))
-        for k, row in enumerate(_turned(builder, rows)):
-            emit_masked_store(builder, row, _row(builder, out, out_step, k, vector), mask(k, width, height))
+            address = _row(builder, source_base, source_row, k, vector)
+            tile.append(emit_masked_load(builder, address, mask(k, height, width), ir.Constant(vector, None)))
+        for k, row in enumerate(_transpose(builder, tile)):
+            address = _row(builder, target_base, target_row, k, vector)
+            emit_masked_store(builder, row, address, mask(k, width, height))
         return context.get_dummy_value()
 
-    step = types.int64
-    return types.none(source, step, target, step, step, step), generate
+    int64 = types.int64
+    return types.none(source, int64, target, int64, int64, int64), generate
 
 
 def _vector(dtype: types.Float) -> tuple[ir.VectorType, int]:
@@ -61,41 +65,49 @@ def _vector(dtype: types.Float) -> tuple[ir.VectorType, int]:
     return ir.VectorType(LLVM[dtype], VECTOR_BYTES // item), item
 
 
-def _row(builder, base, step, k: int, vector: ir.VectorType):
-    return builder.bitcast(builder.gep(base, [builder.mul(step, ir.IntType(64)(k))]), vector.as_pointer())
+def _row(builder, base, row, k: int, vector: ir.VectorType):
+    """The address of row k, `row` elements from one row to the next."""
+    return builder.bitcast(builder.gep(base, [builder.mul(row, ir.IntType(64)(k))]), vector.as_pointer())
 
 
-def _turned(builder, rows: list) -> list:
-    """The columns of the rows: at distance 1, 2, 4, ... each pair of rows trades the blocks off its diagonal."""
+def _transpose(builder, rows: list) -> list:
+    """The columns of the rows: for distances 1, 2, 4, ... each pair of rows swaps its off-diagonal blocks."""
     distance = 1
     while distance < len(rows):
-        traded = list(rows)
+        swapped = list(rows)
         for k in range(len(rows)):
             if not k & distance:
-                traded[k], traded[k + distance] = _trade(builder, rows[k], rows[k + distance], distance)
-        rows, distance = traded, 2 * distance
+                swapped[k], swapped[k + distance] = _swap_blocks(builder, rows[k], rows[k + distance], distance)
+        rows, distance = swapped, 2 * distance
     return rows
 
 
 def sum_lanes(builder, rows: list):
-    """In its k-th lane the sum of all lanes of the k-th row, of as many rows as there are lanes: what two rows trade is
-    added up at once, which leaves half as many."""
+    """The vector whose lane k is the sum of all lanes of rows[k]. There are as many rows as lanes.
+
+    This is a transpose of which the two rows of each pair are added as soon as they have swapped blocks, so that every
+    round halves the number of rows.
+    """
     distance = 1
     while len(rows) > 1:
-        rows = [builder.fadd(*_trade(builder, *rows[k : k + 2], distance)) for k in range(0, len(rows), 2)]
+        rows = [builder.fadd(*_swap_blocks(builder, *rows[k : k + 2], distance)) for k in range(0, len(rows), 2)]
         distance *= 2
     return rows[0]
 
 
-def _trade(builder, low, high, distance: int) -> tuple:
-    """Two rows that have traded blocks of so many lanes: the first has those without the distance's bit, its own and
-    then the other's; the second has those with it."""
+def _swap_blocks(builder, low, high, distance: int) -> tuple:
+    """Two rows after they have swapped blocks of `distance` lanes.
+
+    The first gets the lanes c of both rows without `c & distance`: in each pair of blocks its own, then the other's.
+    The second gets those with `c & distance`.
+    """
     lanes = range(low.type.count)
     first = [c if not c & distance else len(lanes) + c - distance for c in lanes]
     second = [c + distance if not c & distance else len(lanes) + c for c in lanes]
-    return _chosen(builder, low, high, first), _chosen(builder, low, high, second)
+    return _shuffle(builder, low, high, first), _shuffle(builder, low, high, second)
 
 
-def _chosen(builder, low, high, lanes: list[int]):
-    index = ir.IntType(32)
-    return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(index, len(lanes)), [index(c) for c in lanes]))
+def _shuffle(builder, low, high, lanes: list[int]):
+    """The vector of these lanes; those of `high` are numbered after those of `low`."""
+    int32 = ir.IntType(32)
+    return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(int32, len(lanes)), [int32(c) for c in lanes]))

@@ -1,7 +1,8 @@
-"""A vector register as a type of Numba: +, -, * and / on all its lanes at once.
+"""A Numba type for a vector register, with +, -, * and / on all lanes at once.
 
-For loops in which an instruction is wanted that LLVM does not choose on its own. A product whose only use is a sum is
-fused with it. Vectors live inside one kernel: they are loaded from addresses and stored there.
+It is for loops that need an instruction which LLVM's vectoriser does not choose by itself. A product that is only added
+to something becomes a fused multiply-add. Vectors exist within one kernel: they are loaded from addresses and stored
+there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_
 
 
 class Vector(types.Type):
-    """As many float32 or float64 as fill a register."""
+    """The type of a full vector register of float32 or float64."""
 
     def __init__(self, dtype: types.Float) -> None:
         self.dtype, self.lanes = dtype, VECTOR_BYTES * 8 // dtype.bitwidth
@@ -58,17 +59,17 @@ for _symbol, _instruction in (
     _operator(_symbol, _instruction)
 
 
-def _place(builder, pointer, vector: Vector):
+def _address(builder, pointer, vector: Vector):
     return builder.bitcast(pointer, vector.llvm.as_pointer())
 
 
 @intrinsic
 def load(typing_context, pointer):
-    """The vector that begins at an address."""
+    """Load the vector at the address `pointer`, which need not be aligned."""
     vector = Vector(pointer.dtype)
 
     def generate(context, builder, signature, arguments):
-        value = builder.load(_place(builder, arguments[0], vector))
+        value = builder.load(_address(builder, arguments[0], vector))
         value.align = vector.dtype.bitwidth // 8
         return value
 
@@ -77,34 +78,34 @@ def load(typing_context, pointer):
 
 @intrinsic
 def store(typing_context, vector, pointer):
-    """Write a vector from an address on."""
+    """Store a vector at the address `pointer`, which need not be aligned."""
 
     def generate(context, builder, signature, arguments):
-        builder.store(arguments[0], _place(builder, arguments[1], vector)).align = vector.dtype.bitwidth // 8
+        builder.store(arguments[0], _address(builder, arguments[1], vector)).align = vector.dtype.bitwidth // 8
         return context.get_dummy_value()
 
     return types.none(vector, pointer), generate
 
 
 @intrinsic
-def masked_load(typing_context, pointer, count):
-    """A vector whose first `count` lanes are read from an address; the others are 0, and nothing behind is read."""
+def masked_load(typing_context, pointer, size):
+    """Load the first `size` elements at the address `pointer`; nothing beyond is read, and the other lanes are zero."""
     vector = Vector(pointer.dtype)
 
     def generate(context, builder, signature, arguments):
-        place, mask = _place(builder, arguments[0], vector), first_lanes(builder, vector.llvm, arguments[1])
-        return emit_masked_load(builder, place, mask, ir.Constant(vector.llvm, None))
+        address, mask = _address(builder, arguments[0], vector), first_lanes(builder, vector.llvm, arguments[1])
+        return emit_masked_load(builder, address, mask, ir.Constant(vector.llvm, None))
 
     return vector(pointer, types.int64), generate
 
 
 @intrinsic
-def masked_store(typing_context, vector, pointer, count):
-    """Write the first `count` lanes of a vector from an address on, and nothing behind."""
+def masked_store(typing_context, vector, pointer, size):
+    """Store the first `size` lanes of a vector at the address `pointer`; nothing beyond is written."""
 
     def generate(context, builder, signature, arguments):
-        place, mask = _place(builder, arguments[1], vector), first_lanes(builder, vector.llvm, arguments[2])
-        emit_masked_store(builder, arguments[0], place, mask)
+        address, mask = _address(builder, arguments[1], vector), first_lanes(builder, vector.llvm, arguments[2])
+        emit_masked_store(builder, arguments[0], address, mask)
         return context.get_dummy_value()
 
     return types.none(vector, pointer, types.int64), generate
@@ -112,7 +113,7 @@ def masked_store(typing_context, vector, pointer, count):
 
 @intrinsic
 def broadcast(typing_context, value):
-    """A vector with the number in each lane."""
+    """The vector that holds `value` in each lane."""
     vector = Vector(value)
 
     def generate(context, builder, signature, arguments):
@@ -123,11 +124,12 @@ def broadcast(typing_context, value):
 
 @intrinsic
 def square_root_times(typing_context, vector, factor):
-    """√v factor, at most 2 units in the last place off, its last product fused with a sum; NaN below 0.
+    """factor √v, to within 2 units in the last address; NaN for v < 0. The factor must not be negative.
 
-    The factor is not negative. AVX-512 looks up 1/√v to 14 bits. Newton's iteration makes more of them, in half the
-    time that the square root takes, and leaves the divider to whoever divides by it. The factor is part of the
-    iteration, at no cost.
+    If the result is only added to something, its last product is fused with that sum.
+
+    AVX-512 approximates 1/√v to 14 bits, and Newton's iteration refines it. That takes half the time of the square root
+    instruction, and leaves the divider free for a division that follows. The factor enters the iteration at no cost.
     """
 
     def generate(context, builder, signature, arguments):
@@ -137,7 +139,7 @@ def square_root_times(typing_context, vector, factor):
 
 
 class _SquareRoot:
-    """Emits the product of a square root and a factor."""
+    """Emits the code of `square_root_times`."""
 
     def __init__(self, builder, vector: Vector) -> None:
         self.builder, self.vector = builder, vector
@@ -150,15 +152,15 @@ class _SquareRoot:
             return self._product(root, factor)
         mask = ir.IntType(vector.lanes)
         inverse = self._call(f"llvm.x86.avx512.rsqrt14.{self.suffix}.512", vector.llvm, v, v, mask(-1))
-        # Of 0 and infinity that is infinite and 0, and their product NaN: brought within bounds it gives the root.
-        # (AMD's Zen 4 compares in its multipliers, but bounds in its adders.)
+        # For v of 0 or infinity the estimate is infinity or 0, and v times it NaN. Clamped, it gives the right root.
+        # (Zen 4 has min and max in its adders, comparisons in its multipliers.)
         least = 1e-30 if vector.dtype == types.float32 else 1e-300
         inverse = self._at_least(least, self._at_most(1 / least, inverse))
         if vector.dtype == types.float64:
-            # To 28 bits; the last iteration, below, is for the root itself.
+            # One iteration for 28 bits; the one below refines the root itself.
             better = self._plus(inverse, self._half(inverse), self._rest(builder.fmul(v, inverse), inverse))
             inverse = self._at_least(least, better)
-        # v r (1 + (1 - v r²) / 2), whose last factor is positive but where v is infinite.
+        # √v = v r (1 + (1 - v r²) / 2) for the estimate r. The last factor is positive unless v is infinite.
         root = builder.fmul(v, inverse)
         factor = self._plus(factor, self._half(factor), self._rest(root, inverse))
         factor = self._call(f"llvm.fabs.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, factor)
@@ -176,7 +178,7 @@ class _SquareRoot:
         vector = self.vector
         return ir.Constant(vector.llvm, [ir.Constant(LLVM[vector.dtype], value)] * vector.lanes)
 
-    # NaN is in no such relation, and stays.
+    # These comparisons are false for NaN, which is kept.
     def _at_most(self, limit: float, a):
         return self._instead_where(">", self._constant(limit), a)
 
@@ -187,7 +189,7 @@ class _SquareRoot:
         return self.builder.select(self.builder.fcmp_ordered(relation, a, limit), limit, a)
 
     def _product(self, a, b):
-        """a b, to be fused with a sum."""
+        """a b, which may be fused with an addition."""
         return self.builder.fmul(a, b, flags=["contract"])
 
     def _half(self, a):
@@ -200,14 +202,14 @@ class _SquareRoot:
 
 @intrinsic
 def load_each(typing_context, pointers, index):
-    """The vectors that begin `index` elements behind each address of a tuple, as a tuple."""
+    """A tuple of vectors, one loaded `index` elements after each address of a tuple."""
     vectors = [Vector(pointer.dtype) for pointer in pointers.types]
 
     def generate(context, builder, signature, arguments):
         values = []
         for k, vector in enumerate(vectors):
             base = builder.gep(builder.extract_value(arguments[0], k), [arguments[1]])
-            value = builder.load(_place(builder, base, vector))
+            value = builder.load(_address(builder, base, vector))
             value.align = vector.dtype.bitwidth // 8
             values.append(value)
         return context.make_tuple(builder, signature.return_type, values)
@@ -217,21 +219,21 @@ def load_each(typing_context, pointers, index):
 
 @intrinsic
 def store_each(typing_context, vectors, pointers, index):
-    """Write each vector of a tuple `index` elements behind the address of that place."""
+    """Store each vector of a tuple `index` elements after the address at the same position of `pointers`."""
 
     def generate(context, builder, signature, arguments):
         for k, vector in enumerate(signature.args[0].types):
             base = builder.gep(builder.extract_value(arguments[1], k), [arguments[2]])
             value = builder.extract_value(arguments[0], k)
-            builder.store(value, _place(builder, base, vector)).align = vector.dtype.bitwidth // 8
+            builder.store(value, _address(builder, base, vector)).align = vector.dtype.bitwidth // 8
         return context.get_dummy_value()
 
     return types.none(vectors, pointers, types.int64), generate
 
 
 @intrinsic
-def masked_load_each(typing_context, pointers, index, count):
-    """`load_each` of the first `count` lanes; the others are 0, and nothing behind is read."""
+def masked_load_each(typing_context, pointers, index, size):
+    """`load_each` of the first `size` elements; nothing beyond is read, and the other lanes are zero."""
     vectors = [Vector(pointer.dtype) for pointer in pointers.types]
 
     def generate(context, builder, signature, arguments):
@@ -240,7 +242,7 @@ def masked_load_each(typing_context, pointers, index, count):
             base = builder.gep(builder.extract_value(arguments[0], k), [arguments[1]])
             mask = first_lanes(builder, vector.llvm, arguments[2])
             values.append(
-                emit_masked_load(builder, _place(builder, base, vector), mask, ir.Constant(vector.llvm, None))
+                emit_masked_load(builder, _address(builder, base, vector), mask, ir.Constant(vector.llvm, None))
             )
         return context.make_tuple(builder, signature.return_type, values)
 
@@ -248,23 +250,26 @@ def masked_load_each(typing_context, pointers, index, count):
 
 
 @intrinsic
-def masked_store_each(typing_context, vectors, pointers, index, count):
-    """`store_each` of the first `count` lanes."""
+def masked_store_each(typing_context, vectors, pointers, index, size):
+    """`store_each` of the first `size` lanes; nothing beyond is written."""
 
     def generate(context, builder, signature, arguments):
         for k, vector in enumerate(signature.args[0].types):
             base = builder.gep(builder.extract_value(arguments[1], k), [arguments[2]])
             mask = first_lanes(builder, vector.llvm, arguments[3])
-            emit_masked_store(builder, builder.extract_value(arguments[0], k), _place(builder, base, vector), mask)
+            emit_masked_store(builder, builder.extract_value(arguments[0], k), _address(builder, base, vector), mask)
         return context.get_dummy_value()
 
     return types.none(vectors, pointers, types.int64, types.int64), generate
 
 
-def broadcast_each(first: int, count: int) -> Callable:
-    """vectors(numbers, like): a tuple of `count` vectors in the precision of the address `like`, each with one of the
-    float64 at `numbers`, from the one with index `first` on, in all its lanes. A finite number beyond the range of that
-    precision becomes one of its largest, so that times zero it is zero."""
+def broadcast_each(first: int, length: int) -> Callable:
+    """vectors(numbers, like): a tuple of `length` vectors, which broadcast numbers[first], numbers[first + 1], ...
+
+    `numbers` is an address of float64. The vectors have the precision of the elements at the address `like`. A finite
+    number beyond the range of that precision becomes one of its largest and not infinity, so that zero times it is
+    zero.
+    """
 
     @intrinsic
     def vectors(typing_context, numbers, like):
@@ -275,16 +280,16 @@ def broadcast_each(first: int, count: int) -> Callable:
         def generate(context, builder, signature, arguments):
             limit, infinity = ir.Constant(ir.DoubleType(), largest), ir.Constant(ir.DoubleType(), float("inf"))
             values = []
-            for k in range(first, first + count):
+            for k in range(first, first + length):
                 number = builder.load(builder.gep(arguments[0], [ir.IntType(64)(k)]))
-                beyond = builder.and_(
+                overflows = builder.and_(
                     builder.fcmp_ordered(">", number, limit), builder.fcmp_ordered("!=", number, infinity)
                 )
-                number = builder.select(beyond, limit, number)
+                number = builder.select(overflows, limit, number)
                 number = context.cast(builder, number, types.float64, vector.dtype)
                 values.append(splat(builder, number, vector.lanes))
             return context.make_tuple(builder, signature.return_type, values)
 
-        return types.UniTuple(vector, count)(numbers, like), generate
+        return types.UniTuple(vector, length)(numbers, like), generate
 
     return vectors

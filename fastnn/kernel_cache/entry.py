@@ -1,4 +1,4 @@
-"""One file of the cache: it says itself what it holds, and is whole or does not count."""
+"""One file of the cache: it contains its key and a checksum, so that a damaged file is recognised and ignored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEY_START = _DIGEST_END + 8
 
 
 def read_entry(path: Path, key: bytes) -> bytes | None:
-    """The payload that was written with this key; None where there is none, or where the file is not whole."""
+    """The payload that was written with this key; None if there is none, or if the file is damaged."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -26,12 +26,12 @@ def read_entry(path: Path, key: bytes) -> bytes | None:
 
 
 def write_entry(path: Path, key: bytes, payload: bytes) -> None:
-    """Write a whole file at once, over any that is there; OSError where that cannot be done.
+    """Write a file atomically, replacing any that exists. Raises OSError if that cannot be done.
 
     A reader sees the old file or the new one. Damage by a crash or a full disk is found by the checksum.
     """
     rest = len(key).to_bytes(8, "little") + key + payload
-    # Made by open() and not by tempfile, whose files only their owner may read.
+    # open() and not tempfile, because only the owner may read tempfile's files.
     written = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with open(written, "xb") as file:

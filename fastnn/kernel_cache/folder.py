@@ -1,4 +1,4 @@
-"""Where entries lie: one folder per state of the package's sources and versions; old folders are removed."""
+"""The folders of the cache: one per state of the package's sources and versions; unused folders are removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fastnn.cache_directory import cache_directory
 
 PACKAGE = Path(__file__).parents[1]
 
-# Parts of the package that no kernel is compiled from. All others are hashed, so that a new folder is covered.
+# Files and folders of the package that contain no kernel. All others are hashed, including ones added later.
 NEVER_COMPILED = (
     "__init__.py",
     "__main__.py",
@@ -38,8 +38,8 @@ _DAYS_UNUSED = 30
 
 
 def kernel_directory() -> Path | None:
-    """`$FASTNN_CACHE_DIR/kernels` or `kernels` in the user's cache folder, and in it one folder per state of the
-    sources and versions; None where no home directory can be told."""
+    """The folder of entries: in `$FASTNN_CACHE_DIR/kernels`, or in `kernels` in the user's cache folder, one folder per
+    state of the sources and versions; None if the home directory is unknown."""
     own, state = os.environ.get("FASTNN_CACHE_DIR"), sources_state()
     root = _absolute(own) if own else cache_directory()
     return None if root is None or state is None else root / "kernels" / state
@@ -47,7 +47,7 @@ def kernel_directory() -> Path | None:
 
 @cache
 def sources_state() -> str | None:
-    """A hash of the sources of kernels and of the versions of what compiles them; None where no source is readable."""
+    """A hash of the sources of kernels and of the versions of the compiler; None if no source is readable."""
     versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, numpy.__version__)
     digest = hashlib.sha256(repr(versions).encode())
     sources = [p for p in sorted(PACKAGE.rglob("*.py")) if p.relative_to(PACKAGE).parts[0] not in NEVER_COMPILED]
@@ -61,8 +61,7 @@ def sources_state() -> str | None:
 
 
 def make(directory: Path) -> None:
-    """Make the folder where it is missing, and then remove its siblings that have gone unused; OSError where it
-    cannot be made."""
+    """Create the folder unless it exists, and then remove unused siblings. Raises OSError if it cannot be created."""
     if directory.is_dir():
         return
     directory.mkdir(parents=True, exist_ok=True)
@@ -72,7 +71,7 @@ def make(directory: Path) -> None:
 
 @cache
 def mark_used(directory: Path) -> None:
-    """Let the folder's time say that it is in use. A folder that may only be read has another owner, who sees to it."""
+    """Update the folder's time, which shows that it is in use. A read-only folder is left to its owner."""
     with suppress(OSError):
         os.utime(directory)
 
@@ -80,7 +79,7 @@ def mark_used(directory: Path) -> None:
 def _remove_unused(current: Path) -> None:
     """Remove the folders of other states that no process has used for a month.
 
-    Other checkouts and environments keep theirs. A process that does lose its folder compiles again, no more.
+    Other checkouts and environments keep theirs. A process that does lose its folder compiles again.
     """
     for folder in current.parent.iterdir():
         if folder == current or not re.fullmatch("[0-9a-f]{16}", folder.name) or folder.is_symlink():
@@ -92,7 +91,7 @@ def _remove_unused(current: Path) -> None:
 
 @cache
 def _absolute(directory: str) -> Path | None:
-    """The same folder for the life of the process, wherever its working directory moves."""
+    """The absolute path, the same for the life of the process even if its working directory changes."""
     try:
         return Path(directory).expanduser().absolute()
     except RuntimeError:  # `~` without a home directory

@@ -1,7 +1,7 @@
-"""What decides a kernel's machine code, as text: equal keys in two processes mean equal code.
+"""The key of an entry: text of all that decides a kernel's machine code. Equal keys mean equal code in any process.
 
-A kernel of the package is known by its name and what it closes over, for the folder of entries is a hash of all its
-sources. A user's kernel is known by its bytecode, its file, and whatever its code refers to, function by function.
+A kernel of the package is identified by its name and what it closes over, because the folder of entries is a hash of
+all sources. A user's kernel is identified by its bytecode, its file, and whatever its code refers to.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from numba.core.dispatcher import Dispatcher
 
 from fastnn.kernel_cache.folder import PACKAGE
 
-# Settings of Numba that differ between ordinary runs and change no code. Every other one is part of the key, so that
-# one that a future Numba adds costs a compilation at worst.
+# Settings of Numba that differ between ordinary runs and change no code. Every other one is part of the key: an unknown
+# one, from a future Numba, costs a compilation at worst.
 _WITHOUT_EFFECT = {
     "ALWAYS_WARN_UNINIT_VAR",
     "COLOR_SCHEME",
@@ -37,23 +37,23 @@ _WITHOUT_EFFECT = {
 }
 _WITHOUT_EFFECT_PREFIXES = ("_", "CACHE_", "CUDA_", "NUMBA_", "THREADING_")  # NUMBA_: numbers of threads
 
-# What a user's kernel may refer to and the versions in the folder's hash decide, besides the standard library.
+# Libraries whose versions are part of the folder's hash, so that a user's kernel may refer to them.
 _LIBRARIES = {"numba", "numpy", "llvmlite"}
 
 _STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
-# Objects that are described already, by their identity, in their order. Held, so that no other takes their identity.
+# Objects described so far: by `id`, their number and the object, which is kept alive so that its `id` stays unique.
 Seen = dict[int, tuple[int, Any]]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), slice, range, np.dtype, numba.types.Type)
 
 
 class Unknown(Exception):
-    """A kernel refers to something whose value cannot be told in another process."""
+    """A kernel refers to something whose value another process cannot reproduce."""
 
 
 def key(dispatcher: Dispatcher, signature: Any, codegen: CPUCodegen) -> str:
-    """The key of the code of one kernel for one signature; `Unknown` where it cannot be told."""
+    """The key of one kernel's code for one signature. Raises `Unknown` if no key can describe it."""
     arguments, result = sigutils.normalize_signature(signature)
     kinds = [f"{type(kind).__module__}.{type(kind).__qualname__} {kind}" for kind in (*arguments, result)]
     for kind in kinds:
@@ -75,7 +75,7 @@ def settings() -> str:
 
 @cache
 def file_digest(path: str) -> str:
-    """A hash of a source file as it was when it was first asked for; of nothing where there is no such file."""
+    """A hash of a source file as it was at the first call, or "no file"."""
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
@@ -88,7 +88,7 @@ def in_package(function: Callable) -> bool:
 
 
 def _describe(value: Any, seen: Seen) -> Iterator[str]:
-    """Text that differs where Numba could make different code of a value."""
+    """Text that describes a value: it differs wherever Numba could compile different code."""
     if isinstance(value, _PLAIN):
         yield f"{type(value).__qualname__} {value!r}"
         return
@@ -143,7 +143,7 @@ def _describe_function(function: types.FunctionType, seen: Seen) -> Iterator[str
 
 
 def _globals_of(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """The globals that a function refers to and, where one is a module, what it may refer to in that."""
+    """The globals that a function refers to, and the attributes that it may refer to in those that are modules."""
     names = sorted(set(_names(function.__code__)))
     for name in names:
         if name not in function.__globals__:
@@ -162,7 +162,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def _describe_named(value: Any, seen: Seen) -> Iterator[str]:
-    """A class, a built-in function, a ufunc, or a function that a decorator of Numba's replaced."""
+    """Describe a class, a built-in function, a ufunc, or a function that a decorator of Numba replaced."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if name is None:
         raise Unknown(repr(value))

@@ -1,4 +1,4 @@
-"""How Numba's dispatchers use the cache: look before compiling, save after."""
+"""The connection to Numba's dispatchers, which load from the cache before they compile and save afterwards."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
 
 from fastnn.kernel_cache import folder
 from fastnn.kernel_cache.entry import read_entry, write_entry
@@ -28,8 +29,8 @@ _NOTICE = Notice()
 
 
 def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
-    """Let later processes load what this dispatcher compiles; what `dispatcher.enable_caching()` does with Numba's."""
-    # Sources are hashed when they are imported: what is compiled is what was imported, whatever the files hold by then.
+    """Let later processes load what this dispatcher compiles, as `dispatcher.enable_caching()` does in Numba."""
+    # Sources are hashed at import, because the imported code is what is compiled, even if the files change later.
     if in_package(dispatcher.py_func):
         folder.sources_state()
     else:
@@ -38,6 +39,10 @@ def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
     compile_now = dispatcher.compile
 
     def compile_in_turn(signature: Any) -> Any:
+        # Without the lock: an interrupt while it is taken would leave it taken, and other threads waiting for ever.
+        compiled = dispatcher.overloads.get(normalize_signature(signature)[0])
+        if compiled is not None:
+            return compiled.entry_point
         with global_compiler_lock, _TURNS.released(), _NOTICE.of_compilation():
             return compile_now(signature)
 
@@ -46,7 +51,7 @@ def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
 
 
 class _Place(NamedTuple):
-    """Where an entry is or will be, and what it must be of."""
+    """The folder and name of an entry's file, and its key."""
 
     directory: Path
     name: str
@@ -86,7 +91,7 @@ class KernelCache(_Cache):
                 _warn_once(f"{path} cannot be removed ({error})")
 
     def load_overload(self, sig: Any, target_context: BaseContext) -> CompileResult | None:
-        """What is on disk, after waiting for a process that compiles it now; None where this process must compile."""
+        """Load the code, after waiting for a process that compiles it now; None if this process must compile it."""
         target_context.refresh()
         place = self._place(sig)
         if place is None:
@@ -99,13 +104,13 @@ class KernelCache(_Cache):
             try:
                 folder.make(place.directory)
             except OSError:
-                return None  # nothing to wait for in a folder that cannot be made
+                return None  # no process can write to a folder that cannot be created
             _TURNS.take(place.directory, place.name)
             found = self._load(place, target_context)
         return found
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
-        """Write to disk what was compiled; a warning where that cannot be done."""
+        """Write compiled code to disk; warn if that cannot be done."""
         place = self._place(sig)
         if place is None:
             return
@@ -150,7 +155,7 @@ class KernelCache(_Cache):
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(payload))
         except Exception:
-            # Whole, but it does not load here: whatever the reason, this process can still compile.
+            # Undamaged, but it does not load here. Whatever the reason, this process can still compile.
             return None
 
 
@@ -158,7 +163,7 @@ _warned = False
 
 
 def _warn_once(message: str) -> None:
-    """One RuntimeWarning per process; on stderr where warnings are errors, for the call has its result."""
+    """Give one RuntimeWarning per process. Where warnings are errors it is printed, because the call has its result."""
     global _warned
     if _warned:
         return

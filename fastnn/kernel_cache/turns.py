@@ -37,7 +37,7 @@ class Turns:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Release at the end, or on any exception, what was taken within."""
+        """A context that releases the locks taken in it, also after an exception."""
         before = len(self._held)
         try:
             yield
@@ -47,7 +47,7 @@ class Turns:
                     _unlock(*self._held.pop())
 
     def take(self, directory: Path, name: str) -> None:
-        """Wait for this process's turn at an entry. Where locks do not work, or the wait is too long, go on without."""
+        """Wait for the lock of an entry. Go on without it if locks do not work or the wait is too long."""
         offset = int(hashlib.sha256(name.encode()).hexdigest()[:7], 16)
         end = time.monotonic() + PATIENCE
         try:

@@ -1,4 +1,4 @@
-"""Labels as rows of zeros and a one."""
+"""One-hot encoding of labels, and the check of their range."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fastnn.jit import force_inline, kernel
 
 @kernel
 def one_hot(t, rows):
-    """Row r of `rows` ← 1 in column t[r] and 0 elsewhere."""
+    """rows (n, classes) ← 1 in column t[r] of row r, and 0 elsewhere."""
     for r in range(rows.shape[0]):
         for c in range(rows.shape[1]):
             rows[r, c] = 0
@@ -16,10 +16,9 @@ def one_hot(t, rows):
 
 @force_inline
 def first_label_out_of_range(labels, n, classes):
-    """The position of the first of n labels outside [0, classes); -1 where there is none. `labels` is an address or an
-    array."""
+    """The position of the first of n labels outside [0, classes), or -1. `labels` is an address or an array."""
     wrong = 0
-    for k in range(n):  # without a way out, so that the loop vectorises
+    for k in range(n):  # without `break`, so that the loop vectorises
         wrong |= (labels[k] < 0) | (labels[k] >= classes)
     if not wrong:
         return -1
@@ -31,5 +30,5 @@ def first_label_out_of_range(labels, n, classes):
 
 @kernel
 def first_out_of_range(labels, classes):
-    """The position of the first label outside [0, classes); -1 where there is none."""
+    """The position of the first label outside [0, classes), or -1."""
     return first_label_out_of_range(labels, labels.size, classes)

@@ -1,4 +1,4 @@
-"""How good a prediction is."""
+"""Metrics of predictions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def argmax_rows(z, labels):
 
 @kernel
 def accuracy(z, t):
-    """The share of rows whose first largest column is the label."""
+    """The fraction of rows whose first largest column is the label."""
     labels = np.empty_like(t)
     argmax_rows(z, labels)
     hits = 0

@@ -1,7 +1,7 @@
-"""Softmax and its logarithm over the last axis. Kernels take two dimensions.
+"""Softmax and its logarithm over the last axis of arrays of two dimensions.
 
-Rows are worked on in blocks that stay in the first-level cache, padded to whole vectors with -infinity, whose
-exponential is 0: rows of few columns would leave most lanes of a vector to a scalar remainder.
+Rows are processed in blocks that stay in the first-level cache. In a block they are padded to full vectors with
+-infinity, whose exponential is 0. Unpadded rows of few columns would be computed element by element.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from fastnn.kernels import vecmath
 from fastnn.kernels.elementary import exp
 from fastnn.linalg.packing import padded
 
-# Elements of a block.
+# Elements of a block of padded rows; a wider row is a block of its own.
 _BLOCK = 4096
 
 
 @kernel
 def rows_of_block(n, width):
-    """How many rows of n to work on at once."""
+    """The rows of a block, at most n, for rows padded to `width` elements."""
     return max(1, min(n, _BLOCK // width))
 
 
 @kernel
 def exponentiate(y, size):
-    """y ← exp(y), in place: LLVM does not vectorise a loop from one array to another that may overlap it."""
+    """y ← exp(y), in place. LLVM would not vectorise a loop from one address to another, which might overlap."""
     prefer_full_vectors()
     for k in range(size):
         y[k] = vecmath.exp(y[k])
@@ -51,15 +51,17 @@ def logarithms(y, size):
 
 @force_inline
 def shift_rows(z, z_row, m, columns, block, row):
-    """The padded rows of `block` ← m rows of z, less the maximum of their first `columns`; addresses, and elements from
-    row to row."""
+    """block ← z - max(z), row by row, for m rows of `columns` columns; rows of `block` are padded with -infinity.
+
+    `z` and `block` are addresses, `z_row` and `row` the elements from one row to the next.
+    """
     for r in range(m):
         shift_row(offset(z, r * z_row), columns, offset(block, r * row))
 
 
 @kernel
 def softmax(z, p):
-    """p ← exp(z - m) / Σ exp(z - m), m the maximum of the row."""
+    """p ← exp(z - max(z)) / Σ exp(z - max(z)), row by row."""
     n, columns = z.shape
     width = padded(columns, lanes_of(z))
     rows, one = rows_of_block(n, width), z.dtype.type(1)
@@ -75,7 +77,7 @@ def softmax(z, p):
 
 @kernel
 def log_softmax(z, lp):
-    """lp ← z - m - log Σ exp(z - m), m the maximum of the row."""
+    """lp ← z - max(z) - log Σ exp(z - max(z)), row by row."""
     n, columns = z.shape
     width = padded(columns, lanes_of(z))
     rows = rows_of_block(n, width)
@@ -93,7 +95,7 @@ def log_softmax(z, lp):
 
 @force_inline_reassociated
 def row_dot(a, b, r):
-    """Σ a[r] b[r]."""
+    """The dot product of row r of a and of b."""
     total = a.dtype.type(0)
     for c in range(a.shape[1]):
         total += a[r, c] * b[r, c]
@@ -102,7 +104,7 @@ def row_dot(a, b, r):
 
 @kernel
 def softmax_backward(dp, p, dz):
-    """dz ← p (dp - Σ dp p)."""
+    """dz ← p (dp - Σ dp p), row by row."""
     for r in range(p.shape[0]):
         inner = row_dot(dp, p, r)
         for c in range(p.shape[1]):
@@ -111,7 +113,7 @@ def softmax_backward(dp, p, dz):
 
 @kernel
 def log_softmax_backward(dlp, lp, dz):
-    """dz ← dlp - exp(lp) Σ dlp."""
+    """dz ← dlp - exp(lp) Σ dlp, row by row."""
     prefer_full_vectors()
     columns = lp.shape[1]
     logarithm, exponential = lp.reshape(-1), dz.reshape(-1)

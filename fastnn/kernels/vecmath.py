@@ -1,13 +1,13 @@
 """exp, expm1, log, log1p, tanh, sigmoid and erf for float32 and float64, branch-free, so that LLVM vectorises loops.
 
-The wheels of Numba carry no vector math library: `math.exp` in a nopython loop is one scalar call per element. These
-functions are inlined into the caller instead, and are made of arithmetic, selections and integer shifts alone. Call
-them from nopython code; a scalar of either type gives a scalar of the same type.
+Numba's wheels have no vector math library: `math.exp` in a nopython loop is one scalar call per element. These
+functions are inlined into the caller instead, and consist of arithmetic, selections and integer shifts only. Call them
+from nopython code; the result has the type of the argument.
 
 Accuracy: the error against the exact value is at most 1.5 units in the last place for exp and log, and at most 2 for
-the others, with fused multiply-add or without. Measured maxima in those units, the larger of with and without:
+the others, with and without fused multiply-add. The largest errors measured, in those units:
 
-            float32, all 2**32 inputs                   float64, 10**8 random inputs and the borders
+            float32, all 2**32 inputs                   float64, 10**8 random inputs and edge cases
     exp     1.18 at -71.04553                       1.15 at -29.45515264080996
     log     0.84 at 1.4133185                       0.83 at 1.4076480708862695
     expm1   1.70 at 0.3931854                       1.93 at 0.3496479803711891
@@ -16,12 +16,12 @@ the others, with fused multiply-add or without. Measured maxima in those units, 
     sigmoid 1.97 at -1.111429                       1.94 at -1.1325319423660052
     erf     1.39 at 0.9441111                       1.56 at -1.0602711045664934
 
-NaN gives NaN; infinities, signed zero, overflow to infinity and underflow through the subnormal numbers to zero are
-those of NumPy. log of a negative number is NaN and of zero -infinity; so is log1p of -1 - t and of -1.
+NaN gives NaN. Infinities, signed zeros, overflow to infinity, subnormal results and underflow to zero are as in NumPy.
+log of a negative number is NaN and of zero -infinity; log1p of a number below -1 is NaN and of -1 -infinity.
 
 Sources: the range reduction of W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980); log is
-that of fdlibm's e_log.c (Sun Microsystems, 1993). The polynomials without a source are minimax ones, from Remez'
-algorithm in 45 digits, their coefficients rounded one after the other and the remaining ones fitted anew each time.
+that of fdlibm's e_log.c (Sun Microsystems, 1993). Polynomials without a source are minimax approximations, from Remez'
+algorithm in 45 digits; coefficients were rounded one at a time, and the remaining ones fitted again each time.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from fastnn.jit import force_inline, overload_by_type
 
 
 def _in_half(*coefficients: float) -> tuple[float, ...]:
-    """The coefficients of r**2 p(r) / h**2 in powers of h = r/2: exact, as they only change their exponents."""
+    """The coefficients of r**2 p(r) / h**2 in powers of h = r/2. Only exponents change, so that they are exact."""
     return tuple(c * 2.0 ** (k + 2) for k, c in zip(reversed(range(len(coefficients))), coefficients, strict=True))
 
 
-# In each table the highest power comes first. `error` is relative to the function that the polynomial serves.
+# Coefficients of the highest power come first. Errors are relative to the function that uses the polynomial.
 FLOAT32 = SimpleNamespace(
     real=np.float32,
-    whole=np.int32,
+    integer=np.int32,
     mantissa_bits=23,
     # ln 2 in two parts; the product of the first with any exponent is exact.
     ln2_high=0.693359375,
     ln2_low=-2.12194440e-4,
-    # Where exp is surely zero and infinite, and where tanh, erf and expm1 round to 1, 1 and -1.
+    # exp is 0 below and infinite above its range; tanh, erf and expm1 round to 1, 1 and -1 beyond theirs.
     exp_range=(-104.0, 89.0),
     tanh_is_one=9.1,
     erf_is_one=3.95,
@@ -72,7 +72,7 @@ FLOAT32 = SimpleNamespace(
     ),
     # (e**r - 1 - r) / r**2 on |r| <= ln(2)/2; error 1.5e-8.
     expm1=(0.0013973703607916832, 0.008368034847080708, 0.04166616499423981, 0.16666531562805176, 0.5),
-    # The same on -0.16 <= r <= 0.56, where tanh has its reduced argument; error 2e-8.
+    # The same on -0.16 <= r <= 0.56, the range of the reduced argument of tanh; error 2e-8.
     tanh=_in_half(0.0016296433750540018, 0.008263996802270412, 0.04166313260793686, 0.16666899621486664, 0.5),
     # (log(1+f) - 2s) / s as a polynomial in s**2, s = f / (2 + f); from fdlibm's e_logf.c.
     log=(0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693),
@@ -99,7 +99,7 @@ FLOAT32 = SimpleNamespace(
 )
 FLOAT64 = SimpleNamespace(
     real=np.float64,
-    whole=np.int64,
+    integer=np.int64,
     mantissa_bits=52,
     ln2_high=6.93145751953125e-1,
     ln2_low=1.42860682030941723212e-6,
@@ -200,25 +200,25 @@ FLOAT64 = SimpleNamespace(
 
 
 def functions(c: SimpleNamespace) -> dict[str, Callable]:
-    """The functions for one type, from its constants."""
-    real, whole = c.real, c.whole
+    """The functions for one precision, from its constants `c`."""
+    real, integer = c.real, c.integer
     zero, half, one, two = real(0), real(0.5), real(1), real(2)
     infinity, nan = real(np.inf), real(np.nan)
     ln2, ln2_high, ln2_low, half_ln2 = (real(v) for v in (np.log(2), c.ln2_high, c.ln2_low, np.log(2) / 2))
     log2e, two_log2e = real(1.4426950408889634), real(2.8853900817779268)
     # Added to a small number, it rounds that number to an integer and leaves it in the low bits.
     rounder = real(1.5 * 2**c.mantissa_bits)
-    one_bits, rounder_bits = one.view(whole), rounder.view(whole)
-    one_whole, mantissa_bits = whole(1), whole(c.mantissa_bits)
-    mantissa, sign_bit = whole(2**c.mantissa_bits - 1), real(-0.0).view(whole)
-    exponent_bias = whole(int(one_bits) >> c.mantissa_bits)
+    one_bits, rounder_bits = one.view(integer), rounder.view(integer)
+    one_integer, mantissa_bits = integer(1), integer(c.mantissa_bits)
+    mantissa, sign_bit = integer(2**c.mantissa_bits - 1), real(-0.0).view(integer)
+    exponent_bias = integer(int(one_bits) >> c.mantissa_bits)
     # log splits its argument into 2**k m with m in [sqrt(1/2), sqrt(2)); subnormal numbers are scaled up first.
-    lowest_m = real(np.sqrt(0.5)).view(whole)
+    lowest_m = real(np.sqrt(0.5)).view(integer)
     smallest_normal, scale_up = np.finfo(real).tiny, real(2.0 ** (c.mantissa_bits + 2))
-    lowest_scaled_m = whole(int(lowest_m) + ((c.mantissa_bits + 2) << c.mantissa_bits))
-    # Beyond, 1 + x is x, and 2**-k may be subnormal.
+    lowest_scaled_m = integer(int(lowest_m) + ((c.mantissa_bits + 2) << c.mantissa_bits))
+    # From here on 1 + x rounds to x, and 2**-k may be subnormal.
     vast = real(2.0 ** (2 * c.mantissa_bits))
-    # Below, a function whose slope is 1 at zero is its argument, to the last bit.
+    # Below this, a function whose slope at zero is 1 rounds to its argument.
     minute = real(2.0 ** -(c.mantissa_bits + 4))
     exp_low, exp_high = real(c.exp_range[0]), real(c.exp_range[1])
     tanh_is_one, erf_is_one = real(c.tanh_is_one), real(c.erf_is_one)
@@ -236,17 +236,17 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
 
     @force_inline
     def power_of_two(k):
-        return bits_to_float(whole(whole(k + exponent_bias) << mantissa_bits))
+        return bits_to_float(integer(integer(k + exponent_bias) << mantissa_bits))
 
     @force_inline
     def times_two_powers(x, k):
-        # Two factors, for k reaches beyond the exponents of normal numbers on both sides. The first product is exact.
-        first = whole(k >> one_whole)
-        return x * power_of_two(first) * power_of_two(whole(k - first))
+        # Two factors, because k exceeds the exponents of normal numbers on both sides. The first product is exact.
+        first = integer(k >> one_integer)
+        return x * power_of_two(first) * power_of_two(integer(k - first))
 
     scaled = times_power_of_two if SCALES_BY_POWERS_OF_TWO else times_two_powers
 
-    # Comparisons are written so that NaN fails them and is kept.
+    # Comparisons are false for NaN, which is therefore kept.
     @force_inline
     def clamp(x, low, high):
         x = low if x < low else x
@@ -254,19 +254,19 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
 
     @force_inline
     def with_sign_of(magnitude, x):
-        return bits_to_float(whole(float_to_bits(magnitude) | whole(float_to_bits(x) & sign_bit)))
+        return bits_to_float(integer(float_to_bits(magnitude) | integer(float_to_bits(x) & sign_bit)))
 
     @force_inline
     def exp_in_range(x):
         """2**k e**r, x = k ln 2 + r."""
-        k = whole(float_to_bits(x * log2e + rounder) - rounder_bits)
+        k = integer(float_to_bits(x * log2e + rounder) - rounder_bits)
         n = real(k)
         r = (x - n * ln2_high) - n * ln2_low
         return scaled(polynomial(r, exp_table), k)
 
     @force_inline
     def exp(x):
-        # Underflow costs a hundred cycles where it is computed, and -infinity is what rows are padded with.
+        # Computed underflow costs a hundred cycles, and rows padded with -infinity underflow often.
         return zero if x < exp_low else exp_in_range(exp_high if x > exp_high else x)
 
     @force_inline
@@ -276,8 +276,8 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         shifted = x_in_range * log2e + rounder
         n = shifted - rounder
         r = (x_in_range - n * ln2_high) - n * ln2_low
-        # Halved, for k may be one more than the largest exponent.
-        scale = power_of_two(whole(whole(float_to_bits(shifted) - rounder_bits) - one_whole))
+        # Half of 2**k, because k may be one more than the largest exponent.
+        scale = power_of_two(integer(integer(float_to_bits(shifted) - rounder_bits) - one_integer))
         y = ((scale - half) + scale * (polynomial(r, expm1_table) * (r * r) + r)) * two
         return x if abs(x) < minute else y
 
@@ -293,19 +293,19 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
     def log(x):
         subnormal = x < smallest_normal
         bits = float_to_bits(x * scale_up if subnormal else x)
-        bits = whole(bits - (lowest_scaled_m if subnormal else lowest_m))
-        m = bits_to_float(whole(whole(bits & mantissa) + lowest_m))
-        y = log_of_split(real(whole(bits >> mantissa_bits)), m - one)
+        bits = integer(bits - (lowest_scaled_m if subnormal else lowest_m))
+        m = bits_to_float(integer(integer(bits & mantissa) + lowest_m))
+        y = log_of_split(real(integer(bits >> mantissa_bits)), m - one)
         y = y if x < infinity else x
         return y if x > zero else (-infinity if x == zero else nan)
 
     @force_inline
     def log1p(x):
-        """The logarithm of 1 + x = 2**k (1 + f), with f = 2**-k x + (2**-k - 1), for 1 + x has lost digits of x."""
-        bits = whole(float_to_bits(one + x) - lowest_m)
-        m = bits_to_float(whole(whole(bits & mantissa) + lowest_m))
-        k = whole(bits >> mantissa_bits)
-        inverse = bits_to_float(whole(one_bits - whole(k << mantissa_bits)))
+        """log of 1 + x = 2**k (1 + f), with f = 2**-k x + (2**-k - 1), because the sum 1 + x has lost digits of x."""
+        bits = integer(float_to_bits(one + x) - lowest_m)
+        m = bits_to_float(integer(integer(bits & mantissa) + lowest_m))
+        k = integer(bits >> mantissa_bits)
+        inverse = bits_to_float(integer(one_bits - integer(k << mantissa_bits)))
         f = x * inverse + (inverse - one) if x < vast else m - one
         y = x if abs(x) < minute else log_of_split(real(k), f)
         y = y if x < infinity else x
@@ -313,17 +313,17 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
 
     @force_inline
     def tanh(x):
-        """e / (e + 2), e = exp(2|x|) - 1; where k is 0, |x| + (e - |x|(e + 2)) / (e + 2), for the sake of accuracy.
+        """e / (e + 2) with e = exp(2|x|) - 1; but for k = 0, for accuracy, |x| + (e - |x|(e + 2)) / (e + 2).
 
-        There e = 2|x| + q, which leaves q - |x| e of the numerator. The shift lets this case reach |x| = 0.27, and no
-        further is it needed.
+        In that case e = 2|x| + q, and the numerator simplifies to q - |x| e. The shift extends the case to |x| = 0.27,
+        which is as far as it is needed.
         """
         a = abs(x)
         within = tanh_is_one if a > tanh_is_one else a
         shifted = (within * two_log2e - tanh_shift) + rounder
         n = shifted - rounder
         r_half = within - n * half_ln2
-        scale = bits_to_float(whole(whole(float_to_bits(shifted) << mantissa_bits) + one_bits))
+        scale = bits_to_float(integer(integer(float_to_bits(shifted) << mantissa_bits) + one_bits))
         q = polynomial(r_half, tanh_table) * (r_half * r_half)
         e = scale * (two * r_half + q) + (scale - one)
         small = n == zero
@@ -332,9 +332,9 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
 
     @force_inline
     def sigmoid(x):
-        """e / (1 + e) for x < 0 and 1 - e / (1 + e) for others, e = exp(-|x|), which does not overflow.
+        """e / (1 + e) for x < 0, else 1 - e / (1 + e), with e = exp(-|x|), which does not overflow.
 
-        The first is written e - e (e / (1 + e)): the rounding errors of the quotient then count only e times.
+        The first is written e - e (e / (1 + e)), which scales the rounding errors of the quotient by e.
         """
         below = -abs(x)
         e = zero if below < exp_low else exp_in_range(below)
@@ -343,15 +343,18 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
 
     @force_inline
     def erf(x):
-        """x + x p(x**2) for small |x|, ±(1 - exp(p(|x|))) for large. Two chains for each p: one would be waited for."""
+        """x + x p(x**2) for small |x|, ±(1 - exp(p(|x|))) for large.
+
+        Each p is evaluated as even plus odd part: a single chain of multiply-adds would be bound by latency.
+        """
         a = abs(x)
         within = erf_is_one if a > erf_is_one else a
         z = within * within
         logarithm = polynomial(z, large_odd) * within + polynomial(z, large_even)
-        # exp, but its result is small beside 1 and never subnormal: one part of ln 2 and one scaling are enough.
+        # A simpler exp: the result is small beside 1 and never subnormal, so that one part of ln 2 and one scaling do.
         shifted = logarithm * log2e + rounder
         p = polynomial(logarithm - (shifted - rounder) * ln2, exp_table)
-        large = one - bits_to_float(whole(float_to_bits(p) + whole(float_to_bits(shifted) << mantissa_bits)))
+        large = one - bits_to_float(integer(float_to_bits(p) + integer(float_to_bits(shifted) << mantissa_bits)))
         z2 = z * z
         small = a * (polynomial(z2, small_odd) * z + polynomial(z2, small_even)) + a
         return with_sign_of(large if a >= erf_split else small, x)
@@ -363,11 +366,11 @@ _FOR_FLOAT32, _FOR_FLOAT64 = functions(FLOAT32), functions(FLOAT64)
 
 
 def _by_type(name: str) -> Callable:
-    """A name for nopython code that stands for one function or the other by the type of its argument."""
+    """A function for nopython code that calls the implementation for the type of its argument."""
     by_type = {types.float32: _FOR_FLOAT32[name], types.float64: _FOR_FLOAT64[name]}
 
     def function(x):
-        raise TypeError(f"vecmath.{name} is for nopython code; from Python call the function of that name on arrays")
+        raise TypeError(f"vecmath.{name} is for nopython code; from Python call the public function on arrays")
 
     def choose(x):
         implementation = by_type.get(x)

@@ -1,1 +1,1 @@
-"""Matrix products on packed panels: packing, the panel product, tail columns, sparse inputs, and the affine map."""
+"""Matrix products: packing in panels, GEMM, GEMV, rank-one updates, tail columns, sparse inputs, the affine map."""

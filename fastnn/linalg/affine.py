@@ -1,23 +1,26 @@
-"""The affine map of a fully connected layer: products on arrays as they lie, packed only where a panel is used often.
+"""The affine map of a fully connected layer, on row-major arrays; panels are packed only if they are used often.
 
-Columns are taken in panels of whole vectors. Where they do not come out even, the last panel begins earlier and
-computes some columns twice, so that nothing is read or written out of bounds and nothing needs padding; or the few that
-are left over are products along rows, as are those of a w narrower than one vector (`narrow.py`).
+The columns of a product are cut into panels of full vectors. If the number of columns is no multiple of the lanes, the
+last panel begins earlier and overlaps the one before: some columns are computed twice, nothing is read or written out
+of bounds, and no array needs padding. Where dot products are faster, the tail columns are computed by dot tiles
+instead, as is a w narrower than one vector (`tall_skinny.py`).
 """
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from fastnn.intrinsics import (
     MR,
     NR_VECTORS,
+    VECTOR_BYTES,
+    address_of_pointer,
     broadcast,
     element,
     enter_parallel_region,
     lanes_of,
     leave_parallel_region,
+    like,
     load,
     masked_load,
     masked_store,
@@ -25,358 +28,395 @@ from fastnn.intrinsics import (
     prefer_full_vectors,
     store,
 )
-from fastnn.jit import force_inline, force_inline_reassociated, kernel, parallel_kernel
+from fastnn.jit import force_inline, force_inline_reassociated, inline_ir
 from fastnn.linalg.gemm import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, panel_product
 from fastnn.linalg.packing import aligned_empty, padded, panel_count, panel_start
-from fastnn.linalg.tall_skinny import along_rows, tall_skinny, times_along_rows
+from fastnn.linalg.tall_skinny import dot_tiles_pay, multiply_by_dot_tiles, multiply_tall_skinny
 from fastnn.linalg.transpose import transpose
+from fastnn.units import kernel_of_units, parallel_kernel_of_units, unit
 
-# Rows of a batch that are added to a gradient at once.
-_BLOCK = 128
+# Rows of a row block of the batch: they use a packed panel together.
+_BLOCK_ROWS = 128
 
-# Rows of a gradient that each panel serves while it is in the first-level cache.
-_ROWS = 32
+# Rows of a gradient that use one panel while it is in the first-level cache.
+_GRADIENT_ROWS = 32
 
-# Up to so many rows, copying the weights together costs more than it saves.
-_FEW_ROWS = 64
+# The most rows for which packing the weights costs more time than it saves.
+_MAX_UNPACKED_ROWS = 64
 
-# Up to so many bytes, panels stay in the second-level cache.
-_NEAR = 2**20
+# The most bytes of packed panels that stay in the second-level cache.
+_L2_BYTES = 2**20
 
-# From so many columns on, the rows of a matrix are far apart in memory.
-_WIDE = 512
+# Columns from which on each row of a matrix lies on another page.
+_WIDE_COLUMNS = 512
 
-# From so many vectors in a row of x on, products along rows outweigh adding up their lanes.
-_LONG = 4
+# Vectors in a row of x from which on a dot product makes up for adding its lanes.
+_MIN_DOT_VECTORS = 4
 
-# From so many vectors in a row of w on, one row of x goes through w row by row; fewer are faster panel by panel.
-_ROW_BY_ROW = 6
-
-
-@kernel
-def sum_rows(dy, db):
-    """db ← the sum of dy over its rows."""
-    db[:] = 0
-    for r in range(dy.shape[0]):
-        for c in range(dy.shape[1]):
-            db[c] += dy[r, c]
+# Vectors in a row of w from which on a single row of x is faster row by row of w than panel by panel.
+_MIN_GEMV_VECTORS = 6
 
 
-@kernel
+@unit("int int real* real* -> none")
+def sum_rows(n, columns, dy, db):
+    """db ← the sum of dy (n, columns) over its rows."""
+    for c in range(columns):
+        db[c] = 0
+    for r in range(n):
+        row = offset(dy, r * columns)
+        for c in range(columns):
+            db[c] += row[c]
+
+
+@kernel_of_units
 def affine_forward(x, w, b, y):
     """y ← x w + b."""
-    _forward_share(x, w, b, y, x.shape[0])
+    n, inner = x.shape
+    forward_rows(n, inner, b.size, element(x, 0), element(w, 0), element(b, 0), element(y, 0), n)
 
 
-@kernel
-def _forward_share(x, w, b, y, total):
-    """y ← x w + b for some of a batch of `total` rows, which alone decides how, and so the order of every sum."""
-    inner, outputs, count = x.shape[1], b.size, lanes_of(x)
-    if outputs < count:
-        tall_skinny(x, w, b, y, total)
+@unit("int int int real* real* real* real* int -> none")
+def forward_rows(n, inner, outputs, x, w, b, y, batch):
+    """y ← x w + b for one worker's n rows x of a batch of `batch` rows.
+
+    The size of the batch alone decides on the algorithm, and so on the order of every sum: results do not depend on how
+    the rows are divided among workers.
+    """
+    lanes = lanes_of(x)
+    if outputs < lanes:
+        multiply_tall_skinny(n, inner, outputs, x, w, b, y, batch)
         return
-    left = outputs % count
-    # Few columns in a last vector of their own would cost as much as all that it has room for.
-    apart = left > 0 and inner >= _LONG * count and along_rows(total, inner, left, count)
-    whole = outputs - left if apart else outputs
-    if total == 1 and outputs >= _ROW_BY_ROW * count:
-        _row_times(x[0], w, b, y[0])
-    elif total <= _FEW_ROWS:
-        _times(x, w, b, y, whole, 32 if total <= 2 * MR else 64)
+    tail = outputs % lanes
+    # A last vector of few columns would cost as much as a full one.
+    dot_tail = tail > 0 and inner >= _MIN_DOT_VECTORS * lanes and dot_tiles_pay(batch, inner, tail, lanes)
+    columns = outputs - tail if dot_tail else outputs
+    if batch == 1 and outputs >= _MIN_GEMV_VECTORS * lanes:
+        gemv(inner, outputs, x, w, b, y)
+    elif batch <= _MAX_UNPACKED_ROWS:
+        multiply(n, inner, outputs, x, w, b, y, columns, 32 if batch <= 2 * MR else 64)
     else:
-        _times_packed(x, w, False, b, y, whole)
-    if whole < outputs:
-        times_along_rows(x, w, b, y, whole)
+        multiply_packed(n, inner, outputs, x, w, False, b, y, columns)
+    if columns < outputs:
+        multiply_by_dot_tiles(n, inner, outputs, x, w, b, y, columns)
 
 
-@parallel_kernel
+@parallel_kernel_of_units
 def parallel_affine_forward(x, w, b, y, region, workers):
-    """`affine_forward`, rows shared between so many workers. The same bits, however many."""
+    """`affine_forward`, rows divided among `workers` workers. The result is the same to the bit for any number."""
+    n, inner = x.shape
+    outputs = b.size
     threads = enter_parallel_region(region)
     for worker in prange(workers):
-        first, last = _share(x.shape[0], worker, workers), _share(x.shape[0], worker + 1, workers)
+        first, last = _part_start(n, worker, workers), _part_start(n, worker + 1, workers)
         if last > first:
-            _forward_share(x[first:last], w, b, y[first:last], x.shape[0])
+            forward_rows(
+                last - first, inner, outputs, element(x, first * inner), element(w, 0), element(b, 0),
+                element(y, first * outputs), n,
+            )  # fmt: skip
     leave_parallel_region(region, threads)
 
 
-@kernel
+@kernel_of_units
 def affine_backward(dy, x, w, dx, dw, db):
     """dx ← dy wᵀ, dw ← xᵀ dy, db ← the sum of dy over its rows."""
-    input_gradient(dy, w, dx, dy.shape[0])
-    weight_gradient(dy, x, dw, 0, 1)
-    sum_rows(dy, db)
+    n, inputs = x.shape
+    outputs = db.size
+    input_gradient(n, inputs, outputs, element(dy, 0), element(w, 0), element(dx, 0), n)
+    weight_gradient(n, inputs, outputs, element(dy, 0), element(x, 0), element(dw, 0), 0, 1)
+    sum_rows(n, outputs, element(dy, 0), element(db, 0))
 
 
-@parallel_kernel
+@parallel_kernel_of_units
 def parallel_affine_backward(dy, x, w, dx, dw, db, region, workers):
-    """`affine_backward`, rows of dx and of dw shared between so many workers. The same bits, however many."""
+    """`affine_backward`, rows of dx and dw divided among `workers` workers. The result is the same to the bit for any
+    number."""
+    n, inputs = x.shape
+    outputs = db.size
     threads = enter_parallel_region(region)
     for worker in prange(workers):
-        first, last = _share(dy.shape[0], worker, workers), _share(dy.shape[0], worker + 1, workers)
+        first, last = _part_start(n, worker, workers), _part_start(n, worker + 1, workers)
         if last > first:
-            input_gradient(dy[first:last], w, dx[first:last], dy.shape[0])
-        weight_gradient(dy, x, dw, worker, workers)
+            input_gradient(
+                last - first, inputs, outputs, element(dy, first * outputs), element(w, 0),
+                element(dx, first * inputs), n,
+            )  # fmt: skip
+        weight_gradient(n, inputs, outputs, element(dy, 0), element(x, 0), element(dw, 0), worker, workers)
         if worker == 0:
-            sum_rows(dy, db)
+            sum_rows(n, outputs, element(dy, 0), element(db, 0))
     leave_parallel_region(region, threads)
 
 
 @force_inline
-def _share(rows, worker, workers):
-    """Where the worker's rows begin: whole tiles, so that every sum is formed as it is by one worker alone."""
+def _part_start(rows, worker, workers):
+    """The first row of a worker's part: at a full micro-tile, so that every sum is formed as by a single worker."""
     return rows if worker == workers else rows // MR * worker // workers * MR
 
 
 @force_inline
-def _panels(columns, count):
-    """How many panels; at least two where columns do not come out even, so that the last can begin earlier."""
-    vectors = padded(columns, count) // count
-    return max(panel_count(vectors), 1 if columns % count == 0 else 2)
+def _n_panels(columns, lanes):
+    """The number of panels: at least two if the last must overlap another one."""
+    vectors = padded(columns, lanes) // lanes
+    return max(panel_count(vectors), 1 if columns % lanes == 0 else 2)
 
 
 @force_inline
-def _column(panel, panels, vectors, columns, count):
-    """The first column of a panel: the last panel ends with the last column."""
-    width = (panel_start(panel + 1, panels, vectors) - panel_start(panel, panels, vectors)) * count
-    return columns - width if panel == panels - 1 else panel_start(panel, panels, vectors) * count
+def _panel_column(panel, n_panels, vectors, columns, lanes):
+    """The first column of a panel. The last panel ends with the last column, and may overlap the one before."""
+    width = (panel_start(panel + 1, n_panels, vectors) - panel_start(panel, n_panels, vectors)) * lanes
+    return columns - width if panel == n_panels - 1 else panel_start(panel, n_panels, vectors) * lanes
 
 
 @force_inline
-def _width(panel, panels, vectors):
-    """Its vectors."""
-    return panel_start(panel + 1, panels, vectors) - panel_start(panel, panels, vectors)
+def _panel_vectors(panel, n_panels, vectors):
+    """The vectors in a row of a panel."""
+    return panel_start(panel + 1, n_panels, vectors) - panel_start(panel, n_panels, vectors)
 
 
-@kernel
-def _times(x, w, start, y, columns, height):
-    """y ← start + x w, its first `columns`, at least one vector of them, w as it lies.
+@unit("int int int real* real* real* real* int int -> none")
+def multiply(n, inner, row, x, w, start, y, columns, height):
+    """The first `columns` columns of y ← start + x w, at least one vector of them, without packing w: x (n, inner),
+    w (inner, row), start (row,), y (n, row).
 
-    Rows of a wide w are far apart, each on a page of its own: `height` rows at a time, for all columns.
+    Each row of a wide w lies on another page. It is multiplied in blocks of `height` rows, each for all columns.
     """
-    n, inner = x.shape
-    step, count = y.shape[1], lanes_of(x)
-    vectors = padded(columns, count) // count
-    panels = _panels(columns, count)
-    # The last panel shares columns with the one before: it must not add to what is there.
-    shared = columns % count != 0
-    if step < _WIDE:
+    lanes = lanes_of(x)
+    vectors = padded(columns, lanes) // lanes
+    n_panels = _n_panels(columns, lanes)
+    # An overlapping panel must not add to what the one before has written: it is multiplied in one go, at the end.
+    overlaps = columns % lanes != 0
+    if row < _WIDE_COLUMNS:
         height = max(inner, 1)
     for first in range(0, inner, height):
         k = min(height, inner - first)
-        for p in range(panels - 1 if shared else panels):
-            at = _column(p, panels, vectors, columns, count)
-            out = element(y, at)
-            begin, begin_row = (element(start, at), 0) if first == 0 else (out, step)
+        for p in range(n_panels - 1 if overlaps else n_panels):
+            column = _panel_column(p, n_panels, vectors, columns, lanes)
+            out = offset(y, column)
+            begin, begin_row = (offset(start, column), 0) if first == 0 else (out, row)
             panel_product(
-                n, _width(p, panels, vectors), element(x, first), inner, 1, element(w, first * step + at), step,
-                begin, begin_row, out, step, k, NOTHING,
+                n, _panel_vectors(p, n_panels, vectors), offset(x, first), inner, 1, offset(w, first * row + column),
+                row, begin, begin_row, out, row, k, NOTHING,
             )  # fmt: skip
-    if shared:
-        at = _column(panels - 1, panels, vectors, columns, count)
+    if overlaps:
+        column = _panel_column(n_panels - 1, n_panels, vectors, columns, lanes)
         panel_product(
-            n, _width(panels - 1, panels, vectors), element(x, 0), inner, 1, element(w, at), step,
-            element(start, at), 0, element(y, at), step, inner, NOTHING,
+            n, _panel_vectors(n_panels - 1, n_panels, vectors), x, inner, 1, offset(w, column), row,
+            offset(start, column), 0, offset(y, column), row, inner, NOTHING,
         )  # fmt: skip
 
 
 @force_inline
-def _add_four_rows(y, w, step, a0, a1, a2, a3):
-    """y ← y + a w for a vector of columns of four rows, both at addresses, `step` from row to row of w."""
-    first = load(y) + a0 * load(w) + a1 * load(offset(w, step))
-    store(first + a2 * load(offset(w, 2 * step)) + a3 * load(offset(w, 3 * step)), y)
+def _add_four_rows(y, w, row, a0, a1, a2, a3):
+    """y ← y + a w for one vector of columns and four rows of w; y and w are addresses, `row` elements between rows."""
+    first = load(y) + a0 * load(w) + a1 * load(offset(w, row))
+    store(first + a2 * load(offset(w, 2 * row)) + a3 * load(offset(w, 3 * row)), y)
 
 
 @force_inline
-def _add_part_of_four_rows(y, w, step, size, a0, a1, a2, a3):
-    """The same for the first `size` lanes."""
-    first = masked_load(y, size) + a0 * masked_load(w, size) + a1 * masked_load(offset(w, step), size)
-    last = first + a2 * masked_load(offset(w, 2 * step), size) + a3 * masked_load(offset(w, 3 * step), size)
+def _add_four_rows_masked(y, w, row, size, a0, a1, a2, a3):
+    """`_add_four_rows` for the first `size` lanes."""
+    first = masked_load(y, size) + a0 * masked_load(w, size) + a1 * masked_load(offset(w, row), size)
+    last = first + a2 * masked_load(offset(w, 2 * row), size) + a3 * masked_load(offset(w, 3 * row), size)
     masked_store(last, y, size)
 
 
-@kernel
-def _row_times(x, w, start, y):
-    """y ← start + x w for one row x, w read in the order in which it lies, four rows at a time.
+@unit("int int real* real* real* real* -> none")
+def gemv(inner, columns, x, w, start, y):
+    """y ← start + x w for one row x. w (inner, columns) is read in memory order, four rows at a time.
 
-    Where all rows of w begin as far from the border of a vector, whole vectors are read from border to border: none
-    crosses a cache line.
+    If every row of w begins at the same distance from a vector boundary, the elements up to the boundary are masked and
+    all other loads aligned: none crosses a cache line.
     """
-    inner, columns = w.shape
-    count = lanes_of(w)
-    head = -w.ctypes.data % (count * w.itemsize) // w.itemsize if columns % count == 0 else 0
-    whole = head + (columns - head) // count * count
+    lanes = lanes_of(w)
+    itemsize = VECTOR_BYTES // lanes
+    head = -address_of_pointer(w) % VECTOR_BYTES // itemsize if columns % lanes == 0 else 0
+    tail_start = head + (columns - head) // lanes * lanes
     for c in range(columns):
         y[c] = start[c]
     for k in range(0, inner // 4 * 4, 4):
         a0, a1, a2, a3 = broadcast(x[k]), broadcast(x[k + 1]), broadcast(x[k + 2]), broadcast(x[k + 3])
-        row = element(w, k * columns)
+        row = offset(w, k * columns)
         if head > 0:
-            _add_part_of_four_rows(element(y, 0), row, columns, head, a0, a1, a2, a3)
-        for c in range(head, whole, count):
-            _add_four_rows(element(y, c), offset(row, c), columns, a0, a1, a2, a3)
-        if whole < columns:
-            _add_part_of_four_rows(element(y, whole), offset(row, whole), columns, columns - whole, a0, a1, a2, a3)
+            _add_four_rows_masked(y, row, columns, head, a0, a1, a2, a3)
+        for c in range(head, tail_start, lanes):
+            _add_four_rows(offset(y, c), offset(row, c), columns, a0, a1, a2, a3)
+        if tail_start < columns:
+            tail = columns - tail_start
+            _add_four_rows_masked(offset(y, tail_start), offset(row, tail_start), columns, tail, a0, a1, a2, a3)
     for k in range(inner // 4 * 4, inner):
         for c in range(columns):
-            y[c] += x[k] * w[k, c]
+            y[c] += x[k] * w[k * columns + c]
 
 
-@kernel
-def _times_packed(x, w, turned, start, y, columns):
-    """y ← start + x w, or start + x wᵀ where it is `turned`, its first `columns`, with each panel copied together."""
-    n, inner = x.shape
-    step, count = y.shape[1], lanes_of(x)
-    vectors = padded(columns, count) // count
-    panels = _panels(columns, count)
-    # All panels are kept where several blocks of rows need them; many of them are fetched from far away.
-    packed = aligned_empty(inner * count * (vectors if n > _BLOCK else NR_VECTORS), x)
-    far = packed.size * packed.itemsize > _NEAR
-    for first in range(0, n, _BLOCK):
-        for p in range(panels):
-            at, width = _column(p, panels, vectors, columns, count), _width(p, panels, vectors) * count
-            panel = element(packed, panel_start(p, panels, vectors) * count * inner if n > _BLOCK else 0)
-            if first == 0 and turned:
-                transpose(width, inner, count, element(w, at * inner), inner, panel, width)
+@unit("int int int real* real* int real* real* int -> none")
+def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
+    """The first `columns` columns of y ← start + x w, or start + x wᵀ if `w_transposed`, with w packed in panels:
+    x (n, inner), start (row,), y (n, row)."""
+    lanes = lanes_of(x)
+    vectors = padded(columns, lanes) // lanes
+    n_panels = _n_panels(columns, lanes)
+    # Several row blocks use every panel, so that all are kept; a single one needs memory for one panel at a time.
+    packed = aligned_empty(inner * lanes * (vectors if n > _BLOCK_ROWS else NR_VECTORS), x[0])
+    exceeds_l2 = packed.size * packed.itemsize > _L2_BYTES
+    for first in range(0, n, _BLOCK_ROWS):
+        for p in range(n_panels):
+            column = _panel_column(p, n_panels, vectors, columns, lanes)
+            width = _panel_vectors(p, n_panels, vectors) * lanes
+            panel = element(packed, panel_start(p, n_panels, vectors) * lanes * inner if n > _BLOCK_ROWS else 0)
+            if first == 0 and w_transposed:
+                transpose(width, inner, lanes, offset(w, column * inner), inner, panel, width)
             elif first == 0:
-                copy_vectors(inner, width // count, element(w, at), step, panel, width)
+                copy_vectors(inner, width // lanes, offset(w, column), row, panel, width)
             fetch = ROWS if p == 0 else TARGET
-            if far and first > 0:
+            if exceeds_l2 and first > 0:
                 fetch = ROWS_AND_PANEL if p == 0 else PANEL
             panel_product(
-                min(_BLOCK, n - first), width // count, element(x, first * inner), inner, 1, panel, width,
-                element(start, at), 0, element(y, first * step + at), step, inner,
-                fetch,
+                min(_BLOCK_ROWS, n - first), width // lanes, offset(x, first * inner), inner, 1, panel, width,
+                offset(start, column), 0, offset(y, first * row + column), row, inner, fetch,
             )  # fmt: skip
 
 
-@kernel
+@inline_ir
 def copy_vectors(rows, vectors, source, source_row, target, target_row):
-    """target ← so many vectors of each row of source: a product of no terms."""
+    """target ← the first `vectors` vectors of each of `rows` rows of source: a panel product with k = 0."""
     panel_product(rows, vectors, source, 0, 0, source, 0, source, source_row, target, target_row, 0, NOTHING)
 
 
-@kernel
-def input_gradient(dy, w, dx, total):
-    """dx ← dy wᵀ for some of a batch of `total` rows, which alone decides how."""
-    inputs, count = w.shape[0], lanes_of(dy)
-    if total <= 2:
-        for r in range(dy.shape[0]):
+@unit("int int int real* real* real* int -> none")
+def input_gradient(n, inputs, outputs, dy, w, dx, batch):
+    """dx ← dy wᵀ for one worker's n rows dy of a batch of `batch` rows, which alone decides on the algorithm."""
+    lanes = lanes_of(dy)
+    if batch <= 2:
+        for r in range(n):
             for k in range(inputs):
-                dx[r, k] = _dot(dy[r], w[k])
+                dx[r * inputs + k] = _dot(outputs, offset(dy, r * outputs), offset(w, k * outputs))
         return
-    zeros = np.zeros(max(inputs, count), dy.dtype)
-    if inputs < count:
-        turned = np.empty((w.shape[1], inputs), w.dtype)
-        transpose(inputs, w.shape[1], count, element(w, 0), w.shape[1], element(turned, 0), inputs)
-        tall_skinny(dy, turned, zeros, dx, total)
+    width = max(inputs, lanes)
+    zeros = aligned_empty(width, dy[0])
+    zeros[:] = 0
+    if inputs < lanes:
+        w_t = aligned_empty(outputs * inputs, dy[0])
+        transpose(inputs, outputs, lanes, w, outputs, element(w_t, 0), inputs)
+        multiply_tall_skinny(n, outputs, inputs, dy, element(w_t, 0), element(zeros, 0), dx, batch)
+        w_t[:1] = 0  # holds the array until here
     else:
-        _times_packed(dy, w, True, zeros, dx, inputs)
+        multiply_packed(n, outputs, inputs, dy, w, True, element(zeros, 0), dx, inputs)
+    zeros[:1] = 0
 
 
-@kernel
-def weight_gradient(dy, x, dw, worker, workers):
-    """The worker's share of dw ← xᵀ dy: rows of dw, or columns where outputs would leave many lanes empty."""
-    n, inputs = x.shape
-    outputs, count = dy.shape[1], lanes_of(x)
-    if not _inputs_in_lanes(n, inputs, outputs, count):
-        top, bottom = _share(inputs, worker, workers), _share(inputs, worker + 1, workers)
+@unit("int int int real* real* real* int int -> none")
+def weight_gradient(n, inputs, outputs, dy, x, dw, worker, workers):
+    """One worker's part of dw ← xᵀ dy: rows of dw, or columns if dw is computed transposed."""
+    lanes = lanes_of(x)
+    if not _transposing_pays(n, inputs, outputs, lanes):
+        top, bottom = _part_start(inputs, worker, workers), _part_start(inputs, worker + 1, workers)
         if n == 0:
-            dw[top:bottom] = 0
+            for k in range(top * outputs, bottom * outputs):
+                dw[k] = 0
         elif n == 1:
-            _outer_product(x[0], dy[0], dw, top, bottom)
-        elif outputs >= count:
-            _transposed_times(x, dy, dw, top, bottom)
+            _outer_product(outputs, x, dy, dw, top, bottom)
+        elif outputs >= lanes:
+            multiply_tn(n, inputs, outputs, x, dy, dw, top, bottom)
         else:
-            wide, gradient = np.zeros((n, count), x.dtype), np.empty((inputs, count), x.dtype)
+            padded_dy, padded_dw = aligned_empty(n * lanes, x[0]), aligned_empty(inputs * lanes, x[0])
+            padded_dy[:] = 0
             for r in range(n):
                 for c in range(outputs):
-                    wide[r, c] = dy[r, c]
-            _transposed_times(x, wide, gradient, top, bottom)
+                    padded_dy[r * lanes + c] = dy[r * outputs + c]
+            multiply_tn(n, inputs, lanes, x, element(padded_dy, 0), element(padded_dw, 0), top, bottom)
+            padded_dy[:1] = 0  # holds the array until here
             for k in range(top, bottom):
                 for c in range(outputs):
-                    dw[k, c] = gradient[k, c]
+                    dw[k * outputs + c] = padded_dw[k * lanes + c]
         return
-    top, bottom = _share(outputs, worker, workers), _share(outputs, worker + 1, workers)
+    top, bottom = _part_start(outputs, worker, workers), _part_start(outputs, worker + 1, workers)
     if n == 0:
-        dw[:, top:bottom] = 0
+        for k in range(inputs):
+            for c in range(top, bottom):
+                dw[k * outputs + c] = 0
     elif bottom > top:
-        turned = np.empty((outputs, inputs), x.dtype)
-        _transposed_times(dy, x, turned, top, bottom)
-        transpose(bottom - top, inputs, count, element(turned, top * inputs), inputs, element(dw, top), outputs)
+        dw_t = aligned_empty(outputs * inputs, x[0])
+        multiply_tn(n, outputs, inputs, dy, x, element(dw_t, 0), top, bottom)
+        transpose(bottom - top, inputs, lanes, element(dw_t, top * inputs), inputs, offset(dw, top), outputs)
+        dw_t[:1] = 0  # holds the array until here
 
 
-@kernel
-def _outer_product(a, b, c, top, bottom):
-    """The rows of c from `top` to `bottom` ← a bᵀ."""
+@force_inline
+def _outer_product(columns, a, b, c, top, bottom):
+    """Rows `top` to `bottom` of c ← a bᵀ."""
     prefer_full_vectors()
     for r in range(top, bottom):
-        for k in range(b.size):
-            c[r, k] = a[r] * b[k]
+        row = offset(c, r * columns)
+        for k in range(columns):
+            row[k] = a[r] * b[k]
 
 
-@kernel
-def _inputs_in_lanes(n, inputs, outputs, count):
-    """Whether dwᵀ = dyᵀ x, whose result must be transposed, leaves enough fewer lanes empty than dw = xᵀ dy."""
-    if inputs < count or n == 1 or (n <= _FEW_ROWS and outputs >= count):
+@force_inline
+def _transposing_pays(n, inputs, outputs, lanes):
+    """Whether dwᵀ = dyᵀ x, which must be transposed afterwards, is faster than dw = xᵀ dy: it has fewer empty lanes."""
+    if inputs < lanes or n == 1 or (n <= _MAX_UNPACKED_ROWS and outputs >= lanes):
         return False
-    return 11 * outputs * padded(inputs, count) < 10 * inputs * padded(outputs, count)
+    return 11 * outputs * padded(inputs, lanes) < 10 * inputs * padded(outputs, lanes)
 
 
-@kernel
-def _transposed_times(a, b, c, top, bottom):
-    """The rows of c from `top` to `bottom` ← aᵀ b, where b has at least one vector of columns."""
-    n, height = a.shape
-    columns, count = b.shape[1], lanes_of(a)
-    vectors = padded(columns, count) // count
-    panels = _panels(columns, count)
-    zeros = np.zeros(NR_VECTORS * count, a.dtype)
-    size = min(n, _BLOCK) * NR_VECTORS * count
-    pack, pack_a = bottom - top > _ROWS, columns >= _WIDE
-    packed = aligned_empty(panels * size if pack else 0, a)
-    strip = aligned_empty(min(n, _BLOCK) * _ROWS if pack_a else 0, a)
-    # The last panel shares columns with the one before; what is added to must be its own.
-    width = _width(panels - 1, panels, vectors) * count
-    own = columns % count != 0 and n > _BLOCK
-    last = aligned_empty((bottom - top) * width if own else 0, a)
-    for first in range(0, n, _BLOCK):
-        m = min(_BLOCK, n - first)
-        # A few rows at a time: the hardware looks ahead along each.
-        for r in range(0, m if pack else 0, MR):
-            for p in range(panels):
-                at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
+@unit("int int int real* real* real* int int -> none")
+def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
+    """Rows `top` to `bottom` of c ← aᵀ b ("TN" in BLAS): a (n, a_columns), b (n, columns), at least one vector."""
+    lanes = lanes_of(a)
+    vectors = padded(columns, lanes) // lanes
+    n_panels = _n_panels(columns, lanes)
+    zeros = aligned_empty(NR_VECTORS * lanes, a[0])
+    zeros[:] = 0
+    panel_size = min(n, _BLOCK_ROWS) * NR_VECTORS * lanes
+    pack_b, pack_a = bottom - top > _GRADIENT_ROWS, columns >= _WIDE_COLUMNS
+    packed_b = aligned_empty(n_panels * panel_size if pack_b else 0, a[0])
+    packed_a = aligned_empty(min(n, _BLOCK_ROWS) * _GRADIENT_ROWS if pack_a else 0, a[0])
+    # The last panel may overlap the one before. If it is accumulated over several row blocks it needs its own memory.
+    last_width = _panel_vectors(n_panels - 1, n_panels, vectors) * lanes
+    separate = columns % lanes != 0 and n > _BLOCK_ROWS
+    last_panel = aligned_empty((bottom - top) * last_width if separate else 0, a[0])
+    for first in range(0, n, _BLOCK_ROWS):
+        m = min(_BLOCK_ROWS, n - first)
+        # MR rows at a time for all panels, because the hardware prefetches along each row.
+        for r in range(0, m if pack_b else 0, MR):
+            for p in range(n_panels):
+                column = _panel_column(p, n_panels, vectors, columns, lanes)
+                panel_vectors = _panel_vectors(p, n_panels, vectors)
+                width = panel_vectors * lanes
                 copy_vectors(
-                    min(MR, m - r), wide, element(b, (first + r) * columns + at), columns,
-                    element(packed, p * size + r * wide * count), wide * count,
+                    min(MR, m - r), panel_vectors, offset(b, (first + r) * columns + column), columns,
+                    element(packed_b, p * panel_size + r * width), width,
                 )  # fmt: skip
-        for row in range(top, bottom, _ROWS):
-            rows = min(_ROWS, bottom - row)
-            rows_of_a, a_k = element(a, first * height + row), height
-            if pack_a and rows == _ROWS:
-                # Many panels use these columns of a, of which each lies on another page.
-                for k in range(0, _ROWS, count):
-                    copy_vectors(m, 1, offset(rows_of_a, k), height, element(strip, k), _ROWS)
-                rows_of_a, a_k = element(strip, 0), _ROWS
-            for p in range(panels):
-                at, wide = _column(p, panels, vectors, columns, count), _width(p, panels, vectors)
-                panel, panel_row = element(b, first * columns + at), columns
-                if pack:
-                    panel, panel_row = element(packed, p * size), wide * count
-                out, step = element(c, row * columns + at), columns
-                if own and p == panels - 1:
-                    out, step = element(last, (row - top) * width), width
-                start, start_row = (element(zeros, 0), 0) if first == 0 else (out, step)
-                panel_product(rows, wide, rows_of_a, 1, a_k, panel, panel_row, start, start_row, out, step, m, TARGET)
-    if own:
+        for row in range(top, bottom, _GRADIENT_ROWS):
+            rows = min(_GRADIENT_ROWS, bottom - row)
+            block_a, a_k = offset(a, first * a_columns + row), a_columns
+            if pack_a and rows == _GRADIENT_ROWS:
+                # Many panels use these columns of a, and each row of them lies on another page.
+                for k in range(0, _GRADIENT_ROWS, lanes):
+                    copy_vectors(m, 1, offset(block_a, k), a_columns, element(packed_a, k), _GRADIENT_ROWS)
+                block_a, a_k = element(packed_a, 0), _GRADIENT_ROWS
+            for p in range(n_panels):
+                column = _panel_column(p, n_panels, vectors, columns, lanes)
+                panel_vectors = _panel_vectors(p, n_panels, vectors)
+                panel, panel_row = offset(b, first * columns + column), columns
+                if pack_b:
+                    panel, panel_row = element(packed_b, p * panel_size), panel_vectors * lanes
+                out, out_row = offset(c, row * columns + column), columns
+                if separate and p == n_panels - 1:
+                    out, out_row = element(last_panel, (row - top) * last_width), last_width
+                start, start_row = (element(zeros, 0), 0) if first == 0 else (out, out_row)
+                panel_product(
+                    rows, panel_vectors, block_a, 1, a_k, panel, panel_row, start, start_row, out, out_row, m, TARGET
+                )  # fmt: skip
+    if separate:
         for r in range(top, bottom):
-            for k in range(width):
-                c[r, columns - width + k] = last[(r - top) * width + k]
+            for k in range(last_width):
+                c[r * columns + columns - last_width + k] = last_panel[(r - top) * last_width + k]
 
 
 @force_inline_reassociated
-def _dot(a, b):
-    """Σ a b."""
-    total = a.dtype.type(0)
-    for k in range(a.size):
+def _dot(size, a, b):
+    """The dot product Σ a b."""
+    total = like(a[0], 0)
+    for k in range(size):
         total += a[k] * b[k]
     return total

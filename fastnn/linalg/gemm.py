@@ -1,7 +1,7 @@
 """The panel product, and products with matrices that are packed in panels.
 
-A panel is NR_VECTORS vectors of columns or fewer. `panel_product` goes through the rows of one panel, micro-tile by
-micro-tile. It is the largest piece of code of the library; the training step calls it as a unit, `gemm`.
+A panel has at most NR_VECTORS vectors of columns. `panel_product` multiplies a matrix by one panel, micro-tile by
+micro-tile. It compiles to more code than anything else here; the training step calls it as a unit, `gemm`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastnn.intrinsics import MR, micro_tile, offset
-from fastnn.jit import inline_ir, kernel, named
+from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -18,11 +18,11 @@ NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET = range(5)
 
 
 def _micro_tiles(vectors: int) -> Callable:
-    """The micro-kernels for a panel of so many vectors: one per number of rows, and for MR rows one per kind of
+    """The micro-kernels for a panel of `vectors` vectors: one per number of rows, and for MR rows one per kind of
     prefetching.
 
-    Each further one costs 0.6 to 0.9 seconds of compiling. Prefetching what is near costs little, so that there is none
-    that prefetches nothing.
+    Each one costs 0.6 to 0.9 seconds of compile time. Prefetching what is in the cache already costs little, so that
+    there is none for MR rows without prefetching.
     """
     full = micro_tile(MR, vectors, fetch_ahead=True)
     four, two, one = (micro_tile(rows, vectors) for rows in (4, 2, 1))
@@ -50,16 +50,16 @@ def _micro_tiles(vectors: int) -> Callable:
 _one_vector, _two_vectors, _three_vectors = _micro_tiles(1), _micro_tiles(2), _micro_tiles(3)
 
 
-@kernel
+@unit("int int real* int int real* int real* int real* int int int -> none")
 def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
     """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of `vectors` vectors.
 
     a, b, start, c are addresses; `a_row`, `a_k`, ... are the elements from one row, or one k, to the next. With
     `start_row` 0 every row has the same start.
 
-    `fetch` says what is prefetched: NOTHING; ROWS of a, for which `a_k` must be 1; the PANEL that lies behind b, a part
-    with each micro-tile; ROWS_AND_PANEL; or the TARGET of each micro-tile in c, which pays where c is far away, and the
-    next k elements of each row of a, for which `a_row` must be 1.
+    `fetch` is what is prefetched: NOTHING; the next ROWS of a (`a_k` must be 1); the next PANEL after b, a part of it
+    with each micro-tile; ROWS_AND_PANEL; or the TARGET, which is each micro-tile of c and the next k elements of each
+    row of a (`a_row` must be 1), and pays if c is not in a near cache.
     """
     r = 0
     rows = MR
@@ -79,32 +79,28 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
         r += rows
 
 
-# `panel_product` as a unit.
-gemm = unit("int int real* int int real* int real* int real* int int int -> none")(named("gemm", panel_product.py_func))
-
-
 @inline_ir
 def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row):
-    """c ← start + a w: m rows of a (m, inner), a matrix w in panels; rows of c and start are padded to whole vectors."""
+    """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors."""
     n_panels = panel_count(vectors)
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         fetch = ROWS_AND_PANEL if p == 0 else PANEL
-        gemm(m, last - first, a, a_row, 1, offset(panels, column * inner), width,
+        panel_product(m, last - first, a, a_row, 1, offset(panels, column * inner), width,
                 offset(start, column), start_row, offset(c, column), c_row, inner, fetch)  # fmt: skip
 
 
-# From so many vectors in a row of dy on, the columns of a panel are gathered before the product.
+# Vectors in a row of dy from which on the columns of a panel are gathered before the product.
 _GATHER_FROM = 16
 
 
 @inline_ir
 def gather_columns(m, lanes, width, dy, dy_row, gathered):
-    """One panel's columns of dy (m, ...), and the elements from row to row: copied to `gathered`, row behind row, or
-    where they are if rows are short.
+    """The address of one panel's columns of m rows of dy, and the elements from one row to the next.
 
-    The lengths of long rows tend to be powers of two, whose rows share a few sets of the first-level cache.
+    If rows are long, the columns are copied to `gathered`, contiguously: the lengths of long rows tend to be powers of
+    two, with which all rows fall into a few sets of the first-level cache.
     """
     if dy_row < _GATHER_FROM * lanes:
         return dy, dy_row
@@ -126,7 +122,7 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, dy, d
         column, width = first * lanes, (last - first) * lanes
         b, b_row = gather_columns(m, lanes, width, offset(dy, column), dy_row, gathered)
         c = offset(panels, column * inner + top * width)
-        gemm(bottom - top, last - first, offset(a, top), 1, a_row, b, b_row, c, width, c, width, m, TARGET)
+        panel_product(bottom - top, last - first, offset(a, top), 1, a_row, b, b_row, c, width, c, width, m, TARGET)
 
 
 @unit("int int int int real* int real* real* int real* real* int -> none")
@@ -154,7 +150,7 @@ def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row
                         dy_t[c * lanes + r] = source[r * dy_row + c] if r < rows else 0
                 w = offset(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (dx_t, lanes)
-                gemm(height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING)  # fmt: skip
+                panel_product(height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING)  # fmt: skip
             for r in range(rows):
                 out = offset(dx, (first_row + r) * dx_row + first)
                 for k in range(height):

@@ -16,8 +16,8 @@ _alloc_products = stack_alloc(_ROWS)
 def gemv_transposed(inner, vectors, lanes, dy, panels, dx, dx_row):
     """dx ← dy wᵀ for one row: the dot product of dy with each row of w, panel by panel.
 
-    dy and dx are padded to whole vectors. The panels come in reverse: the forward product has just read the last ones,
-    which are still in a near cache.
+    dy and dx are padded to full vectors. The panels are read in reverse order: the forward product has just read the
+    last ones, which are still in a near cache.
     """
     products = _alloc_products(dx)
     for k in range(dx_row):

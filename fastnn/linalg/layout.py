@@ -1,8 +1,8 @@
-"""How one layer lies in the flat array of parameters: its panels, its tail columns, its padded bias.
+"""How one layer is stored in the flat array of parameters: panels, tail columns, padded bias.
 
-Weights (inputs, outputs) are panels, padded to whole vectors. But where only a few columns are left for the last vector,
-most of its lanes would be empty: these *tail columns* lie behind the panels, each as a row along the inputs, without
-padding. Gradients and optimizer moments have the same layout.
+Weights (inputs, outputs) are packed in panels of full vectors. If only a few columns are left for the last vector, most
+of its lanes would be empty. These *tail columns* are stored after the panels instead, each as a row along the inputs,
+without padding. Gradients and optimizer moments have the same layout.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class LayerLayout:
 
     @property
     def tail(self) -> int:
-        """Columns outside the panels: none where they would fill more than two thirds of a vector, or where their rows
-        would not be whole vectors."""
+        """Tail columns: none if they would fill more than two-thirds of a vector, or if the number of inputs is not a
+        multiple of the lanes."""
         left = self.outputs % self.lanes
         return left if self.inputs % self.lanes == 0 and 3 * left <= 2 * self.lanes else 0
 
@@ -49,7 +49,7 @@ class LayerLayout:
 
     @property
     def row(self) -> int:
-        """Elements of the bias, and of a row of outputs or deltas: whole vectors."""
+        """The elements of the bias, and of a row of outputs or deltas, padded to full vectors."""
         return padded(self.outputs, self.lanes)
 
     @property
@@ -76,9 +76,9 @@ class LayerLayout:
 
     def _parts(self, flat: NDArray, w: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         """The panels and the columns of w that they hold; the tail columns of w and the rows that hold them."""
-        whole = self.outputs - self.tail
+        n_packed = self.outputs - self.tail
         panels, rows = flat[: self.panels_size], flat[self.panels_size :].reshape(self.tail, self.inputs)
-        return panels, w[:, :whole], w[:, whole:], rows
+        return panels, w[:, :n_packed], w[:, n_packed:], rows
 
 
 class ParameterLayout:

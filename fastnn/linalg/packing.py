@@ -1,8 +1,8 @@
-"""How a matrix lies in memory for the matrix product: panels of a few vectors of columns, one after the other.
+"""Packing: the layout of a matrix for the matrix product, in panels of a few vectors of columns.
 
-A matrix of `inner` rows is cut into panels of NR_VECTORS vectors of columns or fewer, as even as they go; a panel
-holds its rows one after the other, so that the micro-kernel reads it in one stream. Columns are padded to whole
-vectors with zeros. A padded row of the whole matrix, `padded(columns)` elements, is that of a bias or of activations.
+A matrix with `inner` rows is cut into panels of at most NR_VECTORS vectors of columns, as even as possible. Panels are
+stored one after the other, and the rows of a panel contiguously, so that the micro-kernel reads one stream. Columns are
+padded with zeros to full vectors. Biases and activations have padded rows of `padded(columns)` elements.
 """
 
 from __future__ import annotations
@@ -10,66 +10,79 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numba.np.numpy_support import as_dtype
 from numpy.typing import NDArray
 
 from fastnn.intrinsics import NR_VECTORS, offset
-from fastnn.jit import kernel, shared
+from fastnn.jit import force_inline, overload_by_type, shared
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
 
 
 @shared
 def padded(columns, lanes):
-    """Elements of a row of that many columns in whole vectors."""
+    """`columns` rounded up to a multiple of the lanes: the elements of a padded row."""
     return (columns + lanes - 1) // lanes * lanes
 
 
 @shared
 def panel_count(vectors):
-    """Panels of a matrix that is so many vectors wide."""
+    """The number of panels of a matrix whose rows have `vectors` vectors."""
     return (vectors + NR_VECTORS - 1) // NR_VECTORS
 
 
 @shared
-def panel_start(panel, panels, vectors):
-    """The vector at which a panel begins."""
-    return vectors * panel // panels
+def panel_start(panel, n_panels, vectors):
+    """The first vector of a panel, in vectors from the start of a row."""
+    return vectors * panel // n_panels
 
 
 def pack(w: NDArray, panels: NDArray, lanes: int) -> None:
-    """panels ← the matrix w; the array is inner * padded(columns) long."""
-    for panel, columns in _beside(panels, w, lanes):
+    """panels (inner * padded(columns),) ← the matrix w (inner, columns)."""
+    for panel, columns in _panel_pairs(panels, w, lanes):
         panel[:, : columns.shape[1]] = columns
         panel[:, columns.shape[1] :] = 0
 
 
 def unpack(panels: NDArray, w: NDArray, lanes: int) -> None:
-    """w ← the matrix that lies in panels."""
-    for panel, columns in _beside(panels, w, lanes):
+    """w (inner, columns) ← the matrix that is packed in panels."""
+    for panel, columns in _panel_pairs(panels, w, lanes):
         columns[...] = panel[:, : columns.shape[1]]
 
 
-def _beside(panels: NDArray, w: NDArray, lanes: int) -> Iterator[tuple[NDArray, NDArray]]:
-    """Each panel as a matrix, and the columns of w that belong there."""
+def _panel_pairs(panels: NDArray, w: NDArray, lanes: int) -> Iterator[tuple[NDArray, NDArray]]:
+    """Views of each panel as a matrix, paired with views of the columns of w that it holds."""
     inner, columns = w.shape
     vectors = padded(columns, lanes) // lanes
-    count = panel_count(vectors)
-    for p in range(count):
-        first, last = panel_start(p, count, vectors) * lanes, panel_start(p + 1, count, vectors) * lanes
+    n_panels = panel_count(vectors)
+    for p in range(n_panels):
+        first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
         yield panels[first * inner : last * inner].reshape(inner, last - first), w[:, first:last]
 
 
-@kernel
+def _empty(size, like):
+    raise TypeError("for nopython code")
+
+
+def _choose_empty(size, like):
+    dtype = as_dtype(like)
+    return lambda size, like: np.empty(size, dtype)
+
+
+overload_by_type(_empty, _choose_empty)
+
+
+@force_inline
 def aligned_empty(size, like):
-    """An array of that many elements of the type of `like` that begins at a cache line."""
-    raw = np.empty(size + 64, like.dtype)
+    """An uninitialised array of `size` elements of the type of the number `like`, aligned to a cache line."""
+    raw = _empty(size + 64, like)
     shift = -raw.ctypes.data % 64 // raw.itemsize
     return raw[shift : shift + size]
 
 
 @unit("real* int int real* int -> none")
 def transpose_panels(panels, inner, columns, transposed, lanes):
-    """transposed ← the panels of the transpose: `columns` rows, `inner` columns; both are addresses."""
+    """transposed ← the panels of wᵀ (columns, inner), from the panels of w (inner, columns); both are addresses."""
     vectors, out_vectors = padded(columns, lanes) // lanes, padded(inner, lanes) // lanes
     n_panels, n_out_panels = panel_count(vectors), panel_count(out_vectors)
     for q in range(n_out_panels):

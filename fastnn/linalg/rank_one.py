@@ -29,11 +29,11 @@ def accumulate_rank_one(top, bottom, inner, vectors, lanes, a, dy, panels):
         finite &= np.isfinite(dy[c])
     for start in range(top, bottom, _POSITIONS):
         end = min(bottom, start + _POSITIONS)
-        whole = start + (end - start) // lanes * lanes if finite else start
+        full = start + (end - start) // lanes * lanes if finite else start
         found = 0
-        for k in range(start, whole, lanes):
+        for k in range(start, full, lanes):
             found += _append_nonzero(a, 0, k, offset(positions, found))
-        for k in range(whole, end):
+        for k in range(full, end):
             positions[found] = k
             found += a[k] != 0 or not finite
         for p in range(n_panels):

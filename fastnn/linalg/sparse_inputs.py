@@ -1,10 +1,10 @@
-"""Products with inputs of which many are zero, such as images, in block-compressed columns.
+"""Products with inputs that contain many zeros, such as images, as block-compressed columns.
 
-A column of inputs is *active* in a group of MR rows unless it is zero in all of them. Products skip the columns that
-are not, forward and in the gradient. Only finite numbers may be skipped, for 0 times another is NaN.
+A column of inputs is *active* in a group of MR rows unless it is zero in all of them. Products skip inactive columns,
+forward and in the gradient. They may do so only if the other factor is finite, because 0 times infinity or NaN is NaN.
 
-Active columns of a row block are an int32 array: first whether they are used at all, then how many each group of MR
-rows has, then their indices, group by group, in order. Rows behind the last full group are multiplied whole.
+The active columns of a row block are stored in an int32 array: whether they are used at all, then how many each group
+of MR rows has, then their indices in order, group by group. The rows after the last full group are multiplied densely.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import numpy as np
 
 from fastnn.intrinsics import MR, micro_tile, nonzero_columns, offset, sparse_rank_update
 from fastnn.jit import inline_ir
-from fastnn.linalg.gemm import NOTHING, TARGET, gemm
+from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
 # Which products skip inactive columns: none; the gradient alone, because a weight is not finite; or both.
 NEVER, GRADIENT, ALWAYS = range(3)
 
-# Elements before the first index: the flag, and the counts of as many groups as a row block may have.
+# Elements before the first index: the flag, and the numbers of active columns of all groups that a row block can have.
 _HEADER = 32
 
 _append_nonzero = nonzero_columns(MR)
 _one_vector, _two_vectors, _three_vectors = (
-    micro_tile(MR, vectors, fetch_ahead=True, listed=True) for vectors in (1, 2, 3)
+    micro_tile(MR, vectors, fetch_ahead=True, active_columns=True) for vectors in (1, 2, 3)
 )
 _update_one, _update_two, _update_three = (sparse_rank_update(MR, vectors) for vectors in (1, 2, 3))
 
 
 def active_columns_size(rows: int, inner: int) -> int:
-    """Elements of the active columns of so many rows."""
+    """The elements of the array of active columns for a row block of `rows` rows."""
     return _HEADER + rows // MR * inner
 
 
@@ -46,14 +46,14 @@ def all_finite(numbers, size):
     finite = True
     for k in range(size):
         finite &= np.isfinite(numbers[k])
-    return finite
+    return np.int64(finite)
 
 
 @unit("real* int int real* int -> int")
 def sparsity_of(x, n, inner, panels, panels_size):
     """NEVER, GRADIENT or ALWAYS for n rows x (n, inner) and the weights in the first layer's panels.
 
-    The first row tells whether the others are worth a look: a group of rows has no fewer active columns.
+    Only the first row is examined: a group of rows has at least as many active columns as each of its rows.
     """
     if n < MR or panels_size == 0:
         return NEVER
@@ -69,14 +69,14 @@ def sparsity_of(x, n, inner, panels, panels_size):
 def find_active_columns(m, inner, lanes, a, a_row, active):
     """active ← the active columns of m rows of a."""
     groups = m // MR
-    whole = inner // lanes * lanes
+    full = inner // lanes * lanes
     total = 0
     for group in range(groups):
         rows, indices = offset(a, group * MR * a_row), _indices(active, group, inner)
         found = 0
-        for k in range(0, whole, lanes):
+        for k in range(0, full, lanes):
             found += _append_nonzero(rows, a_row, k, offset(indices, found))
-        for k in range(whole, inner):
+        for k in range(full, inner):
             indices[found] = k
             nonzero = False
             for r in range(MR):
@@ -90,7 +90,7 @@ def find_active_columns(m, inner, lanes, a, a_row, active):
 
 @unit("int int int int real* int real* real* real* int int32* -> none")
 def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, active):
-    """c ← start + a w: m rows of a with these active columns, a matrix w in panels; rows of c are padded to whole
+    """c ← start + a w: a (m, inner) with these active columns, w packed in panels; rows of c are padded to full
     vectors."""
     groups, n_panels = m // MR, panel_count(vectors)
     done = groups * MR
@@ -112,7 +112,7 @@ def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, 
             else:
                 _one_vector(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, indices)
         if done < m:
-            gemm(m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
+            panel_product(m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
                     offset(c, done * c_row + column), c_row, inner, NOTHING)  # fmt: skip
 
 
@@ -138,17 +138,17 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
         rows, own = offset(a, group * MR * a_row), offset(dy, group * MR * dy_row)
         indices, found = _indices(active, group, inner), np.int64(active[1 + group])
         begin = _position(indices, found, top)
-        some, count = offset(indices, begin), _position(indices, found, bottom) - begin
+        selected, n_selected = offset(indices, begin), _position(indices, found, bottom) - begin
         if vectors == 3:
-            _update_three(rows, a_row, own, dy_row, c, width, some, count)
+            _update_three(rows, a_row, own, dy_row, c, width, selected, n_selected)
         elif vectors == 2:
-            _update_two(rows, a_row, own, dy_row, c, width, some, count)
+            _update_two(rows, a_row, own, dy_row, c, width, selected, n_selected)
         else:
-            _update_one(rows, a_row, own, dy_row, c, width, some, count)
+            _update_one(rows, a_row, own, dy_row, c, width, selected, n_selected)
     done = groups * MR
     if done < m:
         target = offset(c, top * width)
-        gemm(bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
+        panel_product(bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
                 width, target, width, m - done, TARGET)  # fmt: skip
 
 

@@ -1,12 +1,13 @@
-"""Products with the tail columns of a layer's weights: a few columns, each stored as a row along the inputs (`layout.py`).
+"""Products with the tail columns of a layer's weights, each stored as a row along the inputs (`layout.py`).
 
-Forward each element of the result is a dot product of two rows. Backward the inputs are in the lanes: no lane is empty.
+Forward, each element of the result is the dot product of two rows. Backward, the inputs are in the lanes, so that no
+lane is empty.
 """
 
 from __future__ import annotations
 
 from fastnn.intrinsics import MR, broadcast, dot_tile, load, offset, stack_alloc, store
-from fastnn.linalg.gemm import NOTHING, gemm
+from fastnn.linalg.gemm import NOTHING, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -18,10 +19,9 @@ _alloc_products = stack_alloc(MR * _COLUMNS)
 
 @unit("int int int real* int real* real* real* int -> none")
 def tail_forward(m, inner, columns, a, a_row, tail, start, c, c_row):
-    """c ← start + a tailᵀ: m rows of a (m, inner), `columns` rows of the tail (columns, inner); each row of c is one
-    vector, padded as `start` is."""
+    """c ← start + a tailᵀ, for a (m, inner), tail (columns, inner); start and each row of c are one padded vector."""
     products = _alloc_products(a)
-    # Of an odd number of columns the last two are multiplied again; a single one is multiplied twice.
+    # Tiles have two columns: the last tile of an odd number overlaps the one before, and a single column is used twice.
     step = inner if columns > 1 else 0
     r = 0
     while r < m:
@@ -44,9 +44,9 @@ def tail_forward(m, inner, columns, a, a_row, tail, start, c, c_row):
 
 @unit("int real* int int int int real* int real* int real* int int -> none")
 def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, c_row, k):
-    """c ← start + a b: m rows of a, k rows of b (k, width), which is whole vectors wide and not packed."""
+    """c ← start + a b, for a (m, k) and b (k, width), which is not packed; `width` is a multiple of the lanes."""
     if k == 1:
-        # A call of the panel product takes longer than so few products.
+        # A call of the panel product would take longer than these few multiplications.
         for r in range(m):
             factor = broadcast(a[r * a_row])
             for column in range(0, width, lanes):
@@ -58,5 +58,5 @@ def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, 
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column = first * lanes
-        gemm(m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
+        panel_product(m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
                 offset(c, column), c_row, k, NOTHING)  # fmt: skip

@@ -1,64 +1,68 @@
-"""Products with few columns, alone or the last ones of more: y = x w + b, w and y as they lie."""
+"""Tall-skinny products y = x w + b: w has fewer columns than a vector has lanes, or they are the tail of a wider w."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastnn.intrinsics import MR, dot_tile, element, lanes_of, offset
-from fastnn.jit import force_inline, kernel
+from fastnn.jit import force_inline, inline_ir, kernel
 from fastnn.linalg.gemm import NOTHING, ROWS, panel_product
 from fastnn.linalg.packing import aligned_empty, padded
 from fastnn.linalg.transpose import transpose
+from fastnn.units import unit
 
-# Rows of a batch of which the result is kept together.
-_BLOCK = 128
+# Rows of a row block, whose padded results are buffered.
+_BLOCK_ROWS = 128
 
-# Elements of a row that are multiplied in one run: so much of a tile of rows and of w stays in the first-level cache.
-_RUN = 512
+# Elements of a row that are multiplied in one pass: so much of MR rows of x and of wᵀ stays in the first-level cache.
+_KC = 512
 
-# Columns of w that are multiplied at once, and rows of x with them. Vectors of x may cross cache lines, which counts
-# twice: half a tile of rows by four columns loads fewer of them than a tile by two.
+# The columns and rows of a dot tile. A vector of x that crosses a cache line costs two loads, and MR / 2 rows by four
+# columns load fewer vectors of x per product than MR rows by two columns.
 _COLUMNS, _ROWS = 4, MR // 2
 _four_columns, _two_columns = dot_tile(_ROWS, _COLUMNS), dot_tile(MR, 2, fetch_rows=True)
 _one_row = dot_tile(1, _COLUMNS)
 
 
-@force_inline
-def tall_skinny(x, w, start, y, total):
-    """y ← start + x w for a w narrower than a vector and some of a batch of `total` rows, which decides how."""
-    if along_rows(total, w.shape[0], w.shape[1], lanes_of(x)):
-        times_along_rows(x, w, start, y, 0)
+@inline_ir
+def multiply_tall_skinny(n, inner, columns, x, w, start, y, batch):
+    """y ← start + x w for a w (inner, columns) narrower than a vector, and one worker's n rows x of a batch of `batch`
+    rows, which alone decides on the algorithm."""
+    if dot_tiles_pay(batch, inner, columns, lanes_of(x)):
+        multiply_by_dot_tiles(n, inner, columns, x, w, start, y, 0)
     else:
-        _times_in_lanes(x, w, start, y)
+        multiply_in_lanes(n, inner, columns, x, w, start, y)
 
 
 @force_inline
-def along_rows(n, inner, columns, count):
-    """Whether products along rows, for which w is turned and the lanes of each sum are added up, cost less than those
-    with a column of w in each lane, of which as many are empty as w has fewer columns. Where they break even was
-    measured with AVX-512."""
-    if 3 * columns <= count:
-        return n >= (8 if 8 * columns <= count else 32)
-    return 3 * columns <= 2 * count and inner >= 8 * count and n >= 128
+def dot_tiles_pay(n, inner, columns, lanes):
+    """Whether dot tiles are faster than a product with one column of w per lane.
+
+    Dot tiles must transpose w and add up the lanes of each sum; the other product leaves lanes - columns lanes empty.
+    The thresholds were measured with AVX-512.
+    """
+    if 3 * columns <= lanes:
+        return n >= (8 if 8 * columns <= lanes else 32)
+    return 3 * columns <= 2 * lanes and inner >= 8 * lanes and n >= 128
 
 
 @kernel
-def _places(columns, group):
-    """Where the elements of a tile of the result, side by side, are among the products of `_multiply`."""
-    place = np.empty(MR * columns, np.int64)
+def _product_offsets(columns, group):
+    """The offset of each element (MR, columns) of the result within the products that `_multiply` writes."""
+    offsets = np.empty(MR * columns, np.int64)
     for r in range(MR):
         for c in range(columns):
             left = columns - c // _COLUMNS * _COLUMNS
             within = r * 2 if left <= 2 else r // _ROWS * (group // 2) + r % _ROWS * _COLUMNS
-            place[r * columns + c] = c // _COLUMNS * group + within + c % _COLUMNS
-    return place
+            offsets[r * columns + c] = c // _COLUMNS * group + within + c % _COLUMNS
+    return offsets
 
 
 @force_inline
 def _multiply(rows, columns, a, a_row, b, b_row, k, products, group):
-    """products ← those of a tile of rows of a, or of one, with the columns, of which four take up a `group`.
+    """products ← the dot products of MR rows of a, or of one, with `columns` rows of b.
 
-    `_places` knows how they come to lie there.
+    Each four columns take up `group` elements, in the order of the dot tiles; see `_product_offsets`.
     """
     for c in range(0, columns, _COLUMNS):
         other, out = offset(b, c * b_row), offset(products, c // _COLUMNS * group)
@@ -71,64 +75,65 @@ def _multiply(rows, columns, a, a_row, b, b_row, k, products, group):
                 _four_columns(offset(a, half * _ROWS * a_row), a_row, other, b_row, k, offset(out, half * (group // 2)))
 
 
-@kernel
-def times_along_rows(x, w, start, y, first_column):
-    """y ← start + x w from a column on, fewer than a vector: each element is a sum of products along a row of x and one
-    of wᵀ."""
-    n, inner = x.shape
-    step, count = y.shape[1], lanes_of(x)
-    columns = step - first_column
+@unit("int int int real* real* real* real* int -> none")
+def multiply_by_dot_tiles(n, inner, y_row, x, w, start, y, first_column):
+    """The columns of y ← start + x w from `first_column` on, fewer than a vector: each element is the dot product of a
+    row of x and a row of wᵀ. x (n, inner), w (inner, y_row), start (y_row,), y (n, y_row)."""
+    lanes = lanes_of(x)
+    columns = y_row - first_column
     groups = (columns + _COLUMNS - 1) // _COLUMNS
-    # A vector more, so that the rows do not share a few places of the cache.
-    row = padded(inner, count) + count
-    group = 2 * max(_ROWS * _COLUMNS, count)
-    room = aligned_empty(groups * (_COLUMNS * row + group), x)
-    turned, products = room[: groups * _COLUMNS * row], element(room, groups * _COLUMNS * row)
-    transpose(inner, columns, count, element(w, first_column), step, element(turned, 0), row)
-    # What lies there may be subnormal numbers, which cost a hundred cycles each.
-    turned[columns * row :] = 0
-    place = _places(columns, group)
-    for first in range(0, inner, _RUN):
-        k = min(_RUN, inner - first)
+    # One more vector per row of wᵀ, so that the rows do not fall into the same sets of the cache.
+    row = padded(inner, lanes) + lanes
+    group = 2 * max(_ROWS * _COLUMNS, lanes)
+    workspace = aligned_empty(groups * (_COLUMNS * row + group), x[0])
+    products_at = groups * _COLUMNS * row
+    transpose(inner, columns, lanes, offset(w, first_column), y_row, element(workspace, 0), row)
+    # The rows beyond the last column are multiplied too: uninitialised, they could hold subnormal numbers, which cost a
+    # hundred cycles each.
+    workspace[columns * row : products_at] = 0
+    offsets = _product_offsets(columns, group)
+    for first in range(0, inner, _KC):
+        k = min(_KC, inner - first)
         r = 0
         while r < n:
             rows = MR if n - r >= MR else 1
             _multiply(
-                rows, columns, element(x, r * inner + first), inner, element(turned, first), row, k,
-                products, group,
+                rows, columns, offset(x, r * inner + first), inner, element(workspace, first), row, k,
+                element(workspace, products_at), group,
             )  # fmt: skip
-            for own in range(rows):
-                result = element(y, (r + own) * step + first_column)
+            for i in range(rows):
+                result = offset(y, (r + i) * y_row + first_column)
                 for c in range(columns):
                     before = start[first_column + c] if first == 0 else result[c]
-                    result[c] = before + products[place[own * columns + c]]
+                    result[c] = before + workspace[products_at + offsets[i * columns + c]]
             r += rows
 
 
-@kernel
-def _times_in_lanes(x, w, start, y):
-    """Each lane has a column of w.
+@unit("int int int real* real* real* real* -> none")
+def multiply_in_lanes(n, inner, columns, x, w, start, y):
+    """y ← start + x w with one column of w per lane: x (n, inner), w (inner, columns).
 
-    Of a row of w a whole vector is read, the beginning of the next rows with it: what lies in the lanes beyond its
-    columns is never used. Only the last rows are copied, so that nothing is read behind them.
+    A full vector is read from each row of w: its columns, then the beginning of the next rows, whose lanes are never
+    used. The last rows are copied to a padded buffer, so that nothing is read beyond w.
     """
-    n, inner = x.shape
-    columns, count = y.shape[1], lanes_of(x)
-    ending = min(inner, (count - 1) // columns + 1)
-    before = inner - ending
-    room = aligned_empty((ending + 1 + min(n, _BLOCK)) * count, x)
-    room[: (ending + 1) * count] = 0
-    last, wide_start, out = element(room, count), element(room, 0), element(room, (ending + 1) * count)
+    lanes = lanes_of(x)
+    n_copied = min(inner, (lanes - 1) // columns + 1)
+    n_direct = inner - n_copied
+    workspace = aligned_empty((n_copied + 1 + min(n, _BLOCK_ROWS)) * lanes, x[0])
+    workspace[: (n_copied + 1) * lanes] = 0
+    out_at = (n_copied + 1) * lanes
     for c in range(columns):
-        room[c] = start[c]
-    for k in range(ending):
+        workspace[c] = start[c]
+    for k in range(n_copied):
         for c in range(columns):
-            last[k * count + c] = w[before + k, c]
-    for first in range(0, n, _BLOCK):
-        m = min(_BLOCK, n - first)
-        rows = element(x, first * inner)
-        panel_product(m, 1, rows, inner, 1, element(w, 0), columns, wide_start, 0, out, count, before, ROWS)
-        panel_product(m, 1, offset(rows, before), inner, 1, last, count, out, count, out, count, ending, NOTHING)
+            workspace[(1 + k) * lanes + c] = w[(n_direct + k) * columns + c]
+    for first in range(0, n, _BLOCK_ROWS):
+        m = min(_BLOCK_ROWS, n - first)
+        rows, out = offset(x, first * inner), element(workspace, out_at)
+        panel_product(m, 1, rows, inner, 1, w, columns, element(workspace, 0), 0, out, lanes, n_direct, ROWS)
+        panel_product(
+            m, 1, offset(rows, n_direct), inner, 1, element(workspace, lanes), lanes, out, lanes, out, lanes, n_copied, NOTHING
+        )  # fmt: skip
         for r in range(m):
             for c in range(columns):
-                y[first + r, c] = out[r * count + c]
+                y[(first + r) * columns + c] = workspace[out_at + r * lanes + c]

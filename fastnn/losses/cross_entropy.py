@@ -21,8 +21,8 @@ from fastnn.ops.declare import declare
 from fastnn.reference.precision import in_float64
 from fastnn.reference.softmax import log_softmax, softmax
 
-# One row of targets, a label or a row: the sum of the targets times the log-probabilities, which are shifted logits
-# here; the sum of the targets; and dz ← dz - targets times a factor.
+# Three functions of the targets of row r, once for labels and once for rows of targets: the sum of the targets times
+# the shifted logits (log-probabilities but for the normaliser), the sum of the targets, and dz ← dz - factor t.
 
 
 @force_inline
@@ -63,8 +63,10 @@ def _subtract_row(dz, t, r, classes, factor):
 def _sum_of(times: Callable, weight: Callable, subtract: Callable) -> Callable:
     @force_inline
     def sum_of(z, z_row, m, classes, block, t, dz, dz_row, scale):
-        """The sum of the losses of m rows z; dz ← (softmax(z) Σ t - t) scale, and 0 in its padding. `block` has room for
-        the rows, padded; it may be z where z is."""
+        """Returns the sum of the losses of m rows z; dz ← (softmax(z) Σ t - t) scale, and 0 in its padding.
+
+        `block` is workspace for m padded rows, and may be z if the rows of z are padded.
+        """
         row = padded(classes, lanes_of(z))
         total, factor = 0.0, like(z[0], scale)
         shift_rows(z, z_row, m, classes, block, row)
@@ -100,11 +102,12 @@ def softmax_cross_entropy_kernel(z, t, dz):
     n, classes = z.shape
     width = padded(classes, lanes_of(z))
     rows = rows_of_block(n, width)
-    room = np.empty(rows * width, z.dtype)
-    block, total = element(room, 0), 0.0
+    workspace = np.empty(rows * width, z.dtype)
+    total = 0.0
     for first in range(0, n, rows):
         m = min(rows, n - first)
         own, dz_own = element(z, first * classes), element(dz, first * classes)
+        block = element(workspace, 0)  # in the loop, so that the array lives as long
         if t.ndim == 1:
             total += _label_sum(own, classes, m, classes, block, element(t, first), dz_own, classes, 1.0 / n)
         else:

@@ -1,6 +1,7 @@
-"""The checked public functions, one declaration each. All the checks, and no loops.
+"""The checked public functions, one declaration each. This folder has all the checks and no loops over elements.
 
-Those of activations, losses and optimizers are declared with them, and found in `DECLARED`.
+`DECLARED` holds every public function by its name; activations, losses and optimizers declare theirs in their own
+folders.
 """
 
 from fastnn.ops.affine import affine_backward, affine_forward

@@ -1,4 +1,4 @@
-"""Kinds of arguments: what each may be, and how tests and benchmarks draw one."""
+"""Kinds of arguments: the values each accepts, and how tests and benchmarks draw random ones."""
 
 from __future__ import annotations
 
@@ -13,33 +13,37 @@ from numpy.typing import NDArray
 from fastnn import scalar_checks
 from fastnn.ops import checks
 
-# What is drawn: mild values; wide-ranging ones; ones about the smallest normal number; equal ones; NaN and infinities.
+# The styles of random inputs: mild values; a wide range; near the smallest normal number; all equal; with NaN and
+# infinities.
 STYLES = ("ordinary", "large", "tiny", "equal", "special")
 
 
 @dataclass(frozen=True)
 class Array:
-    """An array argument. The base is an array of floats of any value."""
+    """An array argument. This base class is an array of floats of any value."""
 
     def check(self, name: str, value: Any, dtype: np.dtype | None, like: str) -> NDArray:
-        """`value` as the kernel takes it, but for its shape; see `fastnn.ops.checks` for what is raised.
+        """`value` as an array of a dtype that the kernel takes; shapes are checked later.
 
-        `like` says what has that `dtype`, for the message.
+        `like` names what the `dtype` comes from, for the message. See `fastnn.ops.checks` for what is raised.
         """
         return checks.float_array(name, value, dtype, like)
 
     def holds_labels(self, ndim: int) -> bool:
-        """Whether an array of so many dimensions holds integers, not floats."""
+        """Whether an array of `ndim` dimensions holds labels, which are integers."""
         return False
 
     def value_check(self, name: str, like: NDArray, sizes: Mapping[str, int]) -> Callable[[NDArray], None] | None:
-        """What each array of the shape and dtype of `like` must pass besides, once the dimensions are known."""
+        """The check of the values of arrays with the shape and dtype of `like`; None if any value is accepted.
+
+        `sizes` are the sizes of the dimensions by their names.
+        """
         return None
 
     def draw(
         self, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype, style: str, sizes: Mapping[str, int]
     ) -> NDArray:
-        """An array of that style."""
+        """A random array of one of the `STYLES`."""
         values = rng.standard_normal(shape)
         if style == "large":
             values *= 10.0 ** rng.integers(-2, 5, shape)
@@ -55,7 +59,7 @@ class Array:
 
 @dataclass(frozen=True)
 class Probabilities(Array):
-    """Rows that sum to 1; exact zeros and ones among them."""
+    """Rows that sum to 1; the style "special" has exact zeros and ones."""
 
     def draw(self, rng, shape, dtype, style, sizes):
         weights = np.exp(rng.standard_normal(shape) * (20 if style == "large" else 1))
@@ -71,7 +75,7 @@ class Probabilities(Array):
 
 @dataclass(frozen=True)
 class LogProbabilities(Array):
-    """Numbers of at most 0."""
+    """Logarithms of probabilities: numbers of at most 0."""
 
     def draw(self, rng, shape, dtype, style, sizes):
         return -np.abs(super().draw(rng, shape, dtype, style, sizes))
@@ -79,7 +83,7 @@ class LogProbabilities(Array):
 
 @dataclass(frozen=True)
 class Gradient(Array):
-    """What will be squared: the tiny ones are about the square root of the smallest normal number."""
+    """Numbers that the kernel squares: "tiny" ones are near the square root of the smallest normal number."""
 
     def draw(self, rng, shape, dtype, style, sizes):
         values = super().draw(rng, shape, dtype, "ordinary" if style == "tiny" else style, sizes)
@@ -88,7 +92,7 @@ class Gradient(Array):
 
 @dataclass(frozen=True)
 class NotNegative(Array):
-    """A running mean of squares, as optimizers keep."""
+    """A running mean of squares, as optimizers keep it: numbers of at least 0."""
 
     def draw(self, rng, shape, dtype, style, sizes):
         return np.abs(super().draw(rng, shape, dtype, style, sizes))
@@ -96,7 +100,7 @@ class NotNegative(Array):
 
 @dataclass(frozen=True)
 class Labels(Array):
-    """Integers from 0 up to, not including, the named dimension."""
+    """Integers in [0, the size of the dimension `bound`)."""
 
     bound: str = "c"
 
@@ -133,7 +137,7 @@ class LabelsOrRows(Labels):
         return labels if len(shape) == 1 else np.eye(shape[1], dtype=dtype)[labels]
 
 
-Number = Callable[[str, Any], Any]  # checks a number and gives it the type that the kernel is compiled for
+Number = Callable[[str, Any], Any]  # (name, value) to the value, checked, in the type that the kernel is compiled for
 
 
 def positive(name: str, value: Any) -> float:
@@ -146,8 +150,8 @@ def not_negative(name: str, value: Any) -> float:
     return scalar_checks.number(name, value, 0.0)
 
 
-def share(name: str, value: Any) -> float:
-    """A number from 0 up to, not including, 1."""
+def fraction(name: str, value: Any) -> float:
+    """A number in [0, 1)."""
     return scalar_checks.number(name, value, 0.0, 1.0)
 
 
@@ -157,7 +161,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def step_number(name: str, value: Any) -> int:
-    """The number of a step, from 1."""
+    """The number of a step, at least 1."""
     return scalar_checks.count(name, value)
 
 

@@ -1,9 +1,9 @@
-"""The public function of a declaration: bind, check, allocate, run the kernel.
+"""The public function of a declaration: it binds and checks arguments, allocates outputs and runs the kernel.
 
-A call costs as much as a kernel on a small array. So all that follows from the shapes and dtypes of the arguments is
-worked out once for each combination of them, a `Form`; and the function itself is written for its declaration, with no
-loop over the arguments. Those that are just what the kernel takes go straight to their form; any other are checked, and
-converted, on the way there.
+On small arrays that costs as much as the kernel. So whatever follows from the shapes and dtypes of the arguments is
+computed once per combination of them, a `Specialization`, and the source of the function is generated for its
+declaration, without a loop over the arguments. Arguments that the kernel takes as they are lead straight to their
+specialization; all others are checked and converted first.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from fastnn.ops import checks
 from fastnn.ops.declaration import Declaration, PublicFunction
-from fastnn.ops.form import Form
 from fastnn.ops.source import source_lines
+from fastnn.ops.specialization import Specialization
 from fastnn.threads import PARALLEL_REGION, get_num_threads
 
-# Forms kept per function: a training loop calls with a handful of shapes.
-_FORMS = 256
+# The most specializations that a function keeps. A training loop calls with a handful of shapes.
+_MAX_SPECIALIZATIONS = 256
 
 _MISSING = object()
 
@@ -38,7 +38,7 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Publi
     names = {
         "bind": arguments.bind,
         "prepare": arguments.prepare,
-        "forms": arguments.forms,
+        "specializations": arguments.specializations,
         "refuse_shared": _refuse_shared,
         "check_out": checks.outputs,
         "ndarray": np.ndarray,
@@ -80,27 +80,27 @@ def _about_out(declaration: Declaration) -> str:
 
 
 def _notes(declaration: Declaration) -> str:
-    if not declaration.looped:
+    if not declaration.flattens_leading:
         return ""
     return ", over arrays of any shape" if declaration.elementwise else ", over any leading dimensions"
 
 
 def _refuse_shared(written: str, other: str) -> None:
     raise ValueError(
-        f"{written}: got an array that shares memory with {other}, expected one of its own, for it is updated in "
+        f"{written}: got an array that shares memory with {other}, expected one of its own, because it is updated in "
         f"place; copy the other with {other} = {other}.copy()"
     )
 
 
 class _Arguments:
-    """From what a caller gives to what a kernel takes."""
+    """Binds the arguments of a call, and converts them to what the kernel takes."""
 
     def __init__(self, declaration: Declaration, parameters: inspect.Signature) -> None:
         self._declaration, self._parameters = declaration, parameters
-        self.forms: dict[tuple[Any, ...], Form] = {}
+        self.specializations: dict[tuple[Any, ...], Specialization] = {}
 
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The arrays and the numbers in order; TypeError as for any Python function."""
+        """The arrays and the numbers, in order. Raises TypeError as any Python function does."""
         given = {name: value for name, value in keywords.items() if value is not _MISSING}
         try:
             bound = self._parameters.bind(*args, **given)
@@ -110,21 +110,22 @@ class _Arguments:
             raise TypeError(f"{self._declaration.name}: {error}; call it as {call}") from None
         bound.apply_defaults()
         values = tuple(bound.arguments.values())
-        count = len(self._declaration.arrays)
-        return values[:count], values[count:]
+        n_arrays = len(self._declaration.arrays)
+        return values[:n_arrays], values[n_arrays:]
 
     def prepare(
         self, args: tuple[Any, ...], numbers: dict[str, Any], chosen: tuple[Any, ...]
-    ) -> tuple[list[NDArray], Form]:
-        """The arrays, checked, in one precision and in the layout that kernels are compiled for; and their form."""
+    ) -> tuple[list[NDArray], Specialization]:
+        """The arrays, checked, in one precision and in the layout that kernels are compiled for; and their
+        specialization. `chosen` are the numbers that decide the shape or dtype of an output."""
         arrays = self._check_arrays(args)
-        key = (*(part for a in arrays for part in (a.shape, a.dtype)), *chosen)
-        form = self.forms.get(key)
-        if form is None:
-            if len(self.forms) >= _FORMS:
-                self.forms.clear()
-            form = self.forms[key] = Form(self._declaration, arrays, numbers)
-        return arrays, form
+        key = (*(item for a in arrays for item in (a.shape, a.dtype)), *chosen)
+        found = self.specializations.get(key)
+        if found is None:
+            if len(self.specializations) >= _MAX_SPECIALIZATIONS:
+                self.specializations.clear()
+            found = self.specializations[key] = Specialization(self._declaration, arrays, numbers)
+        return arrays, found
 
     def _check_arrays(self, arguments: tuple[Any, ...]) -> list[NDArray]:
         dtype, like = None, ""

@@ -1,4 +1,4 @@
-"""What an argument may be. Every error names the argument, what was given and what was expected."""
+"""Checks of array arguments. Every error names the argument, what was given and what was expected."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def plain_array(name: str, value: Any) -> NDArray:
-    """`value` as an array of no subclass, in the memory that it has.
+    """`value` as a plain `numpy.ndarray`, without a copy if it is an array already.
 
-    Raises TypeError for a masked array, whose mask would be lost, and ValueError or TypeError for what NumPy makes no
-    array of.
+    Raises TypeError for a masked array, whose mask would be lost. Raises ValueError or TypeError for what NumPy cannot
+    convert to an array.
     """
     if type(value) is np.ndarray:
         return value
@@ -45,10 +45,10 @@ def _is_masked(value: Any) -> bool:
 
 
 def float_array(name: str, value: Any, dtype: np.dtype | None = None, like: str = "") -> NDArray:
-    """`value` as an array of `dtype` (either precision where that is None); `like` says what has that dtype.
+    """`value` as an array of `dtype`, or of either precision if that is None, in any layout.
 
-    An array is returned as it is, whatever its layout. Raises TypeError for any other dtype: nothing is converted
-    silently, for a conversion would cost more than most kernels, or lose digits.
+    `like` names what the dtype comes from, for the message. Raises TypeError for any other dtype. Nothing is converted
+    silently, because a conversion costs more than most kernels, or loses digits.
     """
     array = plain_array(name, value)
     if array.dtype is dtype or (array.dtype in FLOATS if dtype is None else array.dtype == dtype):
@@ -60,14 +60,14 @@ def float_array(name: str, value: Any, dtype: np.dtype | None = None, like: str 
 
 
 def _found(value: Any, array: NDArray) -> str:
-    """What was given: its dtype, or what it is where NumPy has no dtype for it."""
+    """What was given, for a message: its dtype, or its type if NumPy has no dtype for it."""
     if array.dtype != object or array is value or array.ndim > 0:
         return f"dtype {array.dtype}"
     return "None" if value is None else repr(type(value).__name__)
 
 
 def _conversion(name: str, value: Any, dtype: np.dtype) -> str:
-    """The advice to convert; none where that raises or loses more than digits."""
+    """The advice to convert `value`; empty if the conversion would raise or lose more than digits."""
     if hasattr(value, "toarray"):
         return f"; make it dense with {name} = {name}.toarray()"
     try:
@@ -83,9 +83,9 @@ def _conversion(name: str, value: Any, dtype: np.dtype) -> str:
 
 
 def contiguous(array: NDArray) -> NDArray:
-    """The array itself; a copy where it is strided or not aligned: kernels are compiled for one layout.
+    """The array itself if it is C-contiguous and aligned, else such a copy: kernels are compiled for one layout.
 
-    It may be read-only: see `in_place` for what is written.
+    It may be read-only; `in_place` checks the arrays that are written.
     """
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
@@ -114,7 +114,7 @@ def sequence(name: str, value: Any) -> Sequence[Any] | NDArray:
 
 
 def _written_fault(array: NDArray) -> str:
-    """Why a kernel cannot write the array where it lies; empty where it can."""
+    """Why a kernel cannot write to the memory of the array; empty if it can."""
     flags = array.flags
     if not flags.c_contiguous:
         return "an array that is not C-contiguous"
@@ -124,11 +124,11 @@ def _written_fault(array: NDArray) -> str:
 
 
 def in_place(name: str, array: Any) -> None:
-    """Raises ValueError unless the array can be written where it lies."""
+    """Raises ValueError unless a kernel can write to the memory of the array."""
     fault = _written_fault(array) if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
     if fault:
         raise ValueError(
-            f"{name}: got {fault}, expected a C-contiguous, writeable array, for it is updated in place; "
+            f"{name}: got {fault}, expected a C-contiguous, writeable array, because it is updated in place; "
             f"make it one with {name} = np.array({name}, order='C')"
         )
 
@@ -136,10 +136,10 @@ def in_place(name: str, array: Any) -> None:
 def outputs(
     out: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype, arguments: Mapping[str, NDArray]
 ) -> tuple[NDArray, ...]:
-    """The arrays to be written: `out` itself for one, a tuple for several.
+    """The arrays of `out`, which is one array, or a tuple if there are several outputs.
 
-    Raises TypeError or ValueError unless they have these shapes and this dtype, can be written where they lie, and
-    share no memory with an argument or each other.
+    Raises TypeError or ValueError unless they have these shapes and this dtype, are writeable, C-contiguous and
+    aligned, and share no memory with an argument or each other.
     """
     several = len(shapes) > 1
     if several and (not isinstance(out, tuple) or len(out) != len(shapes)):
@@ -220,7 +220,7 @@ def labels_in_range(name: str, labels: NDArray[np.int64], classes: int) -> None:
 
 @cache
 def _first_out_of_range() -> Callable[[NDArray[np.int64], int], int]:
-    """The kernel for borrowed labels, which may be read-only; what is not is another type for Numba."""
+    """The kernel, compiled for borrowed labels: an ordinary read-only array would be another type, compiled again."""
     return entry_point(first_out_of_range, (BorrowedArray(types.int64, 1), types.int64))
 
 

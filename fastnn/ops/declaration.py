@@ -1,4 +1,4 @@
-"""What is declared of a kernel: its meaning, shapes, arguments, tolerance and cost."""
+"""The declaration of a kernel: its reference, shapes, arguments, tolerance and cost."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.ops.arguments import Array, Number
-from fastnn.ops.plan import Plan, Shape, make_plan
+from fastnn.ops.shapes import CallShapes, Shape, match_shapes
 from fastnn.ops.signature import Signature
 
-# A sum of k rounded terms is off by up to k/2 eps; by more than this many sqrt(k)/2 eps it is only if the errors
-# conspire (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019).
+# The error of a sum of k rounded terms is at most k/2 eps. It exceeds this many sqrt(k)/2 eps only if rounding errors
+# do not behave like random ones (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019).
 SUM_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A kernel, its meaning, its shapes, its tolerance and its cost.
+    """A kernel with its reference, shapes, arguments, tolerance and cost.
 
-    Functions of the dimensions (`flops`, `sum_length`) take them by name; `size` is the number of elements of the
-    first input, and `loop` the product of the leading dimensions of a `looped` kernel.
+    Functions of the dimensions (`flops`, `sum_length`) take them by name. Two more names are always known: `size`, the
+    elements of the first input, and `n_rows`, the product of the leading dimensions if `flattens_leading`.
     """
 
     name: str
-    signatures: tuple[Signature, ...]  # alternatives, told apart by the inputs' numbers of dimensions
+    signatures: tuple[Signature, ...]  # alternatives, which differ in the inputs' numbers of dimensions
     kernel: Callable[..., Any]
     parallel_kernel: Callable[..., Any] | None  # takes the parallel region and the number of workers besides
     reference: Callable[..., Any]
@@ -38,12 +38,12 @@ class Declaration:
     defaults: Mapping[str, Any]  # of the numbers
     example: Mapping[str, Any]  # numbers for tests and benchmarks, beside the defaults
     flops: Callable[..., float]  # floating-point operations; an exp, log or tanh counts as one
-    sum_length: Callable[..., int | tuple[int, ...]]  # the longest sum behind a number of the result, or of each result
-    ulps: float  # what the other roundings may add up to, in units of eps * magnitude
-    magnitude: Callable[..., Any] | None  # of the inputs: what a result's error is relative to; else the result
-    looped: bool  # the kernel takes leading dimensions flattened into one: element-wise, or over the last axis
-    strided: bool  # the bare kernel goes by index alone, and so takes arrays of floats of any layout
-    in_place: tuple[str, ...]  # the inputs that are written; then nothing is returned
+    sum_length: Callable[..., int | tuple[int, ...]]  # the most terms of a sum in the result, or in each of the results
+    ulps: float  # the bound of all other rounding errors, in units of eps * magnitude
+    magnitude: Callable[..., Any] | None  # inputs to what errors are relative to; None: to the result
+    flattens_leading: bool  # inputs may have any leading dimensions, which the kernel takes flattened into one
+    strided: bool  # the bare kernel indexes arrays, without addresses, and so takes any layout
+    in_place: tuple[str, ...]  # the inputs that are updated in place; if there are any, nothing is returned
     may_be_empty: tuple[str, ...]  # dimensions that may be 0
 
     @property
@@ -54,27 +54,29 @@ class Declaration:
     @property
     def elementwise(self) -> bool:
         """Whether the kernel takes arrays of any shape, flattened."""
-        return self.looped and not any(self.signatures[0].inputs)
+        return self.flattens_leading and not any(self.signatures[0].inputs)
 
     @property
     def returned_arrays(self) -> int:
-        """How many arrays are returned, and can be given as `out`; a number that the kernel returns is none."""
-        return 0 if self.in_place else sum(1 for core in self.signatures[0].outputs if self.looped or core)
+        """The number of arrays that are returned, and can be given as `out`; a returned number does not count."""
+        return 0 if self.in_place else sum(1 for core in self.signatures[0].outputs if self.flattens_leading or core)
 
     @property
     def size_numbers(self) -> tuple[str, ...]:
-        """The numbers that are the size of an output's dimension, and so no argument of the kernel."""
+        """The numbers that give the size of an output's dimension; the kernel takes them from the output's shape."""
         outputs = {d for s in self.signatures for core in s.outputs for d in core}
         return tuple(name for name in self.numbers if name in outputs)
 
     @property
     def kernel_numbers(self) -> tuple[str, ...]:
-        """The numbers that the kernel takes; `dtype` is that of the output."""
+        """The numbers that the kernel takes; a number `dtype` gives the dtype of the output instead."""
         return tuple(name for name in self.numbers if name not in self.size_numbers and name != "dtype")
 
-    def plan(self, shapes: tuple[Shape, ...], given_sizes: Mapping[str, int]) -> Plan:
-        """The shapes of a call; see `make_plan`."""
-        return make_plan(self.signatures, tuple(self.arrays), shapes, given_sizes, self.looped, self.may_be_empty)
+    def match_shapes(self, shapes: tuple[Shape, ...], given_sizes: Mapping[str, int]) -> CallShapes:
+        """The shapes of a call with inputs of these shapes; see `fastnn.ops.shapes.match_shapes`."""
+        return match_shapes(
+            self.signatures, tuple(self.arrays), shapes, given_sizes, self.flattens_leading, self.may_be_empty
+        )
 
     def draw(
         self,
@@ -82,30 +84,35 @@ class Declaration:
         dtype: Any = "float32",
         style: str = "ordinary",
         seed: int = 0,
-        form: int = 0,
-        loop: Shape = (),
+        signature_index: int = 0,
+        leading: Shape = (),
     ) -> list[NDArray]:
-        """Inputs of one of the `STYLES` for `signatures[form]`, with these sizes and leading dimensions."""
+        """Random inputs of one of the `STYLES` for `signatures[signature_index]`, with these sizes and leading
+        dimensions."""
         rng = np.random.default_rng(seed)
         drawn = []
-        for kind, core in zip(self.arrays.values(), self.signatures[form].inputs, strict=True):
-            shape = (*loop, *(sizes[d] for d in core))
+        for kind, core in zip(self.arrays.values(), self.signatures[signature_index].inputs, strict=True):
+            shape = (*leading, *(sizes[d] for d in core))
             drawn.append(kind.draw(rng, shape, np.dtype(dtype), style, sizes))
         return drawn
 
-    def cost(self, plan: Plan, dtype: Any = "float32") -> tuple[float, int]:
-        """Floating-point operations, and bytes moved at least: every input read and every output written once."""
-        moved = sum(int(np.prod(shape)) for shape in (*plan.inputs, *plan.kernel_outputs) if shape is not None)
-        return _by_name(self.flops, plan.sizes), moved * np.dtype(dtype).itemsize
+    def cost(self, shapes: CallShapes, dtype: Any = "float32") -> tuple[float, int]:
+        """The floating-point operations of a call, and the least bytes it moves: each input and output once."""
+        moved = sum(int(np.prod(shape)) for shape in (*shapes.inputs, *shapes.kernel_outputs) if shape is not None)
+        return _by_name(self.flops, shapes.sizes), moved * np.dtype(dtype).itemsize
 
     def tolerance(self, arrays: list[NDArray], numbers: Mapping[str, Any], expected: Any) -> Any:
-        """How far each result may be from the reference: eps times its magnitude, for the roundings of the kernel and
-        a random walk over the sum behind it; and one subnormal step below the normal numbers."""
+        """How far each element of the results may be from `expected`, the reference's.
+
+        That is eps times the magnitude, times `ulps` plus a random walk over the terms of the sum; and twice the
+        smallest normal number, because subnormal numbers may be flushed to zero.
+        """
         expected = expected if isinstance(expected, tuple) else (expected,)
         dtype = next(a.dtype for a in (*expected, *arrays) if np.asarray(a).dtype.kind == "f")
         info = np.finfo(dtype)
-        plan = self.plan(tuple(a.shape for a in arrays), {name: numbers[name] for name in self.size_numbers})
-        lengths = _by_name(self.sum_length, plan.sizes)
+        given_sizes = {name: numbers[name] for name in self.size_numbers}
+        sizes = self.match_shapes(tuple(a.shape for a in arrays), given_sizes).sizes
+        lengths = _by_name(self.sum_length, sizes)
         lengths = lengths if isinstance(lengths, tuple) else (lengths,) * len(expected)
         with np.errstate(all="ignore"):
             if self.magnitude is None:

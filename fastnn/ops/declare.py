@@ -1,7 +1,7 @@
-"""One declaration per kernel, from which everything else about it follows.
+"""`@declare`: one declaration per kernel, from which its public function, tests and benchmarks follow.
 
-`@declare(...)` stands over a function that has a name, parameters and a docstring, and no body. It becomes the public
-function: arguments are checked against the declared shapes, outputs are allocated, the kernel is called. The same
+The decorated function has a name, parameters and a docstring, but no body. `@declare(...)` replaces it by the public
+function, which checks arguments against the declared shapes, allocates outputs and calls the kernel. The same
 declaration draws the inputs of tests and benchmarks, and gives the tolerance and the cost.
 """
 
@@ -20,7 +20,7 @@ from fastnn.ops.kernel_types import type_check
 from fastnn.ops.reference_kernel import reference_kernel
 from fastnn.ops.signature import Signature
 
-# Every public kernel by its name.
+# Every declared public function by its name.
 DECLARED: dict[str, PublicFunction] = {}
 
 
@@ -36,12 +36,12 @@ def declare(
     example: Mapping[str, Any] | None = None,
     sum_length: Callable[..., int | tuple[int, ...]] = lambda: 0,
     magnitude: Callable[..., Any] | None = None,
-    looped: bool = False,
+    flattens_leading: bool = False,
     strided: bool = False,
     in_place: tuple[str, ...] = (),
     may_be_empty: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], PublicFunction]:
-    """Register a kernel under the decorated function's name, and make that function call it.
+    """Replace the decorated function by one that checks arguments and calls `kernel`; register it in `DECLARED`.
 
     Array parameters not named in `arrays` are floats of any value. See `Declaration` for the rest.
     """
@@ -69,7 +69,7 @@ def declare(
             sum_length=sum_length,
             ulps=ulps,
             magnitude=magnitude,
-            looped=looped,
+            flattens_leading=flattens_leading,
             strided=strided,
             in_place=in_place,
             may_be_empty=may_be_empty,
@@ -92,8 +92,10 @@ def declare(
 def stub(
     name: str, arrays: Sequence[str], doc: Iterable[str], numbers: Sequence[inspect.Parameter] = (), out: bool = True
 ) -> Callable[..., Any]:
-    """What `@declare(...)` stands over, for a function that is generated: its name, array parameters and docstring,
-    its numbers, and whether it takes `out`."""
+    """A function without a body, to be decorated with `@declare(...)`, for public functions that are generated.
+
+    arrays, numbers : its parameters. doc : the lines of its docstring. out : whether it takes `out`.
+    """
 
     def function(*args: Any, **numbers: Any) -> Any:
         raise NotImplementedError(name)

@@ -15,7 +15,7 @@ from fastnn.reference import elementary as reference
     reference=reference.exp,
     flops=lambda size: size,
     ulps=2,
-    looped=True,
+    flattens_leading=True,
     strided=True,
 )
 def exp(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
@@ -31,7 +31,7 @@ def exp(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     reference=reference.log,
     flops=lambda size: size,
     ulps=2,
-    looped=True,
+    flattens_leading=True,
     strided=True,
 )
 def log(x: ArrayLike, *, out: NDArray | None = None) -> NDArray:

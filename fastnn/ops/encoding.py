@@ -1,4 +1,4 @@
-"""Labels as rows of zeros and a one."""
+"""One-hot encoding of labels."""
 
 from __future__ import annotations
 

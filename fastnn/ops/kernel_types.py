@@ -1,7 +1,7 @@
-"""The types that a bare kernel is compiled for. It refuses any other, by the name of the argument.
+"""Checks of the argument types that a bare kernel is compiled for. An error names the argument.
 
-A kernel that goes by addresses reads a strided array as if it were contiguous, and writes one that is read-only.
-Types are looked at when a kernel is compiled, for Python or for the code that calls it, so that a call costs nothing.
+A kernel that uses addresses would read a strided array as if it were contiguous, and write to a read-only one. The
+types are checked when the kernel is compiled, for Python or for a kernel that calls it, so that a call costs nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from fastnn.ops.signature import Signature
 
 
 def type_check(declaration: Declaration, kernel: Any) -> Callable[[Sequence[types.Type]], None]:
-    """What the declaration demands of the argument types of its `kernel`, or of its `parallel_kernel`.
+    """The check of the argument types of the declaration's `kernel` or `parallel_kernel`.
 
-    The returned function raises Numba's TypingError, which reaches whoever calls the kernel or compiles a call of it.
+    It raises Numba's TypingError, which reaches the caller of the kernel, or of the kernel that calls it.
     """
     names = tuple(inspect.signature(kernel.py_func).parameters)
     inputs = tuple(declaration.arrays)
@@ -47,10 +47,10 @@ def type_check(declaration: Declaration, kernel: Any) -> Callable[[Sequence[type
 
 
 def _cores(declaration: Declaration, signature: Signature) -> list[tuple[str, ...]]:
-    """The dimensions of each array of the kernel; a number that it returns is none."""
-    loop = ("loop",) if declaration.looped else ()
-    arrays = [*signature.inputs, *(core for core in signature.outputs if declaration.looped or core)]
-    return [(*loop, *core) for core in arrays][: len(signature.inputs) + declaration.returned_arrays]
+    """The dimensions of each array argument of the kernel, by name; a returned number is no argument."""
+    leading = ("n_rows",) if declaration.flattens_leading else ()
+    arrays = [*signature.inputs, *(core for core in signature.outputs if declaration.flattens_leading or core)]
+    return [(*leading, *core) for core in arrays][: len(signature.inputs) + declaration.returned_arrays]
 
 
 def _check_number(name: str, kind: types.Type) -> None:
@@ -61,7 +61,7 @@ def _check_number(name: str, kind: types.Type) -> None:
 def _check_dimensions(
     declaration: Declaration, name: str, kind: types.Type, cores: dict[Signature, tuple[str, ...]]
 ) -> list[Signature]:
-    """The signatures in which the array has that many dimensions."""
+    """The signatures in which the array has as many dimensions as `kind`."""
     if not isinstance(kind, types.Array):
         raise TypingError(f"{name}: got {kind}, expected an array")
     fitting = [signature for signature, core in cores.items() if len(core) == kind.ndim]
@@ -69,13 +69,13 @@ def _check_dimensions(
         counts = dict.fromkeys(len(core) for core in cores.values())
         expected = " or ".join(f"{n} dimension{'s' * (n > 1)}" for n in counts)
         shape = "-1" if declaration.elementwise else f"-1, {name}.shape[-1]"
-        advice = f"; pass {name}.reshape({shape})" if declaration.looped and kind.ndim > 0 else ""
+        advice = f"; pass {name}.reshape({shape})" if declaration.flattens_leading and kind.ndim > 0 else ""
         raise TypingError(f"{name}: got {kind}, expected an array of {expected}{advice}")
     return fitting
 
 
 def _check_labels(name: str, kind: types.Array) -> None:
-    # Numba makes a float64 of an int64 and a uint64.
+    # uint64 is refused: Numba computes with an int64 and a uint64 in float64.
     if not isinstance(kind.dtype, types.Integer) or kind.dtype == types.uint64:
         raise TypingError(f"{name}: got {kind}, expected integers, int64{_converted(name, kind, types.int64)}")
 

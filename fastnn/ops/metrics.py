@@ -1,4 +1,4 @@
-"""How good a prediction is."""
+"""Metrics of predictions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fastnn.reference import metrics as reference
     strided=True,
 )
 def accuracy(z: ArrayLike, t: ArrayLike) -> np.floating:
-    """The share of rows whose largest column, the first of equals, is the label.
+    """The fraction of rows whose largest column, the first of equals, is the label.
 
     z : logits or probabilities, float32 or float64. t : integer labels. Returns a number of z's dtype between 0 and 1.
     A NaN counts as the largest, as in NumPy. Raises TypeError for other dtypes, ValueError for shapes that do not

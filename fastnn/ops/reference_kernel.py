@@ -1,4 +1,4 @@
-"""References in the place of kernels, where NUMBA_DISABLE_JIT leaves nothing compiled."""
+"""References in place of kernels, for NUMBA_DISABLE_JIT, which leaves nothing compiled."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from fastnn.ops.declaration import Declaration
 
 
 def reference_kernel(declaration: Declaration) -> Callable[..., Any]:
-    """The reference, called as the kernel is: with arrays, numbers, and the arrays to write."""
+    """The reference with the arguments of the kernel: input arrays, numbers, output arrays."""
     first_number = len(declaration.arrays)
     first_output = first_number + len(declaration.kernel_numbers)
-    cores = [core for core in declaration.signatures[0].outputs if declaration.looped or core]
+    cores = [core for core in declaration.signatures[0].outputs if declaration.flattens_leading or core]
 
     def kernel(*arguments: Any) -> Any:
         _warn()
         outputs = arguments[first_output:]
         numbers = dict(zip(declaration.kernel_numbers, arguments[first_number:first_output], strict=True))
-        # Those that the kernel finds in what it writes.
+        # A kernel takes these from the shape of its outputs.
         for name in declaration.size_numbers:
             numbers[name] = next(
                 out.shape[core.index(name)] for core, out in zip(cores, outputs, strict=True) if name in core
@@ -41,7 +41,7 @@ def reference_kernel(declaration: Declaration) -> Callable[..., Any]:
 
 @cache
 def _warn() -> None:
-    """Once in a process."""
+    """Warn once per process."""
     warnings.warn(
         "NUMBA_DISABLE_JIT is set: fastnn computes with its references, in plain NumPy; unset it for the kernels",
         RuntimeWarning,

@@ -1,4 +1,4 @@
-"""Shapes in NumPy's notation for generalized universal functions: "(n,i),(i,o),(o)->(n,o)"."""
+"""Signatures: shapes in NumPy's notation for generalized universal functions, "(n,i),(i,o),(o)->(n,o)"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Signature:
 
     @classmethod
     def parse(cls, text: str) -> Signature:
-        """Raises ValueError for anything but a signature."""
+        """Parse a signature. Raises ValueError for anything else."""
         match = _SIGNATURE.fullmatch(text)
         if match is None:
             raise ValueError(f'signature: got {text!r}, expected the form "(n,i),(i,o)->(n,o)"')
@@ -32,7 +32,7 @@ class Signature:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """Every name once, in order of appearance."""
+        """The name of every dimension, once each, in order of appearance."""
         return tuple(dict.fromkeys(name for core in self.inputs + self.outputs for name in core))
 
 

@@ -12,7 +12,8 @@ from fastnn.reference import softmax as reference
 
 
 def _distance_from_maximum(z: NDArray) -> NDArray:
-    """What rounding z - max(z) is relative to; beyond 750 the exponential is zero in every precision."""
+    """max(z) - z, which the rounding error of z - max(z) is relative to. Beyond 750 the exponential is 0 in either
+    precision."""
     return np.minimum(z.max(axis=-1, keepdims=True) - z, 750)
 
 
@@ -20,11 +21,11 @@ def _distance_from_maximum(z: NDArray) -> NDArray:
     "(c)->(c)",
     kernel=kernels.softmax,
     reference=reference.softmax,
-    flops=lambda loop, c: 5 * loop * c,
+    flops=lambda n_rows, c: 5 * n_rows * c,
     sum_length=lambda c: c,
     ulps=4,
     magnitude=lambda z: reference.softmax(z) * (1 + _distance_from_maximum(z)),
-    looped=True,
+    flattens_leading=True,
 )
 def softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """p = exp(z - m) / Σ exp(z - m) over the last axis, m the maximum; as `torch.softmax(z, -1)`.
@@ -39,11 +40,11 @@ def softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     kernel=kernels.softmax_backward,
     reference=reference.softmax_backward,
     arrays={"p": Probabilities()},
-    flops=lambda loop, c: 4 * loop * c,
+    flops=lambda n_rows, c: 4 * n_rows * c,
     sum_length=lambda c: c,
     ulps=3,
     magnitude=lambda dp, p: np.abs(p) * (np.abs(dp) + np.abs(dp * p).sum(axis=-1, keepdims=True)),
-    looped=True,
+    flattens_leading=True,
     strided=True,
 )
 def softmax_backward(dp: ArrayLike, p: ArrayLike, *, out: NDArray | None = None) -> NDArray:
@@ -58,11 +59,11 @@ def softmax_backward(dp: ArrayLike, p: ArrayLike, *, out: NDArray | None = None)
     "(c)->(c)",
     kernel=kernels.log_softmax,
     reference=reference.log_softmax,
-    flops=lambda loop, c: 5 * loop * c,
+    flops=lambda n_rows, c: 5 * n_rows * c,
     sum_length=lambda c: c,
     ulps=4,
     magnitude=lambda z: 1 + np.abs(reference.log_softmax(z)),
-    looped=True,
+    flattens_leading=True,
 )
 def log_softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """z - m - log Σ exp(z - m) over the last axis, m the maximum; as `torch.log_softmax(z, -1)`.
@@ -77,11 +78,11 @@ def log_softmax(z: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     kernel=kernels.log_softmax_backward,
     reference=reference.log_softmax_backward,
     arrays={"lp": LogProbabilities()},
-    flops=lambda loop, c: 4 * loop * c,
+    flops=lambda n_rows, c: 4 * n_rows * c,
     sum_length=lambda c: c,
     ulps=4,
     magnitude=lambda dlp, lp: np.abs(dlp) + np.exp(lp) * (1 + np.abs(lp)) * np.abs(dlp).sum(axis=-1, keepdims=True),
-    looped=True,
+    flattens_leading=True,
 )
 def log_softmax_backward(dlp: ArrayLike, lp: ArrayLike, *, out: NDArray | None = None) -> NDArray:
     """dz = dlp - exp(lp) Σ dlp, where lp = log_softmax(z).

@@ -1,4 +1,4 @@
-"""The source of a public function, written for its declaration: no loop over its arguments, and no check twice."""
+"""The generated source of a public function: no loop over its arguments, and no check made twice."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"        {name} = check_{name}({name!r}, {name})"
     yield f"    {all_arrays} = args"
 
-    # The numbers that are no arguments of the kernel give an output its shape or dtype.
+    # Numbers that the kernel does not take give the shape or dtype of an output.
     chosen = [name for name in numbers if name not in declaration.kernel_numbers]
-    yield "    form = None"
-    plain = [f"type({a}) is ndarray and {_lies_right(a, a in declaration.in_place)}" for a in arrays]
+    yield "    specialization = None"
+    plain = [f"type({a}) is ndarray and {_needs_no_copy(a, a in declaration.in_place)}" for a in arrays]
     yield f"    if {' and '.join(plain)}:"
-    yield f"        form = forms.get(({', '.join([f'{a}.shape, {a}.dtype' for a in arrays] + chosen)}))"
-    yield "    if form is None:"
-    yield f"        {all_arrays}, form = prepare({all_arrays}, {{{_named(numbers)}}}, {_tuple(chosen)})"
+    key = ", ".join([f"{a}.shape, {a}.dtype" for a in arrays] + chosen)
+    yield f"        specialization = specializations.get(({key}))"
+    yield "    if specialization is None:"
+    yield f"        {all_arrays}, specialization = prepare({all_arrays}, {{{_named(numbers)}}}, {_tuple(chosen)})"
 
     for k, (name, kind) in enumerate(declaration.arrays.items()):
         if type(kind).value_check is not Array.value_check:
-            yield f"    if form.value_checks[{k}] is not None:"
-            yield f"        form.value_checks[{k}]({name})"
+            yield f"    if specialization.value_checks[{k}] is not None:"
+            yield f"        specialization.value_checks[{k}]({name})"
     pairs = _pairs(arrays, declaration.in_place)
     if pairs:
-        # Two arrays that own their memory share none; only views must be asked.
+        # Two distinct arrays that own their memory share none; only views need the check.
         owners = " and ".join(f"{a}.flags.owndata" for a in arrays)
         yield f"    if not ({owners}) or {' or '.join(f'{a} is {b}' for a, b in pairs)}:"
     for a, b in pairs:
@@ -51,22 +52,23 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     if outputs:
         yield "    if out is None:"
     for k, output in enumerate(outputs):
-        yield f"        {output} = empty(form.outputs[{k}], form.dtype)"
+        yield f"        {output} = empty(specialization.outputs[{k}], specialization.dtype)"
     if outputs:
         yield f"    elif {_is_plain(outputs, arrays)}:"
         yield f"        {', '.join(outputs)} = out"
         yield "    else:"
-        yield f"        {_tuple(outputs)} = check_out(out, form.outputs, form.dtype, {{{_named(arrays)}}})"
+        expected = "specialization.outputs, specialization.dtype"
+        yield f"        {_tuple(outputs)} = check_out(out, {expected}, {{{_named(arrays)}}})"
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
-        yield "    if form.workers > 1 and (threads := get_num_threads()) > 1:"
-        yield "        kernel = form.parallel_kernel or form.compile_parallel()"
-        workers = "min(form.workers, threads)"
+        yield "    if specialization.workers > 1 and (threads := get_num_threads()) > 1:"
+        yield "        kernel = specialization.parallel_kernel or specialization.compile_parallel()"
+        workers = "min(specialization.workers, threads)"
         yield f"        kernel({', '.join((*arrays, *outputs))}, PARALLEL_REGION, {workers})"
         yield f"        return {results}"
-    call = f"form.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
+    call = f"specialization.kernel({', '.join((*arrays, *declaration.kernel_numbers, *outputs))})"
     if len(outputs) < len(cores):
-        results = ", ".join((f"form.number({call})", *outputs))
+        results = ", ".join((f"specialization.number({call})", *outputs))
     else:
         yield f"    {call}"
     if declaration.elementwise:
@@ -75,21 +77,22 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"    return {results}"
 
 
-def _lies_right(array: str, written: bool) -> str:
-    """The condition that the kernel can take the array where it lies; what it only reads may be read-only."""
+def _needs_no_copy(array: str, written: bool) -> str:
+    """The condition that the kernel can use the memory of the array; an array that it only reads may be read-only."""
     if written:
         return f"{array}.flags.carray"
     return f"((flags := {array}.flags).carray or flags.c_contiguous and flags.aligned)"
 
 
 def _is_plain(outputs: list[str], arrays: list[str]) -> str:
-    """The condition that `out` needs no further look: as asked for, in memory of its own, and no argument a view."""
+    """The condition that `out` needs no further check: arrays as expected, which own their memory, and no argument is a
+    view."""
     several = len(outputs) > 1
     parts = [f"out[{k}]" for k in range(len(outputs))] if several else ["out"]
     conditions = [f"type(out) is tuple and len(out) == {len(outputs)}"] if several else []
     for k, part in enumerate(parts):
-        conditions.append(f"type({part}) is ndarray and {part}.shape == form.outputs[{k}]")
-        conditions.append(f"{part}.dtype is form.dtype and (flags := {part}.flags).carray and flags.owndata")
+        conditions.append(f"type({part}) is ndarray and {part}.shape == specialization.outputs[{k}]")
+        conditions.append(f"{part}.dtype is specialization.dtype and (flags := {part}.flags).carray and flags.owndata")
         conditions += [f"{part} is not {other}" for other in (*arrays, *parts[:k])]
     return " and ".join([*conditions, *(f"{a}.base is None" for a in arrays)])
 
@@ -103,6 +106,6 @@ def _tuple(names: list[str]) -> str:
 
 
 def _pairs(arrays: list[str], written: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Each array that is written, with each other that must not lie in its memory."""
+    """Pairs of an array that is written and another array, which must not share its memory; each pair once."""
     pairs = [(a, b) for a, b in permutations(arrays, 2) if a in written]
     return [(a, b) for k, (a, b) in enumerate(pairs) if (b, a) not in pairs[:k]]

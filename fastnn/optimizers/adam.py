@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastnn.intrinsics import square_root_times
 from fastnn.jit import scalar
-from fastnn.ops.arguments import Gradient, NotNegative, not_negative, share, step_number
+from fastnn.ops.arguments import Gradient, NotNegative, fraction, not_negative, step_number
 from fastnn.optimizers.base import Hyper, Optimizer
 from fastnn.optimizers.rule import UpdateRule, update_rule
 from fastnn.reference.optimizers import decayed
@@ -18,7 +18,7 @@ def _constants(step, hyper):
     # m̂ / (√v̂ + eps) is m / (1 - β₁ᵗ) / (√v / √(1 - β₂ᵗ) + eps), whose factors all go below the line.
     lr, beta1, beta2, eps, weight_decay = hyper
     rate = lr / (1 - beta1**step)
-    # A rate of 0 divides by infinity. One next to nothing must not, for that times a moment of zero is NaN.
+    # A rate of 0 divides by infinity. A tiny rate must not: infinity times a moment of zero would be NaN.
     of_root = min(1 / np.sqrt(1 - beta2**step) / rate, 1e300) if lr > 0 else 0.0
     small = min(eps / rate, 1e300) if lr > 0 else np.inf
     return weight_decay, beta1, 1 - beta1, beta2, 1 - beta2, of_root, small
@@ -90,8 +90,8 @@ adam_update = update_rule(
     numbers={
         "step": step_number,
         "lr": not_negative,
-        "beta1": share,
-        "beta2": share,
+        "beta1": fraction,
+        "beta2": fraction,
         "eps": not_negative,
         "weight_decay": not_negative,
     },
@@ -116,8 +116,8 @@ class Adam(Optimizer):
     """
 
     lr = Hyper(1e-3, not_negative)
-    beta1 = Hyper(0.9, share)
-    beta2 = Hyper(0.999, share)
+    beta1 = Hyper(0.9, fraction)
+    beta2 = Hyper(0.999, fraction)
     eps = Hyper(1e-8, not_negative)
     weight_decay = Hyper(0.0, not_negative)
 

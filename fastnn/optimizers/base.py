@@ -32,9 +32,17 @@ class Hyper:
     def __set__(self, optimizer: Optimizer, value: Any) -> None:
         values = {**optimizer._values, self._name: self.check(self._name, value)}
         optimizer._check(values)
+        rule = optimizer.rule
         optimizer._values = values
         for state in list(optimizer._states.values()):
-            state.tell(optimizer)
+            if optimizer.rule is rule:
+                state.hyper[rule.hyper.index(self._name)] = values[self._name]
+            else:
+                state.tell(optimizer)
+
+
+# What the training step reads of an optimizer, with the hyper-parameters that the record points to.
+_RECORD = np.dtype([("plan", OPTIMIZER.dtype), ("hyper", "f8", MOST_NUMBERS), ("constants", "f8", MOST_NUMBERS)])
 
 
 class State:
@@ -45,24 +53,25 @@ class State:
 
     def __init__(self, size: int, dtype: np.dtype, optimizer: Optimizer) -> None:
         self._size, self._dtype = size, dtype
-        self._hyper, self._constants = np.zeros(MOST_NUMBERS), np.zeros(MOST_NUMBERS)
-        self.record = OPTIMIZER.empty()
+        self._record = np.zeros((), _RECORD)
+        # The hyper-parameters as the rule takes them; those of a rule may be changed one by one.
+        self.hyper = self._record["hyper"]
         self.moments = self._zeros(0)
         self.tell(optimizer)
 
     @property
     def steps(self) -> int:
         """How many were made."""
-        return int(self.record["steps"][0])
+        return int(self._record["plan"]["steps"])
 
     @steps.setter
     def steps(self, value: int) -> None:
-        self.record["steps"] = value
+        self._record["plan"]["steps"] = value
 
     @property
     def address(self) -> int:
         """Of the record."""
-        return self.record.ctypes.data
+        return self._record.ctypes.data
 
     def tell(self, optimizer: Optimizer) -> None:
         """Write down the optimizer's rule and hyper-parameters."""
@@ -70,17 +79,18 @@ class State:
         if len(moments) < len(rule.moments):
             moments = self._zeros(len(rule.moments))
             moments[: len(self.moments)] = self.moments
-        hyper, record = np.zeros(MOST_NUMBERS), self.record.copy()
-        hyper[: len(rule.hyper)] = [optimizer.values[name] for name in rule.hyper]
-        record["is_linear"] = rule.is_linear
-        record["moments"], record["moment_stride"] = moments.ctypes.data, moments.shape[1]
-        record["hyper"], record["constants"] = self._hyper.ctypes.data, self._constants.ctypes.data
+        new, values = self._record.copy(), optimizer.values
+        new["hyper"][: len(rule.hyper)] = [values[name] for name in rule.hyper]
+        plan = new["plan"]
+        plan["is_linear"] = rule.is_linear
+        plan["moments"], plan["moment_stride"] = moments.ctypes.data, moments.shape[1]
+        for name in ("hyper", "constants"):
+            plan[name] = self._record[name].ctypes.data
         for slot, address in rule.addresses(numba.from_dtype(self._dtype)).items():
-            record[slot] = address
-        # Each of these is done or not done when an interrupt comes, and the record never points to what is gone.
+            plan[slot] = address
+        # One copy: an interrupt finds the record as it was or as it shall be, and the moments of both are held.
         self._both = self.moments, moments
-        self._hyper[:] = hyper
-        self.record[:] = record
+        self._record[...] = new
         self.moments = moments
         del self._both
 

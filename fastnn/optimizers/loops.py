@@ -1,8 +1,9 @@
-"""Loops over an update rule, generated from its function of vectors: block loops with masked ends, the loop over an
-outer product, the array kernel.
+"""Loops over an update rule, generated from its function of vectors: the update of the step with its masked tail, the
+rank-one update, and the array kernel.
 
-A rule works on vectors, `rule(g, moments, c)`: the gradient, a tuple of moments and a tuple of constants. It returns the
-new moments and what is to be subtracted from the weights, as a numerator and a denominator, or None for no division.
+A rule is a function of vectors, `rule(g, moments, c)`: the gradient, a tuple of moments and a tuple of constants. It
+returns the new moments, and the numerator and denominator of what is subtracted from the weights; the denominator is
+None if there is no division.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from fastnn.jit import force_inline, inner_kernel, kernel, named, overload_by_ty
 DECAY = 0
 FIRST_CONSTANT = 1
 
-# The most constants and hyper-parameters that a rule may have, the decay included.
+# The most constants, and the most hyper-parameters, of a rule; both include the weight decay.
 MOST_NUMBERS = 16
 
 _alloc_numbers = stack_alloc(MOST_NUMBERS)
@@ -62,60 +63,61 @@ overload_by_type(_quotient, _choose_quotient)
 
 
 @force_inline
-def _two(one):
-    return one, one
+def _with_denominator(vector):
+    return vector, vector
 
 
 @force_inline
-def _one(one):
-    return one, None
+def _without_denominator(vector):
+    return vector, None
 
 
 def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, Callable]:
-    """The update of `size` weights by a gradient, and of `rows` rows of `width` weights, whole vectors, by the gradient
-    factors[row] d[:width]."""
-    constants_of, fraction = broadcast_each(FIRST_CONSTANT, n_constants), _two if divides else _one
+    """Two functions on addresses. `update` is that of `size` weights by the gradient g. `rank_one_update` is that of
+    `rows` rows of `width` weights, full vectors, by the gradient factors[row] d[:width]."""
+    constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
+    placeholder = _with_denominator if divides else _without_denominator
 
-    # A vector's division waits for what it divides by: it is done while the next vector's is computed. Where a core
-    # runs two threads, each has too few registers to have as many vectors under way as that takes.
+    # Both loops are software-pipelined: the division for one vector is made while the denominator of the next is
+    # computed. Out-of-order execution alone does not hide its latency if two threads share the registers of a core.
 
     @force_inline
     def update(w, g, moments, size, constants):
         lanes, decays = lanes_of(w), constants[DECAY] != 0
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
-        whole = size // lanes * lanes
-        numerator, denominator = fraction(decay)
-        for k in range(0, whole + lanes, lanes):
+        full = size // lanes * lanes
+        numerator, denominator = placeholder(decay)
+        for k in range(0, full + lanes, lanes):
             numerator_before, denominator_before = numerator, denominator
-            if k < whole:
+            if k < full:
                 gradient = load(offset(g, k))
                 if decays:
                     gradient = gradient + decay * load(offset(w, k))
                 new, numerator, denominator = rule(gradient, load_each(moments, k), c)
                 store_each(new, moments, k)
             if k > 0:
-                at = offset(w, k - lanes)
-                store(load(at) - _quotient(numerator_before, denominator_before), at)
-        rest = size - whole
-        if rest > 0:
-            at = offset(w, whole)
-            weights, gradient = masked_load(at, rest), masked_load(offset(g, whole), rest)
+                address = offset(w, k - lanes)
+                store(load(address) - _quotient(numerator_before, denominator_before), address)
+        tail = size - full
+        if tail > 0:
+            address = offset(w, full)
+            weights, gradient = masked_load(address, tail), masked_load(offset(g, full), tail)
             if decays:
                 gradient = gradient + decay * weights
-            new, numerator, denominator = rule(gradient, masked_load_each(moments, whole, rest), c)
-            masked_store_each(new, moments, whole, rest)
-            masked_store(weights - _quotient(numerator, denominator), at, rest)
+            new, numerator, denominator = rule(gradient, masked_load_each(moments, full, tail), c)
+            masked_store_each(new, moments, full, tail)
+            masked_store(weights - _quotient(numerator, denominator), address, tail)
 
     @force_inline
     def rank_one_update(w, factors, rows, d, width, moments, constants):
         lanes, decays = lanes_of(w), constants[DECAY] != 0
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
-        whole = rows * width
-        numerator, denominator = fraction(decay)
+        full = rows * width
+        numerator, denominator = placeholder(decay)
         row = column = 0
-        for k in range(0, whole + lanes, lanes):
+        for k in range(0, full + lanes, lanes):
             numerator_before, denominator_before = numerator, denominator
-            if k < whole:
+            if k < full:
                 gradient = broadcast(factors[row]) * load(offset(d, column))
                 column += lanes
                 if column == width:
@@ -125,8 +127,8 @@ def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, C
                 new, numerator, denominator = rule(gradient, load_each(moments, k), c)
                 store_each(new, moments, k)
             if k > 0:
-                at = offset(w, k - lanes)
-                store(load(at) - _quotient(numerator_before, denominator_before), at)
+                address = offset(w, k - lanes)
+                store(load(address) - _quotient(numerator_before, denominator_before), address)
 
     return update, rank_one_update
 
@@ -163,8 +165,8 @@ def array_kernel(
     numbers: Sequence[str],
     n_constants: int,
 ) -> Dispatcher:
-    """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, and first
-    the step where they begin with it."""
+    """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, after the
+    number of the step if `numbers` begins with it."""
     update, _ = _loops(rule, divides, n_constants)
 
     @force_inline

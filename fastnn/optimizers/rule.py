@@ -23,14 +23,16 @@ RULES: dict[str, UpdateRule] = {}
 class UpdateRule:
     """An update of weights w by a gradient g, in place.
 
-    name : of the public function. formula : for the docs.
-    moments : names of the arrays that it keeps, which start at zero; each a kind of argument for tests and benchmarks.
-    numbers : its hyper-parameters in order, each with its check; among them `weight_decay`. A first one named `step`
-        is the number of the step, from 1.
-    defaults : of the numbers in the public function.
-    constants : nopython function (step, hyper) that returns a tuple of numbers: the weight decay, and what `rule` takes.
+    name : the name of the public function. formula : for the docs.
+    moments : the names of the arrays that it keeps, which start at zero, each with its kind of argument for tests and
+        benchmarks.
+    numbers : the hyper-parameters in order, each with its check; one is `weight_decay`. If the first is named `step`,
+        it is the number of the step, from 1.
+    defaults : the defaults of the numbers in the public function.
+    constants : nopython function (step, hyper) that returns a tuple of numbers: the weight decay, then the constants
+        that `rule` takes.
     rule : nopython function (g, moments, c) of vectors; see `fastnn.optimizers.loops`. divides : whether it returns a
-        denominator. n_constants : how many it takes.
+        denominator. n_constants : the length of c.
     is_linear : whether the update is w - c[0] g.
     reference : in NumPy, (w, g, *moments, **numbers), in place.
     magnitude, flops, ulps, example : for tests and benchmarks; see `fastnn.ops.declare`.
@@ -69,8 +71,7 @@ class UpdateRule:
         )
 
     def addresses(self, real: types.Float) -> dict[str, int]:
-        """Where the kernels of the training step are in memory, compiled for that precision, by the names of their
-        slots."""
+        """The addresses of the step's kernels, compiled for that precision, by the names of their slots."""
         row, size, doubles = types.CPointer(real), types.int64, types.CPointer(types.float64)
         update, rank_one_update, compute_constants = self._step_kernels
         return {
@@ -102,7 +103,7 @@ def update_rule(name: str, **parts: Any) -> UpdateRule:
         flops=lambda size: rule.flops * size,
         ulps=rule.ulps,
         magnitude=rule.magnitude,
-        looped=True,
+        flattens_leading=True,
         in_place=written,
     )(stub(name, arrays, _about(rule, written), numbers, out=False))
     return rule
@@ -115,6 +116,6 @@ def _about(rule: UpdateRule, written: Sequence[str]) -> list[str]:
         *rule.formula,
         "",
         f"{', '.join(written)} : written in place, C-contiguous{kept}; g : the gradient; of one shape and",
-        f"dtype, float32 or float64.{step} Returns nothing. Raises TypeError for other dtypes; ValueError for shapes that",
-        "differ, an array that cannot be written or shares memory with another, and numbers out of range.",
+        f"dtype, float32 or float64.{step} Returns nothing. Raises TypeError for other dtypes; ValueError for shapes",
+        "that differ, an array that cannot be written or shares memory with another, and numbers out of range.",
     ]

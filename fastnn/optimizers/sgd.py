@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.jit import scalar
-from fastnn.ops.arguments import Array, flag, not_negative, share
+from fastnn.ops.arguments import Array, flag, fraction, not_negative
 from fastnn.optimizers.base import Hyper, Optimizer
 from fastnn.optimizers.rule import UpdateRule, update_rule
 from fastnn.reference.optimizers import decayed
@@ -97,7 +97,7 @@ momentum_update = update_rule(
         "g' = g + weight_decay w.",
     ),
     moments={"velocity": Array()},
-    numbers={"lr": not_negative, "momentum": share, "nesterov": flag, "weight_decay": not_negative},
+    numbers={"lr": not_negative, "momentum": fraction, "nesterov": flag, "weight_decay": not_negative},
     defaults={"momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
     constants=_momentum_constants,
     rule=_momentum,
@@ -119,7 +119,7 @@ class SGD(Optimizer):
     """
 
     lr = Hyper(1e-3, not_negative)
-    momentum = Hyper(0.0, share)
+    momentum = Hyper(0.0, fraction)
     nesterov = Hyper(False, flag)
     weight_decay = Hyper(0.0, not_negative)
 

@@ -10,5 +10,5 @@ from fastnn.reference.precision import in_float64
 
 @in_float64
 def accuracy(z: NDArray, t: NDArray) -> np.floating:
-    """The share of rows whose first largest column is the label."""
+    """The fraction of rows whose first largest column is the label."""
     return (z.argmax(axis=1) == t).mean()

@@ -1,15 +1,15 @@
 """The plan of a training step: everything that it needs to know, in records that Python fills once.
 
-`STEP` is one record for a net, `LAYER` one per layer, `BLOCK` one per row block under way, `OPTIMIZER` one for each pair
-of net and optimizer. Python holds the arrays whose addresses are in them. Numbers of one step (`x`, `t`, `n`, ...) are written by the step itself, so that
-its functions take little more than the plan.
+`STEP` is one record per net, `LAYER` one per layer, `BLOCK` one per row block in progress, `OPTIMIZER` one per pair of
+net and optimizer. Python keeps the arrays alive whose addresses they hold. The step itself writes the numbers of one
+step (`x`, `t`, `n`, ...), so that its functions take little more than the plan.
 
 A *slot* is a field that holds the address of a compiled kernel: activations, losses and updates are
 called that way, and compiled on first need. The phases of the step are slots too.
 
-A batch is worked on in *row blocks*, at most BLOCK_ROWS rows each. For each that is under way there is a BLOCK: memory
-for the activations and deltas of all layers (deltas are the gradients of the loss with respect to a layer's affine
-output), in padded rows, layer behind layer; for the inputs of the activations if a slope needs them; and scratch memory.
+A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
+activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a
+slope needs them; and scratch memory. Deltas are the gradients of the loss with respect to a layer's affine output.
 """
 
 from __future__ import annotations

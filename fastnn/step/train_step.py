@@ -34,14 +34,14 @@ from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, transpose_weights
 from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, optimizer_of
 from fastnn.step.update import add_block_gradient, apply_update
-from fastnn.units import link_units, unit
+from fastnn.units import unit
 
 # What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last
 # ones, or for another thread trains the net; or the position of the first label out of range.
 DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
 
-# _call_constants(slot, hyper, step, constants): writes the constants of the step, the weight decay first and the rate, if
-# the update is linear, second.
+# _call_constants(slot, hyper, step, constants): writes the constants of the step. The first is the weight decay; if the
+# update is linear, the second is the rate.
 _call_constants = indirect_call(types.none)
 
 _step_of = STEP.at
@@ -110,7 +110,6 @@ def scale_in_place(numbers, size, factor):
 
 def phase_addresses(real: types.Float) -> dict[str, int]:
     """Where the phases are in memory, compiled for that precision, by the names of their slots."""
-    link_units(real)
     return {phase.unit.name: phase.unit.link(real) for phase in (begin, accumulate_gradients, apply_update)}
 
 

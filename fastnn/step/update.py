@@ -12,7 +12,7 @@ from numba.core import types
 
 from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
 from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, gemm
+from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -84,7 +84,7 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             continue
         b, b_row = gather_columns(m, lanes, width, offset(dy, first), layer.row, offset(scratch, UPDATE_BLOCK))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
-        gemm(height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width,
+        panel_product(height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width,
                 m, NOTHING)  # fmt: skip
 
 
@@ -142,8 +142,8 @@ def update_tail_and_bias(plan, layer, worker):
 
 @unit("StepPlan LayerPlan int int int BlockPlan real* real* -> none")
 def accumulate_panels(plan, layer, top, bottom, index, block, target, gathered):
-    """target ← target + the gradient of the row block with that index with respect to the rows from `top` to `bottom` of the layer's
-    panels; `target` is laid out like them."""
+    """Add one row block's gradient of rows `top` to `bottom` of the layer's panels to `target`, which is laid out like
+    the panels. `index` is that of the row block."""
     lanes = lanes_of(plan.parameters)
     m, a, dy = block_operands(plan, layer, index, block)
     if m == 1:

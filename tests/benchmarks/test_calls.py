@@ -24,7 +24,7 @@ SMALL = {
         call.function,
         "small",
         {name: size for name, size in {"n": 5, "i": 7, "o": 3, "c": 4}.items() if name in call.sizes},
-        loop=(6,) if call.loop else (),
+        leading=(6,) if call.leading else (),
         numbers=call.numbers,
     )
     for call in calls()
@@ -118,7 +118,7 @@ def test_a_call_has_inputs_of_its_shapes(call: Call):
     declaration, arrays, _ = inputs(call)
     assert len(arrays) == len(declaration.arrays)
     assert arrays[0].dtype == call.dtype
-    assert arrays[0].shape[: len(call.loop)] == call.loop
+    assert arrays[0].shape[: len(call.leading)] == call.leading
 
 
 class Worker:

@@ -1,4 +1,4 @@
-"""Vectors as a type, their square root and parts; the treatment of subnormal numbers; arrays that are lent."""
+"""Intrinsics: vectors, square roots, masked loads and stores, dot tiles, flushed subnormal numbers, borrowed arrays."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def roots(x, factor, y):
 
 
 @numba.njit
-def twice_and_one(x, y, count):
+def twice_and_one(x, y, size):
     masked_store(
-        masked_load(element(x, 0), count) * broadcast(x.dtype.type(2)) + broadcast(x.dtype.type(1)),
+        masked_load(element(x, 0), size) * broadcast(x.dtype.type(2)) + broadcast(x.dtype.type(1)),
         element(y, 0),
-        count,
+        size,
     )
 
 
@@ -63,7 +63,7 @@ def test_square_root_is_at_most_two_units_off(factor: float, dtype: str, rng: np
     assert np.max(np.abs(y - exact) / np.spacing(exact.astype(dtype))) <= 2
 
 
-def test_square_root_of_what_is_no_positive_number(dtype: str) -> None:
+def test_square_root_of_zeros_infinities_nan_and_negative_numbers(dtype: str) -> None:
     special = np.array([0.0, -0.0, np.inf, np.nan, -1.0, -np.inf, 4.0, 1.0] * 8, dtype)
     y = np.empty_like(special)
     roots(special, 0.5, y)
@@ -72,32 +72,34 @@ def test_square_root_of_what_is_no_positive_number(dtype: str) -> None:
     assert np.signbit(y[1])
 
 
-def test_parts_of_a_vector_touch_nothing_else(dtype: str) -> None:
-    per_vector = VECTOR_BYTES // np.dtype(dtype).itemsize
-    for count in range(1, per_vector + 1):
-        x, y = np.full(count, 3, dtype), np.full(2 * per_vector, -1, dtype)
-        twice_and_one(x, y, count)
-        np.testing.assert_array_equal(y[:count], 7)
-        np.testing.assert_array_equal(y[count:], -1)
+def test_masked_stores_write_nothing_else(dtype: str) -> None:
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for size in range(1, lanes + 1):
+        x, y = np.full(size, 3, dtype), np.full(2 * lanes, -1, dtype)
+        twice_and_one(x, y, size)
+        np.testing.assert_array_equal(y[:size], 7)
+        np.testing.assert_array_equal(y[size:], -1)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(8, 2), (4, 4), (1, 4), (3, 1)])
-def test_products_along_rows(rows: int, columns: int, dtype: str, rng: np.random.Generator) -> None:
-    """NaN around each row: only its own elements are read."""
-    products = dot_tile(rows, columns)
+def test_dot_tile_reads_no_element_outside_its_rows(
+    rows: int, columns: int, dtype: str, rng: np.random.Generator
+) -> None:
+    """NaN follows each row and must not reach the sums."""
+    dot_products = dot_tile(rows, columns)
 
     @numba.njit
     def multiply(a, b, k, sums):
-        products(element(a, 0), a.shape[1], element(b, 0), b.shape[1], k, element(sums, 0))
+        dot_products(element(a, 0), a.shape[1], element(b, 0), b.shape[1], k, element(sums, 0))
 
-    per_vector = VECTOR_BYTES // np.dtype(dtype).itemsize
-    for k in (0, 1, per_vector - 1, per_vector, per_vector + 1, 5 * per_vector + 3):
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for k in (0, 1, lanes - 1, lanes, lanes + 1, 5 * lanes + 3):
         a, b = (np.full((m, k + 3), np.nan, dtype) for m in (rows, columns))
         a[:, :k], b[:, :k] = rng.standard_normal((rows, k)), rng.standard_normal((columns, k))
-        vectors = -(-rows * columns // per_vector)
-        sums = np.full((vectors + 1) * per_vector, 7, dtype)
+        vectors = -(-rows * columns // lanes)
+        sums = np.full((vectors + 1) * lanes, 7, dtype)
         multiply(a, b, k, sums)
-        np.testing.assert_array_equal(sums[vectors * per_vector :], 7)
+        np.testing.assert_array_equal(sums[vectors * lanes :], 7)
         np.testing.assert_allclose(
             sums[: rows * columns].reshape(rows, columns),
             a[:, :k].astype("float64") @ b[:, :k].T,
@@ -106,7 +108,7 @@ def test_products_along_rows(rows: int, columns: int, dtype: str, rng: np.random
         )
 
 
-def test_subnormal_numbers_are_zero_only_meanwhile(dtype: str) -> None:
+def test_subnormal_numbers_are_flushed_only_until_restored(dtype: str) -> None:
     tiny = np.finfo(dtype).tiny
     products = np.empty(2, dtype)
     product_while_flushed(np.array([tiny], dtype), np.array([0.5], dtype), products)
@@ -115,21 +117,21 @@ def test_subnormal_numbers_are_zero_only_meanwhile(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 200])
-def test_training_leaves_subnormal_numbers_to_python(n: int) -> None:
+def test_training_step_restores_subnormal_numbers(n: int) -> None:
     net = fastnn.MLP((3, 4, 2))
     net.train_step(np.ones((n, 3), np.float32), np.zeros(n, np.int64), fastnn.Adam())
     assert np.float32(1e-40) * np.float32(0.5) > 0
 
 
 @pytest.mark.skipif(not FLUSHES, reason="subnormal numbers are numbers here")
-@pytest.mark.parametrize("n", [1, 200])  # the update of one tile; of a stored gradient
+@pytest.mark.parametrize("n", [1, 200])  # the rank-one update; a stored gradient
 def test_moments_without_a_gradient_decay_to_zero(n: int, dtype: str) -> None:
-    """And not to subnormal numbers, each of which costs a hundred times as much as any other."""
+    """They must not become subnormal numbers, which cost a hundred times as much as normal ones."""
     net, adam = fastnn.MLP((3, 4, 2), dtype=dtype), fastnn.Adam()
     x, t = np.zeros((n, 3), dtype), np.zeros(n, np.int64)
     net.train_step(x, t, adam)
-    moments = adam.state(net, net._parameters).moments
-    of_weights = moments[0, : 3 * net._lanes]
+    moments = adam.state(net).moments
+    of_weights = moments[0, : net.layout.layers[0].weights_size]
     of_weights[:] = np.finfo(dtype).tiny
     net.train_step(x, t, adam)
     np.testing.assert_array_equal(of_weights, 0)
@@ -145,20 +147,20 @@ def doubled_and_shape(x, y):
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 5), (2, 3, 5), (2, 1, 3, 5), (0, 5), (2, 0, 5), (3, 0)])
-def test_lent_arrays_have_their_leading_dimensions_flattened(shape: tuple[int, ...], dtype: str) -> None:
-    lent = BorrowedArray(numba.from_dtype(np.dtype(dtype)), 2)
-    call = doubled_and_shape.compile((lent, lent))
+def test_leading_dimensions_of_borrowed_arrays_are_flattened(shape: tuple[int, ...], dtype: str) -> None:
+    kind = BorrowedArray(numba.from_dtype(np.dtype(dtype)), 2)
+    call = doubled_and_shape.compile((kind, kind))
     x = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
     y = np.full_like(x, np.nan)
-    holders = sys.getrefcount(x)
+    references = sys.getrefcount(x)
     rows, columns, step, total = call(x, y)
     assert (rows, columns, step) == (np.prod(shape[:-1], dtype=int), shape[-1], shape[-1] * x.itemsize)
     assert total == x.sum()
     np.testing.assert_array_equal(y, 2 * x)
-    assert sys.getrefcount(x) == holders
+    assert sys.getrefcount(x) == references
 
 
-def test_a_lent_number_is_one_element() -> None:
+def test_a_borrowed_array_of_no_dimensions_is_one_element() -> None:
     @numba.njit
     def size_and_first(x):
         return x.size, x[0]

@@ -1,4 +1,4 @@
-"""The file format: any file but the whole one with the right key is no entry."""
+"""The file format: only an undamaged file with the right key is an entry."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_no_file_and_no_readable_file_read_nothing(tmp_path: Path) -> None:
 
 
 def test_any_cut_and_any_changed_byte_is_found(path: Path) -> None:
-    whole = path.read_bytes()
-    for k in range(len(whole)):
-        path.write_bytes(whole[:k])
+    content = path.read_bytes()
+    for k in range(len(content)):
+        path.write_bytes(content[:k])
         assert read_entry(path, KEY) is None
-        path.write_bytes(whole[:k] + bytes([whole[k] ^ 0x10]) + whole[k + 1 :])
+        path.write_bytes(content[:k] + bytes([content[k] ^ 0x10]) + content[k + 1 :])
         assert read_entry(path, KEY) is None
-    path.write_bytes(whole + b"\0")
+    path.write_bytes(content + b"\0")
     assert read_entry(path, KEY) is None
 
 

@@ -132,7 +132,7 @@ def test_what_cannot_be_told_in_another_process_is_not_kept(load: Load, scratch:
         "address = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(abs)\n"
         "@kernel\ndef f(x): return address(x)\n"
     )
-    with pytest.warns(RuntimeWarning, match="not kept on disk") as told:
+    with pytest.warns(RuntimeWarning, match="not kept on disk") as warned:
         results = [load().f(-3), load().f(-3)]
     assert results == [3, 3]
-    assert len(told) == 1
+    assert len(warned) == 1

@@ -77,7 +77,8 @@ def test_a_failed_compilation_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -
 
     timers = []
     for _ in range(2):
-        pytest.raises(ValueError, fail)
+        with pytest.raises(ValueError, match="no"):
+            fail()
     for timer in timers:
         timer.join(10)
         assert not timer.is_alive()

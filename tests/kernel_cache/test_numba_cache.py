@@ -101,9 +101,9 @@ def test_full_disk_costs_one_warning(load: Load, directory: Path, monkeypatch: p
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.warns(RuntimeWarning, match="No space left.*FASTNN_CACHE_DIR") as told:
+    with pytest.warns(RuntimeWarning, match="No space left.*FASTNN_CACHE_DIR") as warned:
         assert load().calling(3) == 9
-    assert len(told) == 1
+    assert len(warned) == 1
     assert files(directory) == []
 
 
@@ -111,9 +111,9 @@ def test_folder_that_becomes_unwritable_after_import_costs_one_warning(load: Loa
     module = load()
     shutil.rmtree(directory, ignore_errors=True)
     directory.write_text("no directory")
-    with pytest.warns(RuntimeWarning, match="FASTNN_CACHE_DIR") as told:
+    with pytest.warns(RuntimeWarning, match="FASTNN_CACHE_DIR") as warned:
         assert module.calling(3) == 9
-    assert len(told) == 1
+    assert len(warned) == 1
 
 
 def test_warnings_as_errors_leave_the_call_its_result(
@@ -129,9 +129,9 @@ def test_warnings_as_errors_leave_the_call_its_result(
 def test_no_home_directory_costs_one_warning(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FASTNN_CACHE_DIR")
     monkeypatch.setattr(numba_cache.folder, "cache_directory", lambda: None)
-    with pytest.warns(RuntimeWarning, match="FASTNN_CACHE_DIR") as told:
+    with pytest.warns(RuntimeWarning, match="FASTNN_CACHE_DIR") as warned:
         assert load().calling(3) == 9
-    assert len(told) == 1
+    assert len(warned) == 1
 
 
 def test_cache_that_may_only_be_read_is_used(load: Load, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,17 +148,17 @@ def test_cache_that_may_only_be_read_is_used(load: Load, directory: Path, monkey
         module = load()
         assert module.twice(3) == 6
     assert hits_and_misses(module.twice) == (1, 0)
-    with pytest.warns(RuntimeWarning, match="FASTNN_CACHE_DIR") as told:
+    with pytest.warns(RuntimeWarning, match="FASTNN_CACHE_DIR") as warned:
         assert module.twice(1.5) == 3.0
-    assert len(told) == 1
+    assert len(warned) == 1
 
 
 def test_kernels_without_optimisation(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """At NUMBA_OPT=0 a kernel that calls another holds an address of this process, and cannot be kept."""
     monkeypatch.setenv("NUMBA_OPT", "0")
-    with pytest.warns(RuntimeWarning, match="not kept on disk") as told:
+    with pytest.warns(RuntimeWarning, match="not kept on disk") as warned:
         assert load().calling(3) == 9
-    assert len(told) == 1
+    assert len(warned) == 1
 
 
 def test_bounds_are_checked_though_unchecked_code_is_cached(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

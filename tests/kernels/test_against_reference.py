@@ -13,7 +13,7 @@ from fastnn.ops.verify import comparisons
 @pytest.mark.parametrize("name", DECLARED)
 def test_kernel_equals_reference(name: str, dtype: str) -> None:
     for found in comparisons(DECLARED[name], dtype):
-        assert found.share <= 1, f"{name}: {found}"
+        assert found.error_ratio <= 1, f"{name}: {found}"
 
 
 def _without_bias(x, w, b):
@@ -65,7 +65,7 @@ def test_wrong_kernel_is_seen(name: str, dtype: str) -> None:
             return WRONG[name](*arrays, **numbers)
 
     with np.errstate(all="ignore"):
-        assert max(found.share for found in comparisons(Wrong(), dtype)) > 1
+        assert max(found.error_ratio for found in comparisons(Wrong(), dtype)) > 1
 
 
 @pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if "backward" in n))
@@ -77,4 +77,4 @@ def test_swapped_sign_is_seen(name: str, dtype: str) -> None:
             results = DECLARED[name](*arrays)
             return tuple(-r for r in results) if isinstance(results, tuple) else -results
 
-    assert max(found.share for found in comparisons(Swapped(), dtype)) > 1
+    assert max(found.error_ratio for found in comparisons(Swapped(), dtype)) > 1

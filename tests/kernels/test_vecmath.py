@@ -142,11 +142,11 @@ def borders(dtype: str) -> np.ndarray:
 
 def random_float64(rng: np.random.Generator, count: int) -> np.ndarray:
     """Any bits, any magnitude that matters, and the neighbourhood of 1 and -1."""
-    part = count // 4
-    anything = rng.integers(0, 2**64 - 1, part, np.uint64, endpoint=True).view(np.float64)
-    signed = rng.choice([-1.0, 1.0], part) * np.exp2(rng.uniform(-60, 10, part))
-    near_one = rng.choice([-1.0, 1.0], part) * np.exp2(rng.uniform(-1, 1, part))
-    return np.concatenate([anything, signed, near_one, rng.uniform(-30, 30, part)])
+    quarter = count // 4
+    anything = rng.integers(0, 2**64 - 1, quarter, np.uint64, endpoint=True).view(np.float64)
+    signed = rng.choice([-1.0, 1.0], quarter) * np.exp2(rng.uniform(-60, 10, quarter))
+    near_one = rng.choice([-1.0, 1.0], quarter) * np.exp2(rng.uniform(-1, 1, quarter))
+    return np.concatenate([anything, signed, near_one, rng.uniform(-30, 30, quarter)])
 
 
 def all_float32(step: int = 1, chunk: int = 2**16) -> Iterator[np.ndarray]:
@@ -175,7 +175,7 @@ def test_error_bounds_without_fused_multiply_add() -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-def told(chunks: Iterable[np.ndarray], total: int, title: str) -> Iterator[np.ndarray]:
+def with_progress(chunks: Iterable[np.ndarray], total: int, title: str) -> Iterator[np.ndarray]:
     """The chunks, with a line now and then on how many are done."""
     for k, chunk in enumerate(chunks):
         if k * 8 % total < 8:
@@ -186,7 +186,7 @@ def told(chunks: Iterable[np.ndarray], total: int, title: str) -> Iterator[np.nd
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", BOUNDS)
 def test_float32_error_bound_on_all_inputs(name: str) -> None:
-    worst, where = largest_error(name, loop_by_name(name), told(all_float32(), 2**16, f"{name} float32"))
+    worst, where = largest_error(name, loop_by_name(name), with_progress(all_float32(), 2**16, f"{name} float32"))
     print(f"{name} float32: {worst:.4f} at {where!r}", file=sys.stderr, flush=True)
     assert worst <= BOUNDS[name]
 
@@ -195,7 +195,7 @@ def test_float32_error_bound_on_all_inputs(name: str) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", BOUNDS)
 def test_float64_error_bound_on_many_inputs(name: str, rng: np.random.Generator) -> None:
-    chunks = told((random_float64(rng, 2**16) for _ in range(1526)), 1526, f"{name} float64")
+    chunks = with_progress((random_float64(rng, 2**16) for _ in range(1526)), 1526, f"{name} float64")
     worst, where = largest_error(name, loop_by_name(name), itertools.chain([borders("float64")], chunks))
     print(f"{name} float64: {worst:.4f} at {where!r}", file=sys.stderr, flush=True)
     assert worst <= BOUNDS[name]

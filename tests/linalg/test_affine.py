@@ -12,6 +12,7 @@ import fastnn
 from fastnn.intrinsics import VECTOR_BYTES, element, lanes_of
 from fastnn.linalg import affine
 from fastnn.linalg.transpose import transpose
+from fastnn.ops.specialization import Specialization
 from fastnn.threads import PARALLEL_REGION
 
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
@@ -141,12 +142,13 @@ def test_any_number_of_workers_gives_the_same_bits(
 def test_large_products_are_shared_between_threads(
     dtype: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    for function in (fastnn.affine_forward, fastnn.affine_backward):
-        own = function.__globals__["parallel_kernel"]
-        monkeypatch.setitem(
-            function.__globals__, "parallel_kernel", lambda *args, own=own: (asked.append(args[-1]), own(*args))
-        )
+    asked, compile_parallel = [], Specialization.compile_parallel
+
+    def recording(self):
+        own = compile_parallel(self)
+        return lambda *args: (asked.append(args[-1]), own(*args))
+
+    monkeypatch.setattr(Specialization, "compile_parallel", recording)
     dy, x, w, b = drawn(rng, dtype, (400, 200), (400, 300), (300, 200), (200,))
     results, before = [], fastnn.get_num_threads()
     try:

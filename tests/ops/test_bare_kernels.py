@@ -14,7 +14,7 @@ import fastnn
 from fastnn.kernels.softmax import shift_rows
 from fastnn.ops import DECLARED
 
-SIZES = {"n": 6, "i": 7, "o": 5, "c": 8, "classes": 8, "loop": 6}
+SIZES = {"n": 6, "i": 7, "o": 5, "c": 8, "classes": 8, "n_rows": 6}
 
 
 def _columns(array: np.ndarray) -> np.ndarray:
@@ -48,9 +48,11 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class Call:
     """One call of a bare kernel: its arguments by name, and what the reference makes of them."""
 
-    def __init__(self, name: str, form: int = 0, dtype: str = "float32") -> None:
+    def __init__(self, name: str, index: int = 0, dtype: str = "float32") -> None:
         declaration = self.declaration = DECLARED[name].declaration
-        arrays = declaration.draw(SIZES, dtype, form=form, loop=(6,) if declaration.looped else ())
+        arrays = declaration.draw(
+            SIZES, dtype, signature_index=index, leading=(6,) if declaration.flattens_leading else ()
+        )
         numbers = {**declaration.defaults, **declaration.example}
         copies = [a.copy() for a in arrays]
         returned = declaration.reference(*copies, **numbers)
@@ -94,14 +96,14 @@ def refused(name: str, call: Call, argument: str, message: str) -> None:
         np.testing.assert_array_equal(call.arguments[key], copy)
 
 
-FORMS = [(name, form) for name, f in DECLARED.items() for form in range(len(f.declaration.signatures))]
+SIGNATURES = [(name, index) for name, f in DECLARED.items() for index in range(len(f.declaration.signatures))]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(("name", "form"), FORMS)
-def test_layout_is_handled_or_refused(name: str, form: int, layout: str) -> None:
+@pytest.mark.parametrize(("name", "index"), SIGNATURES)
+def test_layout_is_handled_or_refused(name: str, index: int, layout: str) -> None:
     """All arrays at once where the kernel takes them so; else each alone is refused, unless it is taken."""
-    call, change = Call(name, form), LAYOUTS[layout]
+    call, change = Call(name, index), LAYOUTS[layout]
     for key in call.arrays:
         call.arguments[key] = change(call.arguments[key])
     try:
@@ -111,7 +113,7 @@ def test_layout_is_handled_or_refused(name: str, form: int, layout: str) -> None
         message = str(error)
     assert message.split(":")[0] in call.arrays, message
     for key in call.arrays:
-        call = Call(name, form)
+        call = Call(name, index)
         changed = change(call.arguments[key])
         if changed.flags.carray:
             continue
@@ -122,18 +124,18 @@ def test_layout_is_handled_or_refused(name: str, form: int, layout: str) -> None
             refused(name, call, key, "a C-contiguous array")
 
 
-@pytest.mark.parametrize(("name", "form"), FORMS)
-def test_read_only_arrays_are_not_written(name: str, form: int) -> None:
-    for key in Call(name, form).written:
-        call = Call(name, form)
+@pytest.mark.parametrize(("name", "index"), SIGNATURES)
+def test_read_only_arrays_are_not_written(name: str, index: int) -> None:
+    for key in Call(name, index).written:
+        call = Call(name, index)
         call.arguments[key] = _read_only(call.arguments[key])
         refused(name, call, key, "a writeable array")
 
 
-@pytest.mark.parametrize(("name", "form"), FORMS)
-def test_other_types_are_refused(name: str, form: int) -> None:
-    for key in Call(name, form).arrays:
-        call = Call(name, form)
+@pytest.mark.parametrize(("name", "index"), SIGNATURES)
+def test_other_types_are_refused(name: str, index: int) -> None:
+    for key in Call(name, index).arrays:
+        call = Call(name, index)
         array = call.arguments[key]
         kind = "integers" if array.dtype.kind == "i" else r"float32( or float64| as \w+)"
         for value, expected in (
@@ -148,11 +150,11 @@ def test_other_types_are_refused(name: str, form: int) -> None:
             refused(name, call, key, expected)
 
 
-@pytest.mark.parametrize(("name", "form"), FORMS)
-def test_mixed_precisions_are_refused(name: str, form: int) -> None:
-    floats = [key for key in Call(name, form).arrays if Call(name, form).arguments[key].dtype.kind == "f"]
+@pytest.mark.parametrize(("name", "index"), SIGNATURES)
+def test_mixed_precisions_are_refused(name: str, index: int) -> None:
+    floats = [key for key in Call(name, index).arrays if Call(name, index).arguments[key].dtype.kind == "f"]
     for key in floats[1:]:
-        call = Call(name, form)
+        call = Call(name, index)
         call.arguments[key] = call.arguments[key].astype("float64")
         refused(name, call, key, f"float32 as {floats[0]}")
 

@@ -17,7 +17,7 @@ F32 = np.float32
 def arrays_of(name: str, dtype: str = "float32", **more: object) -> list[np.ndarray]:
     declaration = DECLARED[name].declaration
     sizes = {"n": 4, "i": 5, "o": 3, "c": 6, "classes": 7} | more.pop("sizes", {})
-    return declaration.draw(sizes, dtype, loop=(2, 4) if declaration.looped else (), **more)
+    return declaration.draw(sizes, dtype, leading=(2, 4) if declaration.flattens_leading else (), **more)
 
 
 def results(name: str, arrays: list[np.ndarray], function=None) -> list[np.ndarray]:
@@ -76,7 +76,7 @@ def test_what_is_only_read_is_not_copied(name: str) -> None:
     """Read-only arrays, as memory maps and pandas give them."""
     declaration = DECLARED[name].declaration
     sizes = {"n": 150, "i": 150, "o": 150, "c": 150, "classes": 7}
-    arrays = declaration.draw(sizes, loop=(150, 10) if declaration.looped else ())
+    arrays = declaration.draw(sizes, leading=(150, 10) if declaration.flattens_leading else ())
     kept = zip(declaration.arrays, arrays, strict=True)
     others = [a if key in declaration.in_place else read_only(a) for key, a in kept]
     results(name, arrays)
@@ -117,13 +117,13 @@ def test_arguments_by_keyword(name: str) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if f.declaration.looped))
-@pytest.mark.parametrize("loop", [(), (1,), (3,), (2, 3), (2, 1, 2), (0,), (2, 0)])
-def test_any_leading_dimensions(name: str, loop: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("name", sorted(n for n, f in DECLARED.items() if f.declaration.flattens_leading))
+@pytest.mark.parametrize("leading", [(), (1,), (3,), (2, 3), (2, 1, 2), (0,), (2, 0)])
+def test_any_leading_dimensions(name: str, leading: tuple[int, ...]) -> None:
     declaration = DECLARED[name].declaration
-    if declaration.in_place and loop == ():
+    if declaration.in_place and leading == ():
         pytest.skip("a number cannot be updated in place")
-    arrays = declaration.draw({"c": 5}, loop=loop)
+    arrays = declaration.draw({"c": 5}, leading=leading)
     for expected, found in zip(
         results(name, [a.copy() for a in arrays], declaration.reference), results(name, arrays), strict=True
     ):
@@ -334,15 +334,15 @@ def test_every_call_is_checked_not_the_first_of_its_form_only() -> None:
         assert fastnn.one_hot(t, classes=5).shape == (3, 5)
 
 
-def test_forms_are_kept_but_not_without_end() -> None:
-    forms = fastnn.relu.__globals__["forms"]
+def test_a_bounded_number_of_specializations_is_kept() -> None:
+    kept = fastnn.relu.__globals__["specializations"]
     x = np.linspace(-1, 1, 600, dtype=F32)
     for n in range(600):
         np.testing.assert_array_equal(fastnn.relu(x[:n]), np.maximum(x[:n], 0))
-    assert 0 < len(forms) <= 256
-    before = list(forms.values())
+    assert 0 < len(kept) <= 256
+    before = list(kept.values())
     fastnn.relu(x[:599])
-    assert list(forms.values()) == before
+    assert list(kept.values()) == before
 
 
 GIVEN = sorted(name for name, f in DECLARED.items() if f.declaration.returned_arrays)

@@ -26,8 +26,8 @@ REFERENCE_FUNCTIONS = {
 }
 
 
-def _module(wing: ModuleType, room: str) -> ModuleType:
-    return importlib.import_module(f"{wing.__name__}.{room}")
+def _module(package: ModuleType, name: str) -> ModuleType:
+    return importlib.import_module(f"{package.__name__}.{name}")
 
 
 def test_every_reference_function_is_declared_and_public() -> None:
@@ -36,12 +36,12 @@ def test_every_reference_function_is_declared_and_public() -> None:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_rooms_have_the_same_names(name: str) -> None:
+def test_references_and_kernels_have_the_same_names(name: str) -> None:
     function = DECLARED[name]
-    room = function.__module__.rsplit(".", 1)[1]
-    assert getattr(_module(fastnn.reference, room), name) is function.reference
-    wing = fastnn.linalg if room == "affine" else fastnn.kernels
-    assert getattr(_module(wing, room), name) is function.kernel
+    module = function.__module__.rsplit(".", 1)[1]
+    assert getattr(_module(fastnn.reference, module), name) is function.reference
+    package = fastnn.linalg if module == "affine" else fastnn.kernels
+    assert getattr(_module(package, module), name) is function.kernel
     assert getattr(fastnn, name) is function
 
 
@@ -49,7 +49,7 @@ def test_rooms_have_the_same_names(name: str) -> None:
 def test_looks_like_a_function(name: str) -> None:
     function = DECLARED[name]
     assert function.__name__ == name
-    assert inspect.getdoc(function).endswith(str(function.signature)) or function.declaration.looped
+    assert inspect.getdoc(function).endswith(str(function.signature)) or function.declaration.flattens_leading
     assert function.signature in function.__doc__
     parameters = inspect.signature(function).parameters
     out = ["out"] if function.declaration.returned_arrays else []
@@ -61,9 +61,9 @@ def test_looks_like_a_function(name: str) -> None:
 def test_costs_something(name: str) -> None:
     declaration = DECLARED[name].declaration
     sizes = {d: 4 for s in declaration.signatures for d in s.dimensions} | {"classes": 7}
-    arrays = declaration.draw(sizes, loop=(2, 2) if declaration.looped else ())
-    plan = declaration.plan(tuple(a.shape for a in arrays), {n: sizes[n] for n in declaration.size_numbers})
-    flops, moved = declaration.cost(plan)
+    arrays = declaration.draw(sizes, leading=(2, 2) if declaration.flattens_leading else ())
+    shapes = declaration.match_shapes(tuple(a.shape for a in arrays), {n: sizes[n] for n in declaration.size_numbers})
+    flops, moved = declaration.cost(shapes)
     assert flops >= 0
     assert moved >= sum(a.size for a in arrays if a.dtype.kind == "f") * 4
 

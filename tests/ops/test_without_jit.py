@@ -12,9 +12,9 @@ from fastnn.ops import DECLARED
 
 for name, function in DECLARED.items():
     declaration = function.declaration
-    for form in range(len(declaration.signatures)):
+    for index in range(len(declaration.signatures)):
         sizes = {"n": 4, "i": 5, "o": 3, "c": 6, "classes": 7}
-        arrays = declaration.draw(sizes, form=form, loop=(2, 4) if declaration.looped else ())
+        arrays = declaration.draw(sizes, signature_index=index, leading=(2, 4) if declaration.flattens_leading else ())
         found, expected = ([a.copy() for a in arrays] for _ in range(2))
         one, other = function(*found, **declaration.example), function.reference(*expected, **declaration.example)
         for a, b in zip(found, expected, strict=True):
