@@ -102,9 +102,10 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("base", type=Path, metavar="BASE.json")
     compare.add_argument("new", type=Path, metavar="NEW.json")
     compare.add_argument("--fail-if-slower", type=float, metavar="PCT", help="exit 1 when fastnn is slower by more")
-    headline = commands.add_parser("headline", help="rewrite the headline table of a README")
-    headline.add_argument("results", type=Path, metavar="RESULTS.json")
+    headline = commands.add_parser("headline", help="rewrite the headline table of a README, a column per results file")
+    headline.add_argument("results", type=Path, nargs="+", metavar="RESULTS.json")
     headline.add_argument("readme", type=Path, metavar="README.md")
+    headline.add_argument("--check", action="store_true", help="change nothing, exit 1 if the table is out of date")
     return parser
 
 
@@ -145,14 +146,18 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 
 def _headline(chosen: argparse.Namespace) -> int:
-    from benchmarks.report.headline import HeadlineError, update_readme
+    from benchmarks.report.headline import HeadlineError, is_current, update_readme
 
-    results = Results.load(chosen.results)
+    runs = [Results.load(path) for path in chosen.results]
     try:
-        changed = update_readme(chosen.readme, results)
+        if chosen.check:
+            current = is_current(chosen.readme, runs)
+            print(f"{chosen.readme}: the headline table is {'up to date' if current else 'out of date'}")
+            return 0 if current else 1
+        changed = update_readme(chosen.readme, runs)
     except (HeadlineError, OSError) as error:
         raise UsageError(f"{chosen.readme}: {error}") from error
-    print(f"{chosen.readme}: {'rewritten' if changed else 'up to date'}")
+    print(f"{chosen.readme}: {'rewritten' if changed else 'was up to date'}")
     return 0
 
 

@@ -1,13 +1,10 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from collections.abc import Callable
-from typing import Any
-
 from fastnn import datasets
 from fastnn.activations import Activation, activation
 from fastnn.losses import Loss, loss
 from fastnn.mlp import MLP
-from fastnn.ops import DECLARED
+from fastnn.ops import DECLARED, PublicFunction
 from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
@@ -17,7 +14,7 @@ __version__ = "0.1.0"
 globals().update(DECLARED)
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
+def __getattr__(name: str) -> PublicFunction:
     """For type checkers, which do not see the functions above; and activations and losses declared later."""
     if name in DECLARED:
         return DECLARED[name]

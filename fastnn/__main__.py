@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -16,7 +17,7 @@ from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.kernel_cache import kernel_directory
 from fastnn.ops import DECLARED
 from fastnn.ops.verify import comparisons
-from fastnn.warmup import DTYPES, tasks
+from fastnn.warmup import DTYPES, run_tasks, tasks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,16 +60,38 @@ def verify() -> int:
 
 
 def warmup() -> int:
-    """Compile all kernels that Python calls, in both precisions, into the cache: once per machine and version."""
-    todo, started = list(tasks()), time.perf_counter()
-    for k, (name, task) in enumerate(todo, 1):
-        task()
-        if sys.stderr.isatty():
-            print(f"\r{k:3} of {len(todo)}  {name:50}", end="", file=sys.stderr, flush=True)
+    """Compile all kernels that Python calls, in both precisions, into the cache: once per machine and version.
+
+    Returns 0, 1 if something failed, or 130 if it was interrupted.
+    """
+    started, count = time.perf_counter(), len(list(tasks()))
+    failed = []
+    try:
+        for k, (name, error) in enumerate(run_tasks(), 1):
+            if error is not None:
+                failed.append(f"{name}: {error}")
+            _show_progress(f"{k:3} of {count}  {name}")
+    except KeyboardInterrupt:
+        print("\ninterrupted: what is compiled is kept, and the next warmup goes on from there", file=sys.stderr)
+        return 130
+    _show_progress("")
+    for line in failed:
+        print(line, file=sys.stderr)
+    directory = kernel_directory()
+    kept = "not kept: no home directory" if directory is None else f"{_megabytes(directory):.0f} MB in {directory}"
+    ready = f"{count - len(failed)} of {count} tasks" if failed else f"{count} tasks"
+    print(f"{ready} ready in {time.perf_counter() - started:.1f} s: {kept}")
+    return int(bool(failed))
+
+
+def _show_progress(line: str) -> None:
+    """In place of the last, on a terminal."""
     if sys.stderr.isatty():
-        print(file=sys.stderr)
-    print(f"{len(todo)} kernels ready in {time.perf_counter() - started:.1f} s: {kernel_directory()}")
-    return 0
+        print(f"\r{line[:78]:78}\r{line[:78]}", end="", file=sys.stderr, flush=True)
+
+
+def _megabytes(directory: Path) -> float:
+    return sum(file.stat().st_size for file in directory.glob("*") if file.is_file()) / 1e6
 
 
 COMMANDS = {

@@ -1,26 +1,72 @@
-"""Compiling all kernels that Python calls before their first use, for later processes to load."""
+"""Compiling all that is called from Python ahead of its first use, so that no later process has to.
+
+Tasks run in as many processes as there are CPUs. What two of them need the kernel cache has one compile, and the other
+wait for.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 
+import numba
 import numpy as np
 
 from fastnn import threads
+from fastnn.activations import ACTIVATIONS, Activation
+from fastnn.cpus import physical_cores
+from fastnn.losses import LOSSES, Loss
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED
-from fastnn.optimizers import SGD
+from fastnn.optimizers import RULES, SGD, UpdateRule
 
 DTYPES = ("float32", "float64")
 
 
 def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
-    """The tasks of a warm-up: a name, and a call that compiles or loads what it names."""
+    """What there is to compile, what takes longest first: a name, and a call that compiles it or loads it from the
+    cache."""
+    for loss in LOSSES:
+        for dtype in DTYPES:
+            yield f"training step, {loss} {dtype}", partial(_train, loss, dtype)
+    for name in sorted(DECLARED, key=lambda name: DECLARED[name].declaration.parallel_kernel is None):
+        for dtype in DTYPES:
+            yield f"{name} {dtype}", partial(_call, name, dtype)
     for dtype in DTYPES:
-        for name in DECLARED:
-            yield f"{name} {dtype}", lambda name=name, dtype=dtype: _call(name, dtype)
-        for loss in ("softmax_cross_entropy", "mean_squared_error"):
-            yield f"training step, {loss}, {dtype}", lambda loss=loss, dtype=dtype: _train(loss, dtype)
+        real = numba.from_dtype(np.dtype(dtype))
+        slots: list[Activation | UpdateRule] = [*ACTIVATIONS.values(), *RULES.values()]
+        for item in slots:
+            yield f"training step, {item.name} {dtype}", partial(item.addresses, real)
+
+
+def run_tasks(processes: int | None = None) -> Iterator[tuple[str, str | None]]:
+    """Run all tasks in processes of their own, as many as CPUs if no number is given. The name of each as it ends, and
+    what went wrong or None."""
+    context = multiprocessing.get_context("spawn")
+    names = [name for name, _ in tasks()]
+    with ProcessPoolExecutor(processes or physical_cores(), context, initializer=_begin) as pool:
+        running: dict[Future[None], str] = {pool.submit(run_task, name): name for name in names}
+        try:
+            for future in as_completed(running):
+                error = future.exception()
+                yield running[future], None if error is None else f"{type(error).__name__}: {error}"
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_task(name: str) -> None:
+    """One of `tasks` by its name."""
+    dict(tasks())[name]()
+
+
+def _begin() -> None:
+    """At the start of a process of the pool: Ctrl-C ends it without a traceback, and it says nothing of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ["FASTNN_QUIET"] = "1"
 
 
 def _call(name: str, dtype: str) -> None:
@@ -38,14 +84,23 @@ def _call(name: str, dtype: str) -> None:
         DECLARED[name](*arrays, **declaration.example)
 
 
-def _train(loss: str, dtype: str) -> None:
-    """One step on one thread, one on all threads, and a prediction."""
-    net, optimizer = MLP((64, 64, 2), loss=loss, dtype=dtype), SGD(lr=1e-3)
+def _train(name: str, dtype: str) -> None:
+    """One step for each kind of targets on one thread, one on all threads, and a prediction."""
+    loss, optimizer = LOSSES[name], SGD(lr=1e-3)
+    net = MLP((64, 64, 2), loss=loss, dtype=dtype)
     n = net.rows_for_threads(2)
     x = np.zeros((n, 64), dtype)
-    t = np.zeros(n, np.int64) if loss == "softmax_cross_entropy" else np.zeros((n, 2), dtype)
-    net.train_step(x[:2], t[:2], optimizer)
+    for t in _targets(loss, n, dtype):
+        net.train_step(x[:2], t[:2], optimizer)
     net.predict(x[:2])
-    net.predict_proba(x[:2])
+    if loss.output == "softmax":
+        net.predict_proba(x[:2])
     if threads.get_num_threads() > 1:
         net.train_step(x, t, optimizer)
+
+
+def _targets(loss: Loss, n: int, dtype: str) -> Iterator[np.ndarray]:
+    if loss.takes_labels:
+        yield np.zeros(n, np.int64)
+    if loss.row_sum is not None:
+        yield np.zeros((n, 2), dtype)

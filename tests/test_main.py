@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import fastnn
-from fastnn import __main__
+from fastnn import __main__, warmup
+from fastnn.activations import ACTIVATIONS
+from fastnn.losses import LOSSES
 from fastnn.ops import DECLARED
+from fastnn.optimizers import RULES
 
 
 def test_info(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +67,56 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_kernel_is_warmed() -> None:
-    from fastnn.warmup import tasks
-
-    names = [name for name, _ in tasks()]
+    names = [name for name, _ in warmup.tasks()]
+    assert len(names) == len(set(names))
     assert {name.split()[0] for name in names if not name.startswith("training")} == set(DECLARED)
+    assert {name.split()[2] for name in names if name.startswith("training")} == {*LOSSES, *ACTIVATIONS, *RULES}
+
+
+# The processes of the pool import it too, under another name, and so find its tasks.
+THREE_TASKS = """
+import os, sys
+import numpy as np
+import fastnn
+from fastnn import __main__ as cli, warmup
+
+def raises():
+    raise ValueError("no such thing")
+
+def three_tasks():
+    yield "relu float32", lambda: fastnn.relu(np.ones(2, np.float32))
+    yield "hopeless", raises
+    yield "killed", lambda: os._exit(1)
+
+warmup.tasks = cli.tasks = three_tasks
+warmup.physical_cores = lambda: 1
+if __name__ == "__main__":
+    sys.exit(cli.main(["warmup"]))
+"""
+
+
+def test_warmup_says_what_failed_and_does_the_rest(tmp_path: Path) -> None:
+    program = tmp_path / "three_tasks.py"
+    program.write_text(THREE_TASKS)
+    environment = {**os.environ, "FASTNN_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1, done.stderr
+    hopeless, killed = done.stderr.splitlines()
+    assert hopeless == "hopeless: ValueError: no such thing"
+    assert killed.startswith("killed: BrokenProcessPool: ")
+    assert re.fullmatch(r"1 of 3 tasks ready in [\d.]+ s: \d+ MB in .*cache.*\n", done.stdout)
+    assert list((tmp_path / "cache").rglob("*relu*.kernel"))
+
+
+def test_warmup_shows_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def run_tasks() -> Iterator[tuple[str, None]]:
+        yield "relu float32", None
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "run_tasks", run_tasks)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert __main__.main(["warmup"]) == 130
+    printed = capsys.readouterr()
+    assert f"  1 of {len(list(warmup.tasks()))}  relu float32" in printed.err
+    assert "interrupted" in printed.err
+    assert printed.out == ""

@@ -1,51 +1,60 @@
-"""The headline table of the README, generated from a results file.
+"""The headline of the README, generated from results files: one table of geometric means per model.
 
-python -m benchmarks.report.headline reports/reference/results.json           rewrites the block in README.md
-python -m benchmarks.report.headline reports/reference/results.json --check   exits 1 where it is out of date
+python -m benchmarks headline RESULTS.json ... README.md            rewrites the block between the markers
+python -m benchmarks headline RESULTS.json ... README.md --check    exits 1 if it is out of date
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.output import tolerant_output
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences
-from benchmarks.report.frame import to_frame
-from benchmarks.report.grid import LEVEL_MARK, Entry, build_grid
 from benchmarks.report.markdown import escape, row, rule
-from benchmarks.report.summary import sentences, summarize, warnings
-from benchmarks.results import Results, ResultsError, write_atomically
+from benchmarks.report.statistics import FASTER
+from benchmarks.report.summary import Tally, sentences, summarize, summarize_cells, warnings
+from benchmarks.results import Results, write_atomically
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
+
+# What a column is called that was measured on these data sets, as conditions.data_set has them.
+COLUMNS = {
+    "mnist-standardized": "Dense inputs (standardized images)",
+    "mnist": "MNIST",
+    "mnist and pima": "MNIST (8 inputs: Pima)",
+}
 
 
 class HeadlineError(ValueError):
     """A README without one pair of markers."""
 
 
-def headline(results: Results) -> str:
-    """The block as Markdown: verdict, every cell (lost ones too), why cells are lost, conditions."""
-    summary = summarize(results)
-    grid = build_grid(to_frame(results))
-    parts = [" ".join(escape(said) for said in sentences(summary) + warnings(summary, results))]
-    for block in grid.blocks:
-        lines = [row(["Batch", *map(escape, grid.labels)]), rule(len(grid.labels) + 1)]
-        lines += [row([line.head, *map(_entry, line.entries)]) for line in block.rows]
-        parts += [f"**{escape(block.title)}**", "\n".join(lines)]
-    parts.append(
-        f"fastnn: median time per training step. Peers: their time divided by fastnn's (above 1{fmt.TIMES} fastnn is "
-        f"faster). Bold: lowest median. {LEVEL_MARK} no clear difference. {escape(conditions.short(results))}."
-    )
-    parts += ["\n".join(f"{place}. {escape(note)}" for place, note in enumerate(grid.notes, 1))] if grid.notes else []
-    if results.calls:
-        said = " ".join(map(escape, call_sentences(results)[:2]))
-        parts.append(f"Single calls of the kernels from Python, on one thread: {said}")
-    return "\n\n".join(parts)
+def headline(runs: Sequence[Results]) -> str:
+    """The block as Markdown: a row per model, a column per run, on one thread; then each run's verdict over all that it
+    has, lost cells too, and its conditions."""
+    columns = [_tallies(results) for results in runs]
+    models = {model: label for found in columns for model, (label, _) in found.items()}
+    names = [COLUMNS.get(conditions.data_set(results), conditions.data_set(results)) for results in runs]
+    lines = [row(["Model, one thread", *map(escape, names)]), rule(len(runs) + 1)]
+    lines += [
+        row([escape(label), *(_entry(found[model][1]) if model in found else "not measured" for found in columns)])
+        for model, label in models.items()
+    ]
+    parts = [
+        "\n".join(lines),
+        "How many times fastnn's time per training step the fastest peer of each case takes: geometric mean over "
+        f"{_batch_sizes(runs)}, and in brackets the lowest and the highest case. Above 1{fmt.TIMES} fastnn is faster.",
+    ]
+    for name, results in zip(names, runs, strict=True):
+        summary = summarize(results)
+        said = [f"{name}, every case:", *sentences(summary), *warnings(summary, results)]
+        parts.append(f"- {' '.join(map(escape, said))} {escape(conditions.short(results))}.")
+        if results.calls:
+            said = call_sentences(results)[:2]
+            parts.append(f"- Single calls of the kernels from Python, on one thread: {' '.join(map(escape, said))}")
+    return "\n\n".join(parts[:2]) + "\n\n" + "\n".join(parts[2:])
 
 
 def replace_block(text: str, block: str) -> str:
@@ -56,49 +65,41 @@ def replace_block(text: str, block: str) -> str:
     return f"{before}{BEGIN}\n\n{block}\n\n{END}{rest.split(END)[1]}"
 
 
-def update_readme(readme: Path, results: Results) -> bool:
+def update_readme(readme: Path, runs: Sequence[Results]) -> bool:
     """Rewrite the block between the markers; whether that changed the file. Raises HeadlineError."""
     text = readme.read_text(encoding="utf-8")
-    new = replace_block(text, headline(results))
+    new = replace_block(text, headline(runs))
     if new != text:
         write_atomically(readme, new)
     return new != text
 
 
-def is_current(readme: Path, results: Results) -> bool:
+def is_current(readme: Path, runs: Sequence[Results]) -> bool:
     """Whether the README says what the results say. Raises HeadlineError."""
     text = readme.read_text(encoding="utf-8")
-    return replace_block(text, headline(results)) == text
+    return replace_block(text, headline(runs)) == text
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done or up to date, 1 out of date, 2 unusable input."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report.headline", description="README's headline table")
-    parser.add_argument("results", type=Path, help="results.json of a race")
-    parser.add_argument("--readme", type=Path, default=Path("README.md"))
-    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 where the table is out of date")
-    chosen = parser.parse_args(arguments)
-    try:
-        results = Results.load(chosen.results)
-        if chosen.check:
-            current = is_current(chosen.readme, results)
-            print(f"{chosen.readme}: the headline table is {'up to date' if current else 'out of date'}")
-            return 0 if current else 1
-        print(f"{chosen.readme}: {'rewritten' if update_readme(chosen.readme, results) else 'was up to date'}")
-    except (ResultsError, HeadlineError, OSError) as error:
-        print(f"{chosen.readme}: {error}" if isinstance(error, HeadlineError) else error, file=sys.stderr)
-        return 2
-    return 0
+def _tallies(results: Results) -> dict[str, tuple[str, Tally]]:
+    """Of each model on one thread: its label, and fastnn against the fastest peer of each case."""
+    cells = [cell for cell in results.cells if cell.threads == 1]
+    labels = {cell.model: cell.model_label for cell in cells}
+    return {
+        model: (label, summarize_cells([cell for cell in cells if cell.model == model]).fastest)
+        for model, label in labels.items()
+    }
 
 
-def _entry(cell: Entry) -> str:
-    """The time of fastnn, the ratio of a peer (its time, where fastnn has none), or how the cell was lost."""
-    if cell.lost:
-        return f"*{cell.time}*{f'<sup>{cell.note}</sup>' if cell.note else ''}"
-    text = f"{f'{cell.mark} ' if cell.mark else ''}{cell.ratio}" if cell.ratio else cell.time
-    return f"**{text}**" if cell.fastest else text
+def _entry(tally: Tally) -> str:
+    """The mean and the extremes; and how many cases are not won, where there are such."""
+    if not tally.contests:
+        return "no time"
+    lowest, highest = tally.extremes
+    text = f"**{fmt.ratio(tally.mean.value)}** ({fmt.interval(lowest, highest)})"
+    won = len(tally.with_verdict(FASTER))
+    return text if won == tally.cases else f"{text}, faster in {won} of {tally.cases}"
 
 
-if __name__ == "__main__":
-    with tolerant_output():
-        sys.exit(main())
+def _batch_sizes(runs: Sequence[Results]) -> str:
+    sizes = sorted({cell.batch_size for results in runs for cell in results.cells if cell.threads == 1})
+    return f"batch sizes {fmt.listed([f'{size:,}' for size in sizes])}" if len(sizes) > 1 else f"batch size {sizes[0]:,}"

@@ -38,8 +38,8 @@ def array_kernels(name: str, value: Callable, backward: Callable, slope_of: str)
         for k in range(y.size):
             dx[k] = backward(dy[k], x[k], y[k])
 
-    back = {"input": back_by_input, "output": back_by_output, "both": back_by_both}[slope_of]
-    return kernel(named(name, forward)), kernel(named(f"{name}_backward", back))
+    backs: dict[str, Callable] = {"input": back_by_input, "output": back_by_output, "both": back_by_both}
+    return kernel(named(name, forward)), kernel(named(f"{name}_backward", backs[slope_of]))
 
 
 def step_kernels(name: str, value: Callable, backward: Callable, slope_of: str) -> tuple[Dispatcher, Dispatcher]:

@@ -5,6 +5,7 @@ part that is left behind by a broken connection or an interrupted process is con
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -123,7 +124,7 @@ def _one_process_at_a_time(folder: Path) -> Iterator[None]:
     """
     with open(folder / ".lock", "wb") as lock:
         with suppress(OSError):
-            if os.name == "nt":
+            if sys.platform == "win32":
                 import msvcrt
 
                 msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)

@@ -21,9 +21,11 @@ from numba.core.sigutils import normalize_signature
 from fastnn.kernel_cache import folder
 from fastnn.kernel_cache.entry import read_entry, write_entry
 from fastnn.kernel_cache.key import Unknown, file_digest, in_package, key
+from fastnn.kernel_cache.notice import Notice
 from fastnn.kernel_cache.turns import Turns
 
 _TURNS = Turns()
+_NOTICE = Notice()
 
 
 def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
@@ -41,7 +43,7 @@ def keep_on_disk(dispatcher: Dispatcher) -> Dispatcher:
         compiled = dispatcher.overloads.get(normalize_signature(signature)[0])
         if compiled is not None:
             return compiled.entry_point
-        with global_compiler_lock, _TURNS.released():
+        with global_compiler_lock, _TURNS.released(), _NOTICE.of_compilation():
             return compile_now(signature)
 
     dispatcher.compile = compile_in_turn
@@ -93,10 +95,12 @@ class KernelCache(_Cache):
         target_context.refresh()
         place = self._place(sig)
         if place is None:
+            _NOTICE.compiling()
             return None
         folder.mark_used(place.directory)
         found = self._load(place, target_context)
         if found is None:
+            _NOTICE.compiling()  # here or in another process
             try:
                 folder.make(place.directory)
             except OSError:

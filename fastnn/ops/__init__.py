@@ -5,6 +5,7 @@ folders.
 """
 
 from fastnn.ops.affine import affine_backward, affine_forward
+from fastnn.ops.declaration import PublicFunction
 from fastnn.ops.declare import DECLARED
 from fastnn.ops.elementary import exp, log
 from fastnn.ops.encoding import one_hot
@@ -13,6 +14,7 @@ from fastnn.ops.softmax import log_softmax, log_softmax_backward, softmax, softm
 
 __all__ = [
     "DECLARED",
+    "PublicFunction",
     "accuracy",
     "affine_backward",
     "affine_forward",

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.ops import checks
-from fastnn.ops.declaration import Declaration
+from fastnn.ops.declaration import Declaration, PublicFunction
 from fastnn.ops.source import source_lines
 from fastnn.ops.specialization import Specialization
 from fastnn.threads import PARALLEL_REGION, get_num_threads
@@ -29,7 +29,7 @@ _MAX_SPECIALIZATIONS = 256
 _MISSING = object()
 
 
-def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Callable[..., Any]:
+def public_function(declaration: Declaration, stub: Callable[..., Any]) -> PublicFunction:
     """A function with the stub's name, parameters and docstring that calls the kernel.
 
     It carries `.kernel`, `.reference`, `.signature` and `.declaration`.
@@ -57,7 +57,7 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Calla
     source, file = "\n".join(source_lines(declaration)), f"<{declaration.name} of {__name__}>"
     exec(compile(source, file, "exec"), names)
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
-    function = names[declaration.name]
+    function: Any = names[declaration.name]
     update_wrapper(function, stub)
     function.__doc__ = f"{inspect.getdoc(stub)}{_about_out(declaration)}\n\nShapes: {declaration.signature}"
     function.__doc__ += _notes(declaration)

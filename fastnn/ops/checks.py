@@ -106,7 +106,7 @@ def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
     return rounded
 
 
-def sequence(name: str, value: Any) -> Sequence[Any]:
+def sequence(name: str, value: Any) -> Sequence[Any] | NDArray:
     """`value`, if it is a sequence or an array. Raises TypeError for anything else, strings too."""
     if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
         raise TypeError(f"{name}: got {value!r}, expected a sequence")

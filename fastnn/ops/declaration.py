@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,19 @@ class Declaration:
             units = [self.ulps + SUM_DEVIATIONS / 2 * np.sqrt(length) for length in lengths]
             bounds = [u * info.eps * s for u, s in zip(units, scales, strict=True)]
             return tuple(np.nan_to_num(b, nan=0, posinf=0) + 2 * info.tiny for b in bounds)
+
+
+class PublicFunction(Protocol):
+    """A checked public function, and what it carries."""
+
+    __name__: str
+    kernel: Any  # the bare nopython function: no checks, the caller allocates
+    reference: Callable[..., Any]  # the same in plain NumPy
+    signature: str  # shapes in NumPy's notation
+    declaration: Declaration
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Check, allocate and compute; see the docstring of the function."""
 
 
 @cache

@@ -15,13 +15,13 @@ from typing import Any
 from fastnn.jit import DISABLED, check_types
 from fastnn.ops.arguments import Array, Number
 from fastnn.ops.calling import public_function
-from fastnn.ops.declaration import Declaration
+from fastnn.ops.declaration import Declaration, PublicFunction
 from fastnn.ops.kernel_types import type_check
 from fastnn.ops.reference_kernel import reference_kernel
 from fastnn.ops.signature import Signature
 
 # Every declared public function by its name.
-DECLARED: dict[str, Callable[..., Any]] = {}
+DECLARED: dict[str, PublicFunction] = {}
 
 
 def declare(
@@ -40,13 +40,13 @@ def declare(
     strided: bool = False,
     in_place: tuple[str, ...] = (),
     may_be_empty: tuple[str, ...] = (),
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[..., Any]], PublicFunction]:
     """Replace the decorated function by one that checks arguments and calls `kernel`; register it in `DECLARED`.
 
     Array parameters not named in `arrays` are floats of any value. See `Declaration` for the rest.
     """
 
-    def registered(function: Callable[..., Any]) -> Callable[..., Any]:
+    def registered(function: Callable[..., Any]) -> PublicFunction:
         parameters = inspect.signature(function).parameters.values()
         positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "out"]

@@ -17,7 +17,7 @@ from fastnn.ops.declaration import Declaration
 from fastnn.ops.signature import Signature
 
 
-def type_check(declaration: Declaration, kernel: Callable[..., Any]) -> Callable[[Sequence[types.Type]], None]:
+def type_check(declaration: Declaration, kernel: Any) -> Callable[[Sequence[types.Type]], None]:
     """The check of the argument types of the declaration's `kernel` or `parallel_kernel`.
 
     It raises Numba's TypingError, which reaches the caller of the kernel, or of the kernel that calls it.

@@ -40,7 +40,7 @@ def match_shapes(
     """
     signature = next((s for s in signatures if _ranks_match(s, shapes, flattens_leading)), None)
     if signature is None:
-        _refuse_ranks(signatures, names, shapes, flattens_leading)
+        raise ValueError(_misfit(signatures, names, shapes, flattens_leading))
     sizes, origin = dict(given_sizes), dict.fromkeys(given_sizes, "")
     leading: Shape = shapes[0][: len(shapes[0]) - len(signature.inputs[0])]
     for name, shape, core in zip(names, shapes, signature.inputs, strict=True):
@@ -70,25 +70,27 @@ def _ranks_match(signature: Signature, shapes: Sequence[Shape], flattens_leading
     return all(e == extra[0] for e in extra) and extra[0] >= 0 and (flattens_leading or extra[0] == 0)
 
 
-def _refuse_ranks(
+def _misfit(
     signatures: Sequence[Signature], names: Sequence[str], shapes: Sequence[Shape], flattens_leading: bool
-) -> None:
-    """Raise ValueError for the first argument whose number of dimensions fits none of the signatures that the arguments
+) -> str:
+    """The message about the first argument whose number of dimensions fits none of the signatures that the arguments
     before it fit."""
-    left, leading = list(signatures), ()
-    for k, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+    left = list(signatures)
+    leading: Shape = ()
+    for k, shape in enumerate(shapes):
         cores = [s.inputs[k] for s in left]
         if flattens_leading and k == 0:
             leading = shape[: max(0, len(shape) - len(cores[0]))]
         fitting = [s for s, core in zip(left, cores, strict=True) if len(shape) == len(leading) + len(core)]
         if not fitting:
-            if flattens_leading and k > 0:
-                expected = f"{_tuple((*map(str, leading), *cores[0]))} as in {names[0]}"
-            else:
-                expected = " or ".join(dict.fromkeys(_text(core, flattens_leading) for core in cores))
-                expected += f" where {names[0]} has shape {shapes[0]}" if len(left) < len(signatures) else ""
-            raise ValueError(f"{name}: got shape {shape}, expected {expected}")
+            break
         left = fitting
+    if flattens_leading and k > 0:
+        expected = f"{_tuple((*map(str, leading), *cores[0]))} as in {names[0]}"
+    else:
+        expected = " or ".join(dict.fromkeys(_text(core, flattens_leading) for core in cores))
+        expected += f" where {names[0]} has shape {shapes[0]}" if len(left) < len(signatures) else ""
+    return f"{names[k]}: got shape {shape}, expected {expected}"
 
 
 def _text(core: Core, flattens_leading: bool) -> str:

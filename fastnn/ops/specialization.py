@@ -43,19 +43,20 @@ class Specialization:
         parallel = declaration.parallel_kernel is not None
         self.workers = int(declaration.cost(shapes)[0] // FLOPS_OF_A_WORKER) if parallel else 1  # at most
         self.outputs = shapes.array_outputs
-        outputs = () if declaration.in_place else [s for s in shapes.kernel_outputs if s is not None]
         inputs = [_borrowed(a.dtype, shape) for a, shape in zip(arrays, shapes.inputs, strict=True)]
-        numbers = [numba.typeof(numbers[name]) for name in declaration.kernel_numbers]
-        outputs = [_borrowed(self.dtype, shape) for shape in outputs]
+        kinds_of_numbers = [numba.typeof(numbers[name]) for name in declaration.kernel_numbers]
+        written = () if declaration.in_place else shapes.kernel_outputs
+        outputs = [_borrowed(self.dtype, shape) for shape in written if shape is not None]
         # Not the dispatcher, which would determine the types of its arguments at every call.
-        self.kernel = entry_point(declaration.kernel, (*inputs, *numbers, *outputs))
-        self.parallel_kernel = None  # compiled on first need, because that takes long
+        self.kernel = entry_point(declaration.kernel, (*inputs, *kinds_of_numbers, *outputs))
+        # Compiled on first need, because that takes long.
+        self.parallel_kernel: Callable[..., None] | None = None
         self._parallel = declaration.parallel_kernel, (*inputs, *outputs, numba.int64, numba.int64)
 
     def compile_parallel(self) -> Callable[..., None]:
         """Compile the parallel kernel for such arrays, and return it."""
-        self.parallel_kernel = entry_point(*self._parallel)
-        return self.parallel_kernel
+        self.parallel_kernel = compiled = entry_point(*self._parallel)
+        return compiled
 
 
 def _borrowed(dtype: np.dtype, shape: Shape) -> BorrowedArray:

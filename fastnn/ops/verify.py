@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnn.ops.arguments import STYLES
-from fastnn.ops.declaration import Declaration
+from fastnn.ops.declaration import Declaration, PublicFunction
 
 # Sizes of the dimensions, in order of appearance in the signature: ones; small; odd; larger than every block and tile.
 SIZES = ((1, 1, 1), (1, 10, 3), (7, 5, 3), (33, 17, 10), (130, 300, 50))
@@ -26,7 +26,7 @@ class Comparison:
     ulps: float  # the largest error in units of eps times the expected element, if that is a normal number
 
 
-def comparisons(function: Callable[..., Any], dtype: str) -> Iterator[Comparison]:
+def comparisons(function: PublicFunction, dtype: str) -> Iterator[Comparison]:
     """One comparison of a declared public function for each signature, size and style of input."""
     declaration = function.declaration
     for index, signature in enumerate(declaration.signatures):
@@ -39,7 +39,7 @@ def comparisons(function: Callable[..., Any], dtype: str) -> Iterator[Comparison
                 yield Comparison(sizes, style, index, *compare(function, arrays, declaration.example))
 
 
-def compare(function: Callable[..., Any], arrays: list[Any], numbers: Mapping[str, Any]) -> tuple[float, float]:
+def compare(function: PublicFunction, arrays: list[Any], numbers: Mapping[str, Any]) -> tuple[float, float]:
     """The largest error of the kernel on these inputs: relative to the tolerance, and in units in the last place.
 
     Both run on copies of the arrays, because either may update them in place.

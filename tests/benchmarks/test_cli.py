@@ -227,11 +227,16 @@ def test_the_headline_is_written_into_a_readme(results: Results, tmp_path: Path,
     results.save(tmp_path / "results.json")
     readme = tmp_path / "README.md"
     readme.write_text(f"# x\n{BEGIN}\nstale words\n{END}\n")
-    assert cli.main(["headline", str(tmp_path / "results.json"), str(readme)]) == 0
+    files = [str(tmp_path / "results.json")] * 2
+    assert cli.main(["headline", *files, str(readme), "--check"]) == 1
+    assert "stale words" in readme.read_text()
+    assert cli.main(["headline", *files, str(readme)]) == 0
     assert "stale words" not in readme.read_text()
     assert "rewritten" in capsys.readouterr().out
+    assert cli.main(["headline", *files, str(readme), "--check"]) == 0
+    assert cli.main(["headline", *files[1:], str(readme), "--check"]) == 1
     readme.write_text("no markers")
-    assert cli.main(["headline", str(tmp_path / "results.json"), str(readme)]) == 2
+    assert cli.main(["headline", *files, str(readme)]) == 2
 
 
 def test_a_results_file_cut_in_half_is_refused(results: Results, tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -10,10 +10,11 @@ import matplotlib
 import pytest
 from rich.console import Console
 
+from benchmarks.cases import MODELS
 from benchmarks.report import canvas, figures, headline, render
 from benchmarks.report.frame import to_frame
 from benchmarks.report.implementations import LOOKS, SPARE_LOOKS
-from benchmarks.report.summary import finding, summarize
+from benchmarks.report.summary import finding, summarize, summarize_cells
 from benchmarks.report.table import print_table
 from benchmarks.results import Results
 
@@ -276,45 +277,63 @@ README = f"# Title\n\n{headline.BEGIN}\nstale words\n{headline.END}\n\nThe rest.
 def test_headline_is_rewritten_between_its_markers(results, made_up, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(README)
-    assert not headline.is_current(readme, results)
-    assert headline.update_readme(readme, results)
+    assert not headline.is_current(readme, [results])
+    assert headline.update_readme(readme, [results])
     text = readme.read_text()
     assert text.startswith("# Title\n\n<!--")
     assert text.endswith("<!-- headline:end -->\n\nThe rest.\n")
     assert "stale words" not in text
-    assert headline.is_current(readme, results)
-    assert not headline.update_readme(readme, results)
-    assert not headline.is_current(readme, made_up(seed=1))
-    readme.write_text(text.replace("**7.74 µs**", "**0.74 µs**"))
-    assert not headline.is_current(readme, results)
+    assert headline.is_current(readme, [results])
+    assert not headline.update_readme(readme, [results])
+    assert not headline.is_current(readme, [made_up(seed=1)])
+    assert not headline.is_current(readme, [results, results])
+    mean = re.search(r"\*\*(\d\.\d\d)", text)
+    readme.write_text(text.replace(mean[1], "9.99"))
+    assert not headline.is_current(readme, [results])
 
 
-def test_headline_has_every_cell(results):
-    text = headline.headline(results)
-    rows = [line for line in text.splitlines() if re.match(r"\| [\d,]+ \|", line)]
-    assert len(rows) == 28
-    assert len(re.findall(r"<sup>\d</sup>", text)) == 22
+def test_headline_has_a_row_per_model_and_a_column_per_run(results, made_up):
+    """On one thread: a mean of the ratios in the report; what a run lacks or lost is said."""
+    short = made_up(models=MODELS[:1], threads=(1,))
+    text = headline.headline([short, results])
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
+    models = list(dict.fromkeys((cell.model, cell.model_label) for cell in results.cells))
+    assert [row[0] for row in rows] == [f"| {label}" for _, label in models]
+    assert all(len(row) == 3 for row in rows)
+    assert [row[1] for row in rows[1:]] == ["not measured"] * (len(models) - 1)
+    for (model, _), row in zip(models, rows, strict=True):
+        mean = summarize_cells(_one_thread(results, model)).fastest.mean.value
+        assert f"**{mean:.2f}" in row[2]
+    assert "batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192" in text
     assert finding(summarize(results)).split(" in ")[1] in text
+    assert "Cells without a time" in text
+
+
+def test_headline_says_where_fastnn_is_not_faster(results):
+    changed = copy.deepcopy(results)
+    for cell in changed.cells:
+        if cell.implementation == "fastnn" and cell.batch_size == 1 and cell.threads == 1:
+            cell.samples = [1000 * sample for sample in cell.samples]
+    models = list(dict.fromkeys(cell.model for cell in changed.cells))
+    won = [len(summarize_cells(_one_thread(changed, model)).fastest.with_verdict("faster")) for model in models]
+    lines = [line for line in headline.headline([changed]).splitlines() if re.match(r"\| \d", line)]
+    for line, count in zip(lines, won, strict=True):
+        assert count < 7
+        assert f"faster in {count} of 7 |" in line
+    for cell in changed.cells:
+        if cell.implementation == "fastnn":
+            cell.status, cell.reason, cell.samples = "died", "exit -9", []
+    assert headline.headline([changed]).count("| no time |") == len(models)
+
+
+def _one_thread(results, model):
+    return [cell for cell in results.cells if cell.model == model and cell.threads == 1]
 
 
 @pytest.mark.parametrize("text", ["", headline.BEGIN, headline.END + headline.BEGIN, README * 2])
 def test_headline_refuses_a_readme_without_one_pair_of_markers(text):
     with pytest.raises(headline.HeadlineError, match="exactly one"):
         headline.replace_block(text, "new")
-
-
-def test_headline_command(results, tmp_path, capsys):
-    readme, file = tmp_path / "README.md", tmp_path / "results.json"
-    readme.write_text(README)
-    results.save(file)
-    arguments = [str(file), "--readme", str(readme)]
-    assert headline.main([*arguments, "--check"]) == 1
-    assert readme.read_text() == README
-    assert headline.main(arguments) == 0
-    assert headline.main([*arguments, "--check"]) == 0
-    file.write_text("{")
-    assert headline.main(arguments) == 2
-    assert "results.json" in capsys.readouterr().err
 
 
 def test_memory_is_compared_within_each_model(results):

@@ -1,0 +1,61 @@
+"""What a user's typed code looks like: `mypy` must accept it, and refuse each line that is marked as an error.
+
+Not run by pytest. `warn_unused_ignores` makes a marked line that is no error an error.
+"""
+
+from typing import Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastnn
+
+
+def train(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
+    """A net from its making to its weights."""
+    net = fastnn.MLP((784, 50, 10), activation="relu", loss="softmax_cross_entropy", init=0.01, seed=None)
+    optimizer = fastnn.Adam(lr=1e-3)
+    loss = net.train_step(x, t, optimizer)
+    assert_type(loss, float)
+    assert_type(net.sizes, tuple[int, ...])
+    assert_type(net.activation, str)
+    assert net.predict(x).shape == net.predict_proba(x)[:, 0].shape
+    weights = net.get_weights()
+    net.set_weights([w.tolist() for w in weights])
+    optimizer.lr = 0.0
+    fastnn.set_num_threads(fastnn.get_num_threads())
+    return loss
+
+
+def mistakes(net: fastnn.MLP, x: NDArray[np.float32], t: NDArray[np.int64]) -> None:
+    """Each is found without running it."""
+    net.train_step(x, t)  # type: ignore[call-arg]
+    net.train_step(x, t, "adam")  # type: ignore[arg-type]
+    net.loss = "mean_squared_error"  # type: ignore[misc]
+    fastnn.MLP(784, 10)  # type: ignore[arg-type]
+    fastnn.set_num_threads("2")  # type: ignore[arg-type]
+    fastnn.set_thread_invariant()  # type: ignore[call-arg]
+
+
+def kernels(z: NDArray[np.float32]) -> str:
+    """Public functions carry their kernel, reference and signature."""
+    p: NDArray[np.float32] = fastnn.softmax(z)
+    fastnn.softmax(z, out=p)
+    bare: Any = fastnn.softmax.kernel
+    bare(z, p)
+    assert np.allclose(fastnn.softmax.reference(z), p)
+    (x, t), _ = fastnn.datasets.load("digits")
+    assert len(x) == len(t)
+    return fastnn.softmax.signature
+
+
+class Schedule:
+    """Items of the catalogue, and optimizers of any kind, as parameters."""
+
+    def __init__(self, optimizer: fastnn.Optimizer, activation: fastnn.Activation, loss: fastnn.Loss) -> None:
+        self.optimizer = optimizer
+        self.net = fastnn.MLP((2, 3, 2), activation, loss)
+
+    def numbers(self) -> dict[str, Any]:
+        """The hyper-parameters."""
+        return self.optimizer.values
