@@ -102,4 +102,6 @@ def _entry(tally: Tally) -> str:
 
 def _batch_sizes(runs: Sequence[Results]) -> str:
     sizes = sorted({cell.batch_size for results in runs for cell in results.cells if cell.threads == 1})
-    return f"batch sizes {fmt.listed([f'{size:,}' for size in sizes])}" if len(sizes) > 1 else f"batch size {sizes[0]:,}"
+    return (
+        f"batch sizes {fmt.listed([f'{size:,}' for size in sizes])}" if len(sizes) > 1 else f"batch size {sizes[0]:,}"
+    )

@@ -109,7 +109,9 @@ def softmax_cross_entropy_kernel(z, t, dz):
         own, dz_own = element(z, first * classes), element(dz, first * classes)
         block = element(workspace, 0)  # in the loop, so that the array lives as long
         if t.ndim == 1:
-            total += _label_sum(own, classes, m, classes, block, element(t, first), dz_own, classes, 1.0 / n)
+            # Labels may have any layout.
+            labels = t[first : first + m]
+            total += _label_sum(own, classes, m, classes, block, labels, dz_own, classes, 1.0 / n)
         else:
             total += _row_sum(own, classes, m, classes, block, element(t, first * classes), dz_own, classes, 1.0 / n)
     return z.dtype.type(total / n)

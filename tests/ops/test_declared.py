@@ -16,13 +16,21 @@ import fastnn.kernels
 import fastnn.linalg
 import fastnn.reference
 from fastnn.ops import DECLARED
+from fastnn.optimizers import RULES
 
+# Where the references of functions lie that are in no catalogue, and their kernels, in modules of the same names.
 REFERENCE_FUNCTIONS = {
-    name
+    name: info.name
     for info in pkgutil.iter_modules(fastnn.reference.__path__)
-    if info.name not in ("mlp", "precision")
+    if info.name not in ("mlp", "precision", "optimizers")
     for name, value in vars(importlib.import_module(f"fastnn.reference.{info.name}")).items()
     if inspect.isfunction(value) and not name.startswith("_") and name != "in_float64"
+}
+CATALOGUE = {
+    *(name for item in fastnn.Activation.by_name for name in (item, f"{item}_backward")),
+    *fastnn.Loss.by_name,
+    *RULES,
+    "cross_entropy",
 }
 
 
@@ -30,19 +38,22 @@ def _module(package: ModuleType, name: str) -> ModuleType:
     return importlib.import_module(f"{package.__name__}.{name}")
 
 
-def test_every_reference_function_is_declared_and_public() -> None:
-    assert set(DECLARED) == REFERENCE_FUNCTIONS
+def test_every_reference_function_and_every_item_is_declared_and_public() -> None:
+    assert set(DECLARED) == REFERENCE_FUNCTIONS.keys() | CATALOGUE
+    assert not REFERENCE_FUNCTIONS.keys() & CATALOGUE
     assert set(DECLARED) <= set(fastnn.__all__)
 
 
-@pytest.mark.parametrize("name", DECLARED)
+@pytest.mark.parametrize("name", REFERENCE_FUNCTIONS)
 def test_references_and_kernels_have_the_same_names(name: str) -> None:
-    function = DECLARED[name]
-    module = function.__module__.rsplit(".", 1)[1]
+    function, module = DECLARED[name], REFERENCE_FUNCTIONS[name]
     assert getattr(_module(fastnn.reference, module), name) is function.reference
-    package = fastnn.linalg if module == "affine" else fastnn.kernels
-    assert getattr(_module(package, module), name) is function.kernel
-    assert getattr(fastnn, name) is function
+    assert getattr(_module(fastnn.linalg if module == "affine" else fastnn.kernels, module), name) is function.kernel
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_is_an_attribute_of_the_package(name: str) -> None:
+    assert getattr(fastnn, name) is DECLARED[name]
 
 
 @pytest.mark.parametrize("name", DECLARED)
