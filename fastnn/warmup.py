@@ -17,12 +17,13 @@ import numba
 import numpy as np
 
 from fastnn import threads
-from fastnn.activations import ACTIVATIONS, Activation
+from fastnn.activations import Activation
 from fastnn.cpus import physical_cores
-from fastnn.losses import LOSSES, Loss
+from fastnn.losses import Loss
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED
 from fastnn.optimizers import RULES, SGD, UpdateRule
+from fastnn.units import UNITS
 
 DTYPES = ("float32", "float64")
 
@@ -30,7 +31,7 @@ DTYPES = ("float32", "float64")
 def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
     """What there is to compile, what takes longest first: a name, and a call that compiles it or loads it from the
     cache."""
-    for loss in LOSSES:
+    for loss in Loss.by_name:
         for dtype in DTYPES:
             yield f"training step, {loss} {dtype}", partial(_train, loss, dtype)
     for name in sorted(DECLARED, key=lambda name: DECLARED[name].declaration.parallel_kernel is None):
@@ -38,9 +39,11 @@ def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
             yield f"{name} {dtype}", partial(_call, name, dtype)
     for dtype in DTYPES:
         real = numba.from_dtype(np.dtype(dtype))
-        slots: list[Activation | UpdateRule] = [*ACTIVATIONS.values(), *RULES.values()]
+        slots: list[Activation | UpdateRule] = [*Activation.by_name.values(), *RULES.values()]
         for item in slots:
             yield f"training step, {item.name} {dtype}", partial(item.addresses, real)
+        for unit in UNITS:
+            yield f"unit {unit.name} {dtype}", partial(unit.link, real)
 
 
 def run_tasks(processes: int | None = None) -> Iterator[tuple[str, str | None]]:
@@ -86,7 +89,7 @@ def _call(name: str, dtype: str) -> None:
 
 def _train(name: str, dtype: str) -> None:
     """One step for each kind of targets on one thread, one on all threads, and a prediction."""
-    loss, optimizer = LOSSES[name], SGD(lr=1e-3)
+    loss, optimizer = Loss.by_name[name], SGD(lr=1e-3)
     net = MLP((64, 64, 2), loss=loss, dtype=dtype)
     n = net.rows_for_threads(2)
     x = np.zeros((n, 64), dtype)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.activations import ACTIVATIONS
-from fastnn.losses import LOSSES
+from fastnn.activations import Activation
+from fastnn.losses import Loss
 from fastnn.ops import DECLARED
 from fastnn.ops.verify import comparisons
 from fastnn.optimizers import RULES
@@ -37,7 +37,7 @@ def load(source: str, path: Path) -> ModuleType:
 @pytest.fixture(scope="module")
 def _catalogues() -> Iterator[None]:
     """The catalogues as they were, for the tests after these."""
-    before = [(registry, dict(registry)) for registry in (ACTIVATIONS, LOSSES, RULES, DECLARED)]
+    before = [(registry, dict(registry)) for registry in (Activation.by_name, Loss.by_name, RULES, DECLARED)]
     yield
     for registry, items in before:
         registry.clear()

@@ -13,10 +13,11 @@ import pytest
 
 import fastnn
 from fastnn import __main__, warmup
-from fastnn.activations import ACTIVATIONS
-from fastnn.losses import LOSSES
+from fastnn.activations import Activation
+from fastnn.losses import Loss
 from fastnn.ops import DECLARED
 from fastnn.optimizers import RULES
+from fastnn.units import UNITS
 
 
 def test_info(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,8 +70,11 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_kernel_is_warmed() -> None:
     names = [name for name, _ in warmup.tasks()]
     assert len(names) == len(set(names))
-    assert {name.split()[0] for name in names if not name.startswith("training")} == set(DECLARED)
-    assert {name.split()[2] for name in names if name.startswith("training")} == {*LOSSES, *ACTIVATIONS, *RULES}
+    kinds = {kind: {n for n in names if n.startswith(kind)} for kind in ("training step, ", "unit ")}
+    assert {name.split()[0] for name in set(names).difference(*kinds.values())} == set(DECLARED)
+    items = {*Loss.by_name, *Activation.by_name, *RULES}
+    assert {name.split()[2] for name in kinds["training step, "]} == items
+    assert {name.split()[1] for name in kinds["unit "]} == {unit.name for unit in UNITS}
 
 
 # The processes of the pool import it too, under another name, and so find its tasks.

@@ -87,8 +87,10 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         fetch = ROWS_AND_PANEL if p == 0 else PANEL
-        panel_product(m, last - first, a, a_row, 1, offset(panels, column * inner), width,
-                offset(start, column), start_row, offset(c, column), c_row, inner, fetch)  # fmt: skip
+        panel_product(
+            m, last - first, a, a_row, 1, offset(panels, column * inner), width, offset(start, column), start_row,
+            offset(c, column), c_row, inner, fetch,
+        )  # fmt: skip
 
 
 # Vectors in a row of dy from which on the columns of a panel are gathered before the product.
@@ -150,7 +152,9 @@ def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row
                         dy_t[c * lanes + r] = source[r * dy_row + c] if r < rows else 0
                 w = offset(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (dx_t, lanes)
-                panel_product(height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING)  # fmt: skip
+                panel_product(
+                    height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING
+                )  # fmt: skip
             for r in range(rows):
                 out = offset(dx, (first_row + r) * dx_row + first)
                 for k in range(height):

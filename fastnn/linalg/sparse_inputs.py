@@ -112,8 +112,10 @@ def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, 
             else:
                 _one_vector(rows, a_row, 1, b, width, begin, 0, out, c_row, found, ahead, indices)
         if done < m:
-            panel_product(m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
-                    offset(c, done * c_row + column), c_row, inner, NOTHING)  # fmt: skip
+            panel_product(
+                m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
+                offset(c, done * c_row + column), c_row, inner, NOTHING,
+            )  # fmt: skip
 
 
 @inline_ir
@@ -148,8 +150,10 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
     done = groups * MR
     if done < m:
         target = offset(c, top * width)
-        panel_product(bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
-                width, target, width, m - done, TARGET)  # fmt: skip
+        panel_product(
+            bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
+            width, target, width, m - done, TARGET,
+        )  # fmt: skip
 
 
 @inline_ir

@@ -58,5 +58,7 @@ def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, 
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column = first * lanes
-        panel_product(m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
-                offset(c, column), c_row, k, NOTHING)  # fmt: skip
+        panel_product(
+            m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
+            offset(c, column), c_row, k, NOTHING,
+        )  # fmt: skip

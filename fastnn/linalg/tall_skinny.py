@@ -132,7 +132,8 @@ def multiply_in_lanes(n, inner, columns, x, w, start, y):
         rows, out = offset(x, first * inner), element(workspace, out_at)
         panel_product(m, 1, rows, inner, 1, w, columns, element(workspace, 0), 0, out, lanes, n_direct, ROWS)
         panel_product(
-            m, 1, offset(rows, n_direct), inner, 1, element(workspace, lanes), lanes, out, lanes, out, lanes, n_copied, NOTHING
+            m, 1, offset(rows, n_direct), inner, 1, element(workspace, lanes), lanes, out, lanes, out, lanes, n_copied,
+            NOTHING,
         )  # fmt: skip
         for r in range(m):
             for c in range(columns):

@@ -25,8 +25,10 @@ def affine_block(plan, layer, m, a, z, active):
     lanes = lanes_of(a)
     w, bias = offset(plan.parameters, layer.weights), offset(plan.parameters, layer.bias)
     if layer.column == 0 and plan.sparsity == ALWAYS and active[0] != 0:
-        sparse_forward(m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, z, layer.row,
-                active)  # fmt: skip
+        sparse_forward(
+            m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, z, layer.row,
+            active,
+        )  # fmt: skip
     else:
         multiply_panels(m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, 0, z, layer.row)
     if layer.tail > 0:

@@ -51,8 +51,8 @@ def part_of(rows, worker, workers):
 def update_range(plan, start, size, gradient):
     """Update `size` parameters from `start` on by the gradient at that address."""
     optimizer = optimizer_of(plan.optimizer, 0, plan)
-    call_update(optimizer.update, offset(plan.parameters, start), gradient, offset(optimizer.moments, start), optimizer.moment_stride, size,
-            optimizer.constants)  # fmt: skip
+    w, moments = offset(plan.parameters, start), offset(optimizer.moments, start)
+    call_update(optimizer.update, w, gradient, moments, optimizer.moment_stride, size, optimizer.constants)
 
 
 @inline_ir
@@ -79,13 +79,17 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             if index == 0:
                 for k in range(height * width):
                     scratch[k] = 0
-            sparse_gradient(top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
-                    offset(dy, first), layer.row, offset(scratch, -top * width), block.active)  # fmt: skip
+            sparse_gradient(
+                top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
+                offset(dy, first), layer.row, offset(scratch, -top * width), block.active,
+            )  # fmt: skip
             continue
         b, b_row = gather_columns(m, lanes, width, offset(dy, first), layer.row, offset(scratch, UPDATE_BLOCK))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
-        panel_product(height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width,
-                m, NOTHING)  # fmt: skip
+        panel_product(
+            height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width, m,
+            NOTHING,
+        )  # fmt: skip
 
 
 @unit("StepPlan LayerPlan int int int -> none")
@@ -102,8 +106,11 @@ def update_panels(plan, layer, top, bottom, worker):
             start = layer.weights + first * layer.inputs + row * width
             if plan.n == 1:
                 _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
-                call_rank_one_update(optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), height, offset(dy, first), width,
-                        offset(optimizer.moments, start), optimizer.moment_stride, optimizer.constants)  # fmt: skip
+                call_rank_one_update(
+                    optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), height,
+                    offset(dy, first), width, offset(optimizer.moments, start), optimizer.moment_stride,
+                    optimizer.constants,
+                )  # fmt: skip
             else:
                 panel_block_gradient(plan, layer, panel, row, height, worker)
                 update_range(plan, start, height * width, block_of(plan.blocks, worker, plan).scratch)

@@ -1,4 +1,4 @@
-"""The plan of a step: a wrong name is an error when a kernel is compiled; objects that are no arrays are not looked into."""
+"""The plan of a step: a wrong name is an error when a kernel is compiled; what is no array is not looked into."""
 
 from __future__ import annotations
 
