@@ -23,6 +23,7 @@ from fastnn.losses import LOSSES, Loss
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED
 from fastnn.optimizers import RULES, SGD, UpdateRule
+from fastnn.units import UNITS
 
 DTYPES = ("float32", "float64")
 
@@ -30,16 +31,19 @@ DTYPES = ("float32", "float64")
 def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
     """What there is to compile, what takes longest first: a name, and a call that compiles it or loads it from the
     cache."""
+    reals = [(dtype, numba.from_dtype(np.dtype(dtype))) for dtype in DTYPES]
+    for made in UNITS.values():
+        for dtype, real in reals:
+            yield f"unit, {made.name} {dtype}", partial(made.link, real)
     for loss in LOSSES:
         for dtype in DTYPES:
             yield f"training step, {loss} {dtype}", partial(_train, loss, dtype)
     for name in sorted(DECLARED, key=lambda name: DECLARED[name].declaration.parallel_kernel is None):
         for dtype in DTYPES:
             yield f"{name} {dtype}", partial(_call, name, dtype)
-    for dtype in DTYPES:
-        real = numba.from_dtype(np.dtype(dtype))
-        slots: list[Activation | UpdateRule] = [*ACTIVATIONS.values(), *RULES.values()]
-        for item in slots:
+    slots: list[Activation | UpdateRule] = [*ACTIVATIONS.values(), *RULES.values()]
+    for item in slots:
+        for dtype, real in reals:
             yield f"training step, {item.name} {dtype}", partial(item.addresses, real)
 
 

@@ -17,6 +17,7 @@ from fastnn.activations import ACTIVATIONS
 from fastnn.losses import LOSSES
 from fastnn.ops import DECLARED
 from fastnn.optimizers import RULES
+from fastnn.units import UNITS
 
 
 def test_info(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,8 +70,9 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_kernel_is_warmed() -> None:
     names = [name for name, _ in warmup.tasks()]
     assert len(names) == len(set(names))
-    assert {name.split()[0] for name in names if not name.startswith("training")} == set(DECLARED)
+    assert {name.split()[0] for name in names if "," not in name} == set(DECLARED)
     assert {name.split()[2] for name in names if name.startswith("training")} == {*LOSSES, *ACTIVATIONS, *RULES}
+    assert {name.split()[1] for name in names if name.startswith("unit")} == set(UNITS)
 
 
 # The processes of the pool import it too, under another name, and so find its tasks.
