@@ -40,9 +40,11 @@ _FIXED = {
     "float64*": types.CPointer(types.float64),
 }
 
-# What is to fill the cell at an address; and every unit.
+# Every unit by its name.
+UNITS: dict[str, Unit] = {}
+
+# What is to fill the cell at an address.
 _cells: dict[int, Callable[[], int]] = {}
-UNITS: list[Unit] = []
 
 
 class Unit:
@@ -50,9 +52,9 @@ class Unit:
 
     def __init__(self, function: Callable, parameters: list[str], returned: str) -> None:
         self.name, self._parameters, self._returned = function.__name__, parameters, returned
-        if any(other.name == self.name for other in UNITS):
+        if self.name in UNITS:
             raise ValueError(f"{self.name}: there is a unit of that name")
-        UNITS.append(self)
+        UNITS[self.name] = self
         self._apart, self._linked = inner_kernel(named(f"{self.name}_unit", function)), kernel(function)
         self._addresses = {real: ctypes.c_int64(0) for real in PRECISIONS}
         for real, cell in self._addresses.items():

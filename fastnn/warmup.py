@@ -31,19 +31,20 @@ DTYPES = ("float32", "float64")
 def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
     """What there is to compile, what takes longest first: a name, and a call that compiles it or loads it from the
     cache."""
+    reals = [(dtype, numba.from_dtype(np.dtype(dtype))) for dtype in DTYPES]
+    for made in UNITS.values():
+        for dtype, real in reals:
+            yield f"unit, {made.name} {dtype}", partial(made.link, real)
     for loss in Loss.by_name:
         for dtype in DTYPES:
             yield f"training step, {loss} {dtype}", partial(_train, loss, dtype)
     for name in sorted(DECLARED, key=lambda name: DECLARED[name].declaration.parallel_kernel is None):
         for dtype in DTYPES:
             yield f"{name} {dtype}", partial(_call, name, dtype)
-    for dtype in DTYPES:
-        real = numba.from_dtype(np.dtype(dtype))
-        slots: list[Activation | UpdateRule] = [*Activation.by_name.values(), *RULES.values()]
-        for item in slots:
+    slots: list[Activation | UpdateRule] = [*Activation.by_name.values(), *RULES.values()]
+    for item in slots:
+        for dtype, real in reals:
             yield f"training step, {item.name} {dtype}", partial(item.addresses, real)
-        for unit in UNITS:
-            yield f"unit {unit.name} {dtype}", partial(unit.link, real)
 
 
 def run_tasks(processes: int | None = None) -> Iterator[tuple[str, str | None]]:

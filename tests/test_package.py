@@ -40,7 +40,7 @@ MAY_IMPORT = {
         "initializers", "scalar_checks", "threads",
     },
     "datasets": {"datasets", "cache_directory"},
-    "warmup": {"units", "activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads"},
+    "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},
     "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
 }  # fmt: skip
 MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
