@@ -113,28 +113,34 @@ def unit(signature: str) -> Callable[[Callable], Callable]:
     Parameters are "int", "float", addresses ("real*" of numbers in the precision of the net, "int32*", "float64*"), or
     the name of a record; at least one tells the precision, before any "float64*". The function must not raise.
     """
-    given, _, returned = signature.partition("->")
+    parameters, _, returned = signature.partition("->")
 
     def decorated(function: Callable) -> Callable:
-        made = Unit(function, given.split(), returned.strip())
+        made = Unit(function, parameters.split(), returned.strip())
 
         @intrinsic
         def call(typing_context, *arguments):
-            result, expected = made.signature(_precision(arguments))
+            real = _precision(arguments)
+            if real is None:
+                raise TypingError(
+                    f"{made.name}: got {', '.join(map(str, arguments))}, expected an address of numbers or a record"
+                )
+            result, expected = made.signature(real)
             if len(arguments) != len(expected):
                 raise TypingError(f"{made.name}: got {len(arguments)} arguments, expected {len(expected)}")
             for k, (argument, kind) in enumerate(zip(arguments, expected, strict=True)):
                 if not (argument == kind or (kind in (types.int64, types.float64) and _is_number(argument))):
                     raise TypingError(f"{made.name}: got {argument} as argument {k}, expected {kind}")
-            copied = None if is_compiled_apart() else made.linked(expected)
 
             def generate(context, builder, folded, values):
                 kind = context.call_conv.get_function_type(result, expected)
                 unpacked = cgutils.unpack_tuple(builder, values[0])
                 cast = [context.cast(builder, *parts) for parts in zip(unpacked, arguments, expected, strict=True)]
-                if copied is None:
-                    target = load_target(builder, made.symbol(_precision(arguments)), kind)
+                # Not decided above: Numba keeps one `generate` for all callers with these types.
+                if is_compiled_apart():
+                    target = load_target(builder, made.symbol(real), kind)
                 else:
+                    copied = made.linked(expected)
                     context.add_linking_libs([copied.library])
                     target = context.declare_function(builder.module, copied.fndesc)
                 return context.call_conv.call_function(builder, target, result, expected, cast)[1]

@@ -134,7 +134,7 @@ class Handwritten(Peer):
         require_two_layers(case)
         self._inputs = inputs
         self._kind, self._lr = _ACTIVATIONS[case.model.activation], case.model.lr
-        self._adam = case.model.optimizer == "adam"
+        self._adam = {"sgd": False, "adam": True}[case.model.optimizer]
         self._initial = weights
         self.restart()
 

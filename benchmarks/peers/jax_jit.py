@@ -56,7 +56,7 @@ class JaxJit(Peer):
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
         self._inputs, self._initial = inputs, weights
-        self._adam = case.model.optimizer == "adam"
+        self._adam = {"sgd": False, "adam": True}[case.model.optimizer]
         self._step = _compiled_step(case.model.optimizer, case.model.activation, case.model.lr)
         self.restart()
 

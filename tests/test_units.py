@@ -1,0 +1,181 @@
+"""Units: compiled when first called, by symbol from units and entry kernels, as copies from any other code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from fastnn.intrinsics import element
+from fastnn.jit import address_of, entry_point
+from fastnn.units import UNITS, kernel_of_units, unit
+
+# Units are for the package's own kernels: what they are made of cannot be told of other files.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is not kept on disk:RuntimeWarning")
+
+
+@unit("real* int -> none")
+def add_one_for_the_test(x, n):
+    """x ← x + 1."""
+    for k in range(n):
+        x[k] += 1
+
+
+@unit("real* int -> none")
+def add_two_for_the_test(x, n):
+    """x ← x + 2."""
+    add_one_for_the_test(x, n)
+    add_one_for_the_test(x, n)
+
+
+@kernel_of_units
+def add_two_kernel(x):
+    add_two_for_the_test(element(x, 0), x.size)
+
+
+def calls(library) -> bool:
+    """Whether the code goes through the cell of the unit below."""
+    return "fastnn_add_one_for_the_test_" in library.get_llvm_str()
+
+
+def test_entry_kernels_call_units_and_other_code_has_copies() -> None:
+    x, array = np.zeros(5), numba.float64[::1]
+    entry_point(add_two_kernel, (array,))(x)
+    np.testing.assert_array_equal(x, 2)
+    assert "fastnn_add_two_for_the_test_float64" in add_two_kernel.entry.overloads[(array,)].library.get_llvm_str()
+    real = numba.from_dtype(x.dtype)
+    add_two_for_the_test.unit.link(real)
+    assert calls(add_two_for_the_test.unit._apart.overloads[add_two_for_the_test.unit.signature(real)[1]].library)
+
+    @numba.njit
+    def users(x):
+        add_two_kernel(x)
+        add_one_for_the_test(element(x, 0), x.size)
+
+    users(x)
+    np.testing.assert_array_equal(x, 5)
+    for compiled in (users, add_two_kernel):
+        assert not calls(next(iter(compiled.overloads.values())).library)
+
+
+def test_a_flag_alone_makes_no_entry_kernel(dtype: str) -> None:
+    """A user's code may have it too, and be kept on disk when the unit has changed."""
+
+    @numba.njit(no_cfunc_wrapper=True)
+    def users(x):
+        add_two_for_the_test(element(x, 0), x.size)
+
+    x = np.zeros(3, dtype)
+    users(x)
+    np.testing.assert_array_equal(x, 2)
+    assert not calls(next(iter(users.overloads.values())).library)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda x: (element(x, 0),), "add_one_for_the_test: got 1 arguments, expected 2"),
+        (lambda x: (x, 3), r"add_one_for_the_test: got array\(float32.*, expected an address of numbers or a record"),
+        (lambda x: (element(x, 0), x), r"add_one_for_the_test: got array\(float32.* as argument 1, expected int64"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message) -> None:
+    given = numba.njit(arguments)
+
+    @numba.njit
+    def wrong(x):
+        add_one_for_the_test(*given(x))
+
+    with pytest.raises(numba.TypingError, match=message):
+        wrong(np.zeros(3, np.float32))
+
+
+def test_a_unit_returns_what_it_says() -> None:
+    """Else its caller would read bytes that nobody wrote."""
+
+    @unit("real* -> int")
+    def is_positive_for_the_test(x):
+        return x[0] > 0
+
+    try:
+        with pytest.raises(numba.TypingError, match="is_positive_for_the_test: returns bool, expected int64"):
+            is_positive_for_the_test.unit.link(numba.float32)
+        with pytest.raises(ValueError, match="there is a unit of that name"):
+            unit("real* -> int")(is_positive_for_the_test.unit._linked.py_func)
+    finally:
+        del UNITS["is_positive_for_the_test"]
+
+
+PROGRAM = """
+import sys
+import numba, numpy as np
+import fastnn
+affine = fastnn.affine_forward.kernel
+
+@numba.njit(cache=True)
+def users(x, w, b):
+    y = np.empty((len(x), len(b)))
+    affine(x, w, b, y)
+    return y
+
+x, w, b = np.ones((9, 40)), np.ones((40, 7)), np.ones(7)
+assert (users(x, w, b) == 41).all()
+assert (fastnn.affine_forward(x, w, b) == 41).all()
+print(sum(users.stats.cache_hits.values()))
+"""
+
+
+def test_users_code_is_kept_by_numba_and_loaded(tmp_path: Path) -> None:
+    """It holds copies: a process that loads it needs nothing of ours."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}
+    for hits in ("0", "1"):
+        done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=300)
+        assert done.stdout.split() == [hits], done.stderr
+    assert not any(b"fastnn_panel_product_" in path.read_bytes() for path in (tmp_path / "numba").rglob("*.nbc"))
+
+
+INTERRUPTED = """
+import sys, time
+import numba, numpy as np
+import fastnn
+from fastnn.units import UNITS
+
+unit, tries = UNITS["panel_product"], []
+link = unit.link
+
+def interrupted(real):
+    tries.append(real)
+    if len(tries) == 1:
+        raise KeyboardInterrupt
+    return link(real)
+
+unit.link = interrupted
+net, twin = fastnn.MLP((20, 30, 4)), fastnn.MLP((20, 30, 4))
+x, t = np.ones((40, 20), np.float32), np.zeros(40, int)
+try:
+    net.train_step(x, t, fastnn.Adam())
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted after", len(tries))
+twin.train_step(x, t, fastnn.Adam())
+print(all((a == b).all() for a, b in zip(net.get_weights(), twin.get_weights())))
+"""
+
+
+def test_an_interrupt_while_a_kernel_waits_for_a_unit_comes_after_it() -> None:
+    """The step is made whole, and the main thread then interrupted."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines() == ["interrupted after 2", "True"], done.stderr
+
+
+def test_an_address_is_that_of_what_was_compiled(dtype: str) -> None:
+    real = numba.from_dtype(np.dtype(dtype))
+    made = add_one_for_the_test.unit
+    assert made.link(real) == made.link(real) == address_of(made._apart, made.signature(real)[1])
