@@ -8,7 +8,8 @@ A *slot* is a field that holds the address of a compiled kernel: activations, lo
 and compiled on first need. The phases of the step are slots too. What the kernel in a slot takes is said by the comment
 at `call_activation` (forward.py), `call_loss` (backward.py), `call_update` and `call_rank_one_update` (update.py).
 
-As in all products, names that end in `row` are lengths: the elements from one row of a matrix to the next.
+As in all products, fields and parameters whose names end in `row` are lengths: the elements from one row of a matrix to
+the next.
 
 A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
 activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a

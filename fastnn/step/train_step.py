@@ -80,8 +80,8 @@ def accumulate_gradients(plan, worker):
     """Forward, loss and backward of the worker's row blocks.
 
     Leaves the sum of their losses in `losses[worker]`, and the sum of their gradients where gradients are stored. Where
-    they are not, no worker has more than one row block, and its activations and deltas are left in the BLOCK of its own
-    index, for `apply_update` of all workers; for a fused update the deltas are scaled by -rate.
+    they are not, no worker has more than one row block, and each row block's activations and deltas are left in the
+    BLOCK of its index, for `apply_update` of all workers; for a fused update the deltas are scaled by -rate.
     """
     layer, optimizer = layer_of(plan.layers, 0, plan), optimizer_of(plan.optimizer, 0, plan)
     own = block_of(plan.blocks, worker, plan)
