@@ -3,6 +3,9 @@
 Each array starts on a cache line, so that no vector crosses one. Their offsets within a page differ, to avoid 4K
 aliasing: a CPU first compares a load with earlier stores by the offset within a page only, so that loads from one array
 wait for stores to another at nearly the same offset.
+
+In a training step the parameters are at part 0, the first moment at part 1, each further one a part higher, and stored
+gradients at part 3.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from fastnn.step.train_step import DONE, IN_USE, parallel_train_step, phase_addr
 
 _LABEL = np.dtype(np.int64)
 
-# The optimizer of a net that was not trained yet.
+# Stands for the optimizer while a net has not been trained: no argument of `train_step` is this object.
 _NOBODY = object()
 
 # How many workers share a large step where results must not depend on the number of threads.
@@ -95,6 +95,7 @@ class MLP:
         self._parameters = aligned_zeros((self._layout.size,), dtype)
         self._layout.pack(weights, self._parameters)
         self._rows_to_share = self.rows_for_threads(2)
+        # Elements of the activations of one row block, all layers; of its deltas; and of its activations' inputs.
         self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in self._layout.layers)
         self._prepared = self._prepared_for_nobody()
 
@@ -139,7 +140,7 @@ class MLP:
         return self._train_on_any(x, t, optimizer)
 
     def _train_on_any(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
-        """`train_step` for whatever it is given."""
+        """`train_step` with all checks: for arguments unlike the last ones, and for more rows than `max_rows`."""
         rows = self._rows(x)
         n = len(rows)
         if n == 0:
@@ -259,9 +260,12 @@ class MLP:
 
     def _workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
+        # Each parameter takes a multiplication and an addition per row in each of three products: forward, and backward
+        # the gradients of the weights and of the layer's input.
         worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // threads.FLOPS_OF_A_WORKER
         most = threads.get_num_threads()
         if threads.is_thread_invariant():
+            # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
             most, worth = _INVARIANT_WORKERS, worth // 4
         return max(1, min(most, worth))
 
@@ -270,7 +274,11 @@ class MLP:
         return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
 
     def _prepare(self, optimizer: Optimizer, workers: int, stores_gradients: bool, labels: bool) -> _Prepared:
-        """The net prepared for a step with this optimizer, so many workers and such targets."""
+        """The net prepared for a step with this optimizer, so many workers and such targets.
+
+        That is memory for a row block of each worker, and for its gradient if gradients are stored; the optimizer's
+        state; and a plan with their addresses. What the last step had is used again where it suffices.
+        """
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
         target_dtype = _LABEL if labels else self._dtype
@@ -295,7 +303,7 @@ class MLP:
         return prepared
 
     def _prepared_for_nobody(self) -> _Prepared:
-        """A plan with all that stays as it is."""
+        """The first plan: all that does not change from step to step. `_prepare` completes a copy of it."""
         plan, real = plans.STEP.empty(), self._real
         self._in_use = np.zeros(1, np.int64)
         self._layers = self._layer_plans()
@@ -340,7 +348,8 @@ class MLP:
         return records
 
     def _memory_of(self, count: int) -> _Memory:
-        """So many row blocks."""
+        """Memory for `count` row blocks under way: for each, behind one another, the activations, the deltas, scratch
+        memory, and where the slope needs them the inputs of the activations."""
         strips = 3 if self._activation.keeps_input else 2
         room = aligned_zeros((count, strips * self._strip + plans.SCRATCH), self._dtype)
         active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._sizes[0])), np.int32)
@@ -355,12 +364,12 @@ class MLP:
 
 
 class _Memory(NamedTuple):
-    """Row blocks, the loss of each worker, and what the blocks point to."""
+    """BLOCK records, the loss of each worker, and the two arrays that the records point to."""
 
     blocks: NDArray
     losses: NDArray
-    room: NDArray
-    active: NDArray
+    room: NDArray  # activations, deltas, scratch memory
+    active: NDArray  # active columns
 
 
 @dataclass(frozen=True, slots=True)

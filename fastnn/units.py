@@ -55,7 +55,7 @@ class Unit:
         if self.name in UNITS:
             raise ValueError(f"{self.name}: there is a unit of that name")
         UNITS[self.name] = self
-        self._apart, self._linked = inner_kernel(named(f"{self.name}_unit", function)), kernel(function)
+        self._apart, self._copied = inner_kernel(named(f"{self.name}_unit", function)), kernel(function)
         self._addresses = {real: ctypes.c_int64(0) for real in PRECISIONS}
         for real, cell in self._addresses.items():
             address = ctypes.addressof(cell)
@@ -80,10 +80,10 @@ class Unit:
             cell.value = address
         return cell.value
 
-    def linked(self, arguments: tuple[types.Type, ...]) -> Any:
-        """What Numba compiles to be copied into a caller."""
-        self._linked.compile(arguments)
-        copied = self._linked.overloads[arguments]
+    def compiled_to_copy(self, arguments: tuple[types.Type, ...]) -> Any:
+        """What Numba compiles to be copied into a caller that may not call the unit itself."""
+        self._copied.compile(arguments)
+        copied = self._copied.overloads[arguments]
         self._check_returned(copied, self.signature(_precision(arguments))[0])
         return copied
 
@@ -140,7 +140,7 @@ def unit(signature: str) -> Callable[[Callable], Callable]:
                 if is_compiled_apart():
                     target = load_target(builder, made.symbol(real), kind)
                 else:
-                    copied = made.linked(expected)
+                    copied = made.compiled_to_copy(expected)
                     context.add_linking_libs([copied.library])
                     target = context.declare_function(builder.module, copied.fndesc)
                 return context.call_conv.call_function(builder, target, result, expected, cast)[1]

@@ -1,7 +1,7 @@
 """The panel product, and products with matrices that are packed in panels.
 
 A panel has at most NR_VECTORS vectors of columns. `panel_product` multiplies a matrix by one panel, micro-tile by
-micro-tile. It compiles to more code than anything else here; the training step calls it as a unit, `gemm`.
+micro-tile. It compiles to more code than anything else here, which is why it is a unit (`fastnn/units.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
-# What a product prefetches.
+# What a product prefetches; `panel_product` explains each.
 NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET = range(5)
 
 
@@ -116,7 +116,7 @@ def gather_columns(m, lanes, width, dy, dy_row, gathered):
 def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, gathered):
     """w ← w + aᵀ dy, its rows from `top` to `bottom`, w in panels: a (m, inner), dy (m, columns) in padded rows.
 
-    `gathered` has room for m rows of a panel.
+    `gathered` has room for m rows of a panel. "Transposed" means that columns of a are read as rows; nothing is copied.
     """
     n_panels = panel_count(vectors)
     for p in range(n_panels):

@@ -1,4 +1,4 @@
-"""Loops over an update rule, generated from its function of vectors: the update of the step with its masked tail, the
+"""Loops over an update rule, generated from its function of vectors: the update of the step with its masked end, the
 rank-one update, and the array kernel.
 
 A rule is a function of vectors, `rule(g, moments, c)`: the gradient, a tuple of moments and a tuple of constants. It
@@ -76,6 +76,7 @@ def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, C
     """Two functions on addresses. `update` is that of `size` weights by the gradient g. `rank_one_update` is that of
     `rows` rows of `width` weights, full vectors, by the gradient factors[row] d[:width]."""
     constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
+    # What the loops carry has its types before the first turn, which does not use it.
     placeholder = _with_denominator if divides else _without_denominator
 
     # Both loops are software-pipelined: the division for one vector is made while the denominator of the next is
@@ -98,15 +99,15 @@ def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, C
             if k > 0:
                 address = offset(w, k - lanes)
                 store(load(address) - _quotient(numerator_before, denominator_before), address)
-        tail = size - full
-        if tail > 0:
+        rest = size - full
+        if rest > 0:
             address = offset(w, full)
-            weights, gradient = masked_load(address, tail), masked_load(offset(g, full), tail)
+            weights, gradient = masked_load(address, rest), masked_load(offset(g, full), rest)
             if decays:
                 gradient = gradient + decay * weights
-            new, numerator, denominator = rule(gradient, masked_load_each(moments, full, tail), c)
-            masked_store_each(new, moments, full, tail)
-            masked_store(weights - _quotient(numerator, denominator), address, tail)
+            new, numerator, denominator = rule(gradient, masked_load_each(moments, full, rest), c)
+            masked_store_each(new, moments, full, rest)
+            masked_store(weights - _quotient(numerator, denominator), address, rest)
 
     @force_inline
     def rank_one_update(w, factors, rows, d, width, moments, constants):

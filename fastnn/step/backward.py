@@ -35,6 +35,7 @@ def input_gradient(plan, layer, m, dy, dx, scratch):
     """dx ← dy wᵀ for m rows of deltas dy, in padded rows."""
     lanes = lanes_of(dy)
     w, columns = offset(plan.parameters, layer.weights), layer.outputs - layer.tail
+    # The products with the panels come first. Those with the tail columns are added to them, or to zero without panels.
     start, start_row = plan.zeros, 0
     if layer.panel_vectors > 0:
         if m == 1:
@@ -61,7 +62,10 @@ def input_gradient(plan, layer, m, dy, dx, scratch):
 
 @unit("StepPlan int int BlockPlan real* -> float")
 def forward_backward_block(plan, first, m, block, scratch):
-    """Activations and deltas of m rows from `first` on, into that row block; returns the sum of their losses."""
+    """Activations and deltas of m rows from `first` on, into that row block; returns the sum of their losses.
+
+    `scratch` is that of the worker, which need not be that of the row block.
+    """
     z = forward_block(plan, first, m, block)
     last = layer_of(plan.layers, plan.n_layers - 1, plan)
     activations, deltas = block.activations, block.deltas

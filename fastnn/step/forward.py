@@ -14,8 +14,8 @@ from fastnn.units import unit
 
 _plan_at = STEP.at
 
-# call_activation(slot, ...): x and y, which may be the same if the slope needs but y, and their size;
-# backward dy, which becomes dx, x, y and the size.
+# call_activation(slot, ...): with the slot `activate`, (x, y, size) writes y; with the slot `activate_backward`,
+# (dy, x, y, size) overwrites dy by dx. x is the address of y where the slope needs y alone: there y overwrites x.
 call_activation = indirect_call(types.none)
 
 
@@ -41,8 +41,8 @@ def affine_block(plan, layer, m, a, z, active):
 
 @unit("StepPlan int int BlockPlan -> real*")
 def forward_block(plan, first, m, block):
-    """The activations of every layer for m rows of x from `first` on, and their active columns, into that row block;
-    returns the address of the last layer's."""
+    """The activations of every layer for m rows of x from `first` on, and the active columns of these rows, into that
+    row block; returns the address of the last layer's, which are its affine outputs."""
     layer = layer_of(plan.layers, 0, plan)
     a = offset(plan.x, first * layer.inputs)
     active = block.active
@@ -52,6 +52,7 @@ def forward_block(plan, first, m, block):
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
         y = offset(block.activations, m * layer.column)
+        # The affine output lies where y shall be, unless the slope needs it.
         z = offset(block.activation_inputs, m * layer.column) if layer.keeps_input else y
         affine_block(plan, layer, m, a, z, active)
         if layer.activate != 0:

@@ -4,8 +4,12 @@
 net and optimizer. Python keeps the arrays alive whose addresses they hold. The step itself writes the numbers of one
 step (`x`, `t`, `n`, ...), so that its functions take little more than the plan.
 
-A *slot* is a field that holds the address of a compiled kernel: activations, losses and updates are
-called that way, and compiled on first need. The phases of the step are slots too.
+A *slot* is a field that holds the address of a compiled kernel: activations, losses and updates are called that way,
+and compiled on first need. The phases of the step are slots too. What the kernel in a slot takes is said by the comment
+at `call_activation` (forward.py), `call_loss` (backward.py), `call_update` and `call_rank_one_update` (update.py).
+
+As in all products, fields and parameters whose names end in `row` are lengths: the elements from one row of a matrix to
+the next.
 
 A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
 activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a
@@ -23,7 +27,7 @@ BLOCK_ROWS = 64
 # Elements of a block of weights whose gradient is used while it is in the first-level cache.
 UPDATE_BLOCK = 8192
 
-# Elements of scratch memory: an update block, and the columns of one panel of a row block.
+# Elements of scratch memory: an update block, and the columns of one panel of a row block (as many as float32 needs).
 SCRATCH = UPDATE_BLOCK + BLOCK_ROWS * NR_VECTORS * VECTOR_BYTES // 4
 
 LAYER = RecordLayout(
@@ -40,7 +44,9 @@ LAYER = RecordLayout(
     bias="int",
     size="int",
     transposed="int",  # where the transposed weights begin
-    column="int",  # the padded outputs of all layers before, together
+    # The padded outputs of all layers before, together; 0 in the first layer alone. The layer's activations and deltas
+    # for m rows begin m * column elements after those of the first layer.
+    column="int",
     activate="int",  # slots: of the activation and its backward pass; 0 in the last layer
     activate_backward="int",
     keeps_input="int",  # whether the slope needs the activation's input
@@ -50,7 +56,7 @@ BLOCK = RecordLayout(
     "BlockPlan",
     activations="real*",
     deltas="real*",
-    activation_inputs="real*",
+    activation_inputs="real*",  # laid out like the activations; only where slopes need them
     scratch="real*",  # SCRATCH elements
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
@@ -76,20 +82,20 @@ STEP = RecordLayout(
     parameters_size="int",
     transposed="real*",  # transposed weights of all layers but the first
     blocks="int",  # the address of the first BLOCK
-    zeros="real*",  # as many as the widest row of inputs or outputs
-    gradients="real*",  # one per worker
+    zeros="real*",  # what products without a bias start from: as many as the widest row of inputs or outputs
+    gradients="real*",  # one per worker, laid out like the parameters; allocated once a step stores them
     losses="float64*",  # one per worker
     loss_numbers="float64*",  # options of the loss
     loss_terms_per_row="int",  # how many terms of the mean one row has
     optimizer="int",  # the address of the OPTIMIZER
     in_use="int64*",  # the lock of the net, which all its plans share: at most one step at a time
     # Slots.
-    loss="int",  # for targets as the last ones
+    loss="int",  # for targets as the last ones, labels or rows
     begin="int",
     accumulate_gradients="int",
     apply_update="int",
-    # What arrays the next step expects, by the `id` of their type and data types; and how many rows it takes at most
-    # without asking Python.
+    # What arrays are like the last ones (`step/arguments.py`), by the `id` of their type and data types. And the most
+    # rows that a step takes without asking Python: those of one row block, if one worker would get them.
     array_type="int",
     x_dtype="int",
     t_dtype="int",

@@ -3,8 +3,13 @@
 Each worker takes its row blocks through forward, loss and backward while they are in the second-level cache; nothing
 grows with the batch. Then each updates its part of the parameters.
 
-The step has four phases: `begin`, `accumulate_gradients` and `apply_update` for each worker, and the end. The phases
-are called by their addresses, which the plan holds, so that each is compiled once for all that call it.
+The entry kernels `train_step` and `parallel_train_step` call, in this order: `start_step`, which looks at the
+arguments, takes the lock of the net and calls the phase `begin`; the phases `accumulate_gradients` and `apply_update`,
+each once for each worker; and `finish_step`. The three phases are units, called by their addresses, which the plan
+holds, so that each is compiled once for all that call it.
+
+The entry kernels, `start_step` and `finish_step` are compiled once for both precisions. They read the plan as one of
+float32, but only its integers, float64 numbers and the addresses of such, which lie in the same places in either.
 """
 
 from __future__ import annotations
@@ -52,8 +57,10 @@ def begin(plan):
     """What all workers need: how the batch is cut up, the constants of the update, transposed weights."""
     layer, optimizer = layer_of(plan.layers, 0, plan), optimizer_of(plan.optimizer, 0, plan)
     n, workers, lanes = plan.n, plan.workers, lanes_of(plan.parameters)
+    # Here and below zeros[0] tells the precision of the net; its value is not used.
     plan.x = pointer(plan.x_address, plan.zeros[0])
-    # Evenly shared, in eights, but no more than a row block holds.
+    # Rows are shared evenly, in multiples of eight, but no more than a row block holds. So there are more row blocks
+    # than workers exactly if n > workers * BLOCK_ROWS; `MLP._train_on_any` allocates gradients by that rule.
     plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
     plan.stores_gradients = plan.n_blocks > workers
@@ -72,8 +79,9 @@ def begin(plan):
 def accumulate_gradients(plan, worker):
     """Forward, loss and backward of the worker's row blocks.
 
-    Leaves the sum of their losses, and the sum of their gradients. But if no worker has more than one row block, no
-    gradient is stored: the row block's activations and deltas are left, for a fused update scaled by -rate.
+    Leaves the sum of their losses in `losses[worker]`, and the sum of their gradients where gradients are stored. Where
+    they are not, no worker has more than one row block, and each row block's activations and deltas are left in the
+    BLOCK of its index, for `apply_update` of all workers; for a fused update the deltas are scaled by -rate.
     """
     layer, optimizer = layer_of(plan.layers, 0, plan), optimizer_of(plan.optimizer, 0, plan)
     own = block_of(plan.blocks, worker, plan)
@@ -87,12 +95,14 @@ def accumulate_gradients(plan, worker):
     for index in range(n_blocks * worker // workers, n_blocks * (worker + 1) // workers):
         first = index * plan.block_rows
         m = min(plan.block_rows, plan.n - first)
+        # With fewer row blocks than workers the index of a row block need not be that of its worker.
         block = own if plan.stores_gradients else block_of(plan.blocks, index, plan)
         total += forward_backward_block(plan, first, m, block, own.scratch)
         if plan.fused_update:
             rate = like(plan.zeros[0], optimizer.constants[1])
             last = layer_of(plan.layers, plan.n_layers - 1, plan)
             scale_in_place(block.deltas, m * (last.column + last.row), -rate)
+        # 0 times infinity is NaN: with such deltas the first layer's gradient may skip no column.
         if block.active[0] != 0 and not all_finite(block.deltas, m * layer.row):
             block.active[0] = 0
         if plan.stores_gradients:
@@ -113,17 +123,18 @@ def phase_addresses(real: types.Float) -> dict[str, int]:
     return {phase.unit.name: phase.unit.link(real) for phase in (begin, accumulate_gradients, apply_update)}
 
 
-# _call_phase(slot, ...): the plan, and for each worker its number.
+# _call_phase(slot, ...): the plan, and the number of the worker (not for `begin`). The address of the plan is passed
+# without a type, because a phase is compiled for a plan of its own precision.
 _call_phase = indirect_call(types.none)
 
 
 @kernel
 def start_step(x, t, n, address, workers):
-    """The first phase of a step; see `train_step` for the arguments. Returns DONE, or why nothing was done.
+    """Look at the arguments, take the lock of the net, and call `begin`; see `train_step` for the arguments.
 
-    Takes the lock of the net, which `finish_step` frees. No Python code may run in between: it could be interrupted.
+    Returns DONE, or why nothing was done. `finish_step` frees the lock. No Python code may run in between: it could be
+    interrupted.
     """
-    # Integers lie in the same places in either precision.
     plan = _step_of(address, 0, np.float32(0))
     first, last = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
     if n == 0:
@@ -159,8 +170,9 @@ def train_step(x, t, n, address, workers):
     """Forward, loss, backward, update, on the calling thread.
 
     x, t : the `id` of the rows and targets, C-contiguous arrays of n rows that fit the plan. With n of 0 they may be
-    anything: nothing is done unless they are arrays like the last ones. address : of the plan. workers : between how
-    many the batch is shared; sums are formed as by so many.
+    anything: nothing is done unless they are arrays like the last ones, of at most `max_rows` rows. address : of the
+    plan. workers : between how many the batch is shared. Here they run one after the other; sums are formed as by so
+    many threads.
 
     Returns the mean loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
     or the position of the first label out of range.
@@ -185,7 +197,7 @@ def _for_each_worker(slot, address, workers):
 
 @kernel
 def parallel_train_step(x, t, n, address, workers, region):
-    """`train_step`, to the bit, each worker on a thread of the parallel region.
+    """`train_step`, to the bit, each worker on a thread of the parallel region, whose address is `region`.
 
     One kernel, so that no interrupt can come between its phases.
     """

@@ -36,8 +36,9 @@ def block_operands(plan, layer, index, block):
     deltas."""
     m = min(plan.block_rows, plan.n - index * plan.block_rows)
     dy = offset(block.deltas, m * layer.column)
-    if layer.column == 0:
+    if layer.column == 0:  # the first layer, whose input is x
         return m, offset(plan.x, index * plan.block_rows * layer.inputs), dy
+    # The activations of the layer before: its `column` is less by its `row`, which is this layer's `input_row`.
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
 
 
@@ -79,6 +80,7 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             if index == 0:
                 for k in range(height * width):
                     scratch[k] = 0
+            # It takes the address of the panel's row 0; scratch begins with row `top`.
             sparse_gradient(
                 top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
                 offset(dy, first), layer.row, offset(scratch, -top * width), block.active,
