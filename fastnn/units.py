@@ -126,9 +126,10 @@ def unit(signature: str) -> Callable[[Callable], Callable]:
             for k, (argument, kind) in enumerate(zip(arguments, expected, strict=True)):
                 if not (argument == kind or (kind in (types.int64, types.float64) and _is_number(argument))):
                     raise TypingError(f"{made.name}: got {argument} as argument {k}, expected {kind}")
-            copied = None if is_compiled_apart() else made.linked(expected)
 
             def generate(context, builder, folded, values):
+                # Not before: Numba keeps what a call's types were found to be, for callers of either kind.
+                copied = None if is_compiled_apart() else made.linked(expected)
                 kind = context.call_conv.get_function_type(result, expected)
                 unpacked = cgutils.unpack_tuple(builder, values[0])
                 cast = [context.cast(builder, *parts) for parts in zip(unpacked, arguments, expected, strict=True)]
