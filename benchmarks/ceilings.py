@@ -33,6 +33,7 @@ from benchmarks.machine import available_memory, largest_cache
 from benchmarks.results import Ceiling
 from benchmarks.transport import worker_environment
 from benchmarks.worker import confine
+from fastnn.intrinsics.host import VECTOR_BYTES, cpu_features
 
 # Two units of latency 4 need 8 multiply-adds under way; 12, with their two operands, still fit 16 registers.
 CHAINS = 12
@@ -43,16 +44,13 @@ TIMEOUT = 120.0  # seconds, compilation included
 
 
 def vector_bits() -> int:
-    """Width of this CPU's widest floating-point registers."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 512
-    return 256 if features.get("avx") else 128
+    """Width of the widest floating-point registers that Numba compiles for."""
+    return 8 * VECTOR_BYTES
 
 
 def fuses() -> bool:
-    """Whether this CPU multiplies and adds in one instruction; where it cannot, LLVM's `fma` is a slow call."""
-    return bool(llvm.get_host_cpu_features().get("fma")) or llvm.get_process_triple().startswith(("aarch64", "arm64"))
+    """Whether it compiles for a CPU that multiplies and adds in one instruction; else LLVM's `fma` is a slow call."""
+    return "fma" in cpu_features() or llvm.get_process_triple().startswith(("aarch64", "arm64"))
 
 
 @intrinsic

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
+from numba import types
+from numba.core.dispatcher import Dispatcher
 
 from fastnn.intrinsics import element
+from fastnn.intrinsics.cells import FILL_CELL
 from fastnn.jit import address_of, entry_point
 from fastnn.units import UNITS, kernel_of_units, unit
 
@@ -106,7 +110,7 @@ def test_a_unit_returns_what_it_says() -> None:
         with pytest.raises(numba.TypingError, match="is_positive_for_the_test: returns bool, expected int64"):
             is_positive_for_the_test.unit.link(numba.float32)
         with pytest.raises(ValueError, match="there is a unit of that name"):
-            unit("real* -> int")(is_positive_for_the_test.unit._linked.py_func)
+            unit("real* -> int")(is_positive_for_the_test.unit._copied.py_func)
     finally:
         del UNITS["is_positive_for_the_test"]
 
@@ -179,3 +183,57 @@ def test_an_address_is_that_of_what_was_compiled(dtype: str) -> None:
     real = numba.from_dtype(np.dtype(dtype))
     made = add_one_for_the_test.unit
     assert made.link(real) == made.link(real) == address_of(made._apart, made.signature(real)[1])
+
+
+ARRAYS = (types.float64[::1], types.float64[::1])
+_numbers = count()
+
+
+def kernel_of_one_unit() -> Dispatcher:
+    """A kernel (x, y), y ← 2 x, that calls a unit of its own."""
+
+    def doubled(size, x, y):
+        for k in range(size):
+            y[k] = 2 * x[k]
+
+    doubled.__name__ = f"doubled_for_a_test_{next(_numbers)}"
+    doubled_unit = unit("int real* real* -> none")(doubled)
+
+    @kernel_of_units
+    def double(x, y):
+        doubled_unit(x.size, element(x, 0), element(y, 0))
+
+    return double
+
+
+def calls_through_cells(dispatcher: Dispatcher) -> bool:
+    return FILL_CELL.encode() in dispatcher.overloads[ARRAYS].library._get_compiled_object()
+
+
+def call_from_python(double: Dispatcher) -> None:
+    x, y = np.arange(3.0), np.empty(3)
+    entry_point(double, ARRAYS)(x, y)
+    np.testing.assert_array_equal(y, 2 * x)
+    assert calls_through_cells(double.entry)
+
+
+def call_from_users_code(double: Dispatcher) -> None:
+    @numba.njit
+    def user(x, y):
+        double(x, y)
+
+    x, y = np.arange(3.0), np.empty(3)
+    user(x, y)
+    np.testing.assert_array_equal(y, 2 * x)
+    assert not calls_through_cells(user)
+    assert not calls_through_cells(double)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(call_from_python, call_from_users_code), (call_from_users_code, call_from_python)]
+)
+def test_users_code_gets_copies_whatever_was_compiled_before(first, second) -> None:
+    """Numba may keep users' code on disk, where it would outlive the unit that a cell calls."""
+    double = kernel_of_one_unit()
+    first(double)
+    second(double)

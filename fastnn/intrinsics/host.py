@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import config, types
 
 
-def _features() -> set[str]:
+def cpu_features() -> set[str]:
     """Names of the CPU features that Numba compiles for; `NUMBA_CPU_FEATURES` and `NUMBA_CPU_NAME` can narrow them."""
     if config.CPU_FEATURES is not None:
         return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
@@ -17,7 +17,7 @@ def _features() -> set[str]:
 
 
 def _vector_bytes() -> int:
-    features = _features()
+    features = cpu_features()
     return 64 if "avx512f" in features else 32 if "avx" in features else 16
 
 
@@ -37,7 +37,7 @@ REGISTER_CONSTRAINT = (
 )
 
 # Whether the CPU compresses vectors of any width (moves selected lanes to the front) in one instruction.
-COMPRESSES = VECTOR_BYTES == 64 and "avx512vl" in _features()
+COMPRESSES = VECTOR_BYTES == 64 and "avx512vl" in cpu_features()
 
 FLOAT_OF = {types.int32: types.float32, types.int64: types.float64}
 INT_OF = {value: key for key, value in FLOAT_OF.items()}
