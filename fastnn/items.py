@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any, ClassVar, Self
 
+from fastnn.ops.declare import DECLARED
+
 
 class Item:
     """An activation or a loss: declared once, by a name that no other of its kind has."""
@@ -20,6 +22,20 @@ class Item:
         if not isinstance(value, str) or value not in cls.by_name:
             raise ValueError(f"{argument}: got {value!r}, expected one of {', '.join(map(repr, cls.by_name))}")
         return cls.by_name[value]
+
+    def register(self, *functions: str) -> None:
+        """Let it be found by its name, before its public functions of these names are declared.
+
+        Raises ValueError for a name that cannot be a function's, or that another item or function has. A module that is
+        run again replaces its own items.
+        """
+        if not self.name.isidentifier():
+            raise ValueError(f"name: got {self.name!r}, expected a name that a function can have")
+        other = self.by_name.get(self.name)
+        taken = DECLARED.keys() & functions if other is None else other.module != self.module
+        if taken:
+            raise ValueError(f"name: got {self.name!r}, which is taken, expected a new one")
+        self.by_name[self.name] = self
 
     @property
     def module(self) -> str:

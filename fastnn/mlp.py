@@ -310,13 +310,11 @@ class MLP:
         self._transposed = aligned_zeros((sum(layer.transposed_size for layer in self._layout.layers[1:]),), self.dtype)
         widest = max(max(layer.inputs, layer.row) for layer in self._layout.layers)
         self._zeros = aligned_zeros((widest,), self.dtype)
-        self._loss_numbers = np.zeros(1)
         addresses = {
             "layers": self._layers,
             "parameters": self._parameters,
             "transposed": self._transposed,
             "zeros": self._zeros,
-            "loss_numbers": self._loss_numbers,
             "in_use": self._in_use,
         }
         for name, array in addresses.items():

@@ -43,8 +43,8 @@ def assert_same_trajectory(net, twin, own, theirs, data, dtype: str, lr: float) 
 
 
 @pytest.mark.parametrize(("name", "numbers"), OPTIMIZERS)
-@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("loss", fastnn.Loss.by_name)
+@pytest.mark.parametrize("activation", fastnn.Activation.by_name)
 def test_trajectory_of_the_twin(activation, loss, name, numbers, dtype, rng) -> None:
     sizes = (13, 7, 5, 4)
     net, twin = (kind(sizes, activation, loss, dtype=dtype) for kind in (fastnn.MLP, Twin))

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "intrinsics": {"intrinsics"},
     "units": {"jit", "intrinsics"},
     "alloc": set(),
-    "items": set(),
+    "items": {"ops"},
     "cpus": set(),
     "scalar_checks": set(),
     "initializers": set(),
@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "reference": {"reference", "activations", "losses", "optimizers", "initializers"},
     "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "scalar_checks", "threads"},
     "step": {"step", "kernels", "linalg", "units", "jit", "intrinsics"},
-    "activations": {"activations", "items", "ops", "reference", "kernels", "jit", "intrinsics"},
+    "activations": {"activations", "initializers", "items", "ops", "reference", "kernels", "jit", "intrinsics"},
     "losses": {"losses", "items", "ops", "reference", "kernels", "linalg", "jit", "intrinsics"},
     "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics"},
     "mlp": {

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from numba.core import types
 from numpy.typing import NDArray
 
 from fastnn.activations import loops
+from fastnn.initializers import standard_deviation
 from fastnn.items import Item
 from fastnn.jit import address_of
 from fastnn.ops.declare import declare, stub
@@ -55,6 +56,13 @@ class Activation(Item):
     ulps: tuple[float, float]
     magnitude: Callable[..., NDArray] | None = None
 
+    def __post_init__(self) -> None:
+        if self.slope_of not in get_args(SlopeOf):
+            raise ValueError(
+                f"slope_of: got {self.slope_of!r}, expected one of {', '.join(map(repr, get_args(SlopeOf)))}"
+            )
+        standard_deviation(self.init, 1, 1)
+
     @property
     def module(self) -> str:
         """The module that declares it."""
@@ -79,7 +87,8 @@ class Activation(Item):
 def activation(name: str, **parts: Any) -> Activation:
     """Declare an activation: register it under its name, and make its two public functions. See `Activation` for the
     parts."""
-    item = Activation.by_name[name] = Activation(name, **parts)
+    item = Activation(name, **parts)
+    item.register(name, f"{name}_backward")
     forward, backward = loops.array_kernels(name, item.value, item.backward, item.slope_of)
     declare(
         "()->()",

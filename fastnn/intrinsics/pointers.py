@@ -122,3 +122,13 @@ def address_of_pointer(typing_context, pointer):
         return builder.ptrtoint(arguments[0], ir.IntType(64))
 
     return types.int64(pointer), generate
+
+
+@intrinsic
+def hold(typing_context, array):
+    """Keep a local array until here. Numba frees it after its last use, whatever happens to addresses of elements."""
+
+    def generate(context, builder, signature, arguments):
+        return context.get_dummy_value()
+
+    return types.none(array), generate

@@ -13,7 +13,7 @@ import numpy as np
 from numba.np.numpy_support import as_dtype
 from numpy.typing import NDArray
 
-from fastnn.intrinsics import NR_VECTORS, offset
+from fastnn.intrinsics import MR, NR_VECTORS, offset
 from fastnn.jit import force_inline, overload_by_type, shared
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
@@ -35,6 +35,12 @@ def panel_count(vectors):
 def panel_start(panel, n_panels, vectors):
     """The first vector of a panel, in vectors from the start of a row."""
     return vectors * panel // n_panels
+
+
+@shared
+def part_start(rows, worker, workers):
+    """The first row of a worker's part: at a full micro-tile, so that every sum is formed as by a single worker."""
+    return rows if worker == workers else rows // MR * worker // workers * MR
 
 
 def pack(w: NDArray, panels: NDArray, lanes: int) -> None:

@@ -88,11 +88,11 @@ _label_sum = _sum_of(_label_times, _label_weight, _subtract_label)
 _row_sum = _sum_of(_row_times, _row_weight, _subtract_row)
 
 
-def _step_label_sum(z, m, classes, row, targets, dz, scale, options):
+def _step_label_sum(z, m, classes, row, targets, dz, scale):
     return _label_sum(z, row, m, classes, z, pointer(targets, np.int64(0)), dz, row, scale)
 
 
-def _step_row_sum(z, m, classes, row, targets, dz, scale, options):
+def _step_row_sum(z, m, classes, row, targets, dz, scale):
     return _row_sum(z, row, m, classes, z, pointer(targets, z[0]), dz, row, scale)
 
 

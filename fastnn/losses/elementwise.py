@@ -45,7 +45,7 @@ def elementwise_loss(
                 dy[r * dy_row + c] = 0
         return total
 
-    def row_sum(z, m, columns, row, targets, dz, scale, options):
+    def row_sum(z, m, columns, row, targets, dz, scale):
         t = pointer(targets, z[0])
         return sum_of(z, row, m, columns, t, dz, row, scale)
 

@@ -23,7 +23,7 @@ class Loss(Item):
     label_sum, row_sum : the kernels of the training step for labels (n,) int64 and for rows (n, outputs) of targets;
         None where the loss does not take such targets. Their arguments are addresses and numbers: z (m, row), rows of
         full vectors; m; the columns of z; row; the address of the targets, an integer; dz, laid out like z, to be
-        written; the scale of dz; the loss's options. They return the sum of the rows' losses in float64, leave its
+        written; the scale of dz. They return the sum of the rows' losses in float64, leave its
         gradient times the scale in dz and zeros in its padding, and may overwrite z.
     output : what turns z into the net's prediction: "softmax" into probabilities of classes, "identity" into values.
     mean_over : what the loss is a mean of, "rows" or "elements".
@@ -56,14 +56,14 @@ class Loss(Item):
     def address(self, real: types.Float, labels: bool) -> int:
         """Where the kernel of the training step for such targets is in memory, compiled for that precision."""
         numbers, size = types.CPointer(real), types.int64
-        options = types.CPointer(types.float64)
         return address_of(
             self.label_sum if labels else self.row_sum,
-            (numbers, size, size, size, size, numbers, types.float64, options),
+            (numbers, size, size, size, size, numbers, types.float64),
         )
 
 
 def loss(name: str, **parts: Any) -> Loss:
     """Declare a loss of nets: register it under its name. See `Loss` for the parts."""
-    item = Loss.by_name[name] = Loss(name, **parts)
+    item = Loss(name, **parts)
+    item.register()
     return item

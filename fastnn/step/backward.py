@@ -15,7 +15,7 @@ from fastnn.step.plan import SCRATCH, layer_of
 from fastnn.units import unit
 
 # call_loss(slot, ...): logits z in padded rows, the rows, their columns and padded columns, the address
-# of the rows' targets, the deltas dz to be written, their scale and the options of the loss. It returns the sum of the
+# of the rows' targets, the deltas dz to be written and their scale. It returns the sum of the
 # rows' losses, and may overwrite z.
 call_loss = indirect_call(types.float64)
 
@@ -70,7 +70,7 @@ def forward_backward_block(plan, first, m, block, scratch):
     last = layer_of(plan.layers, plan.n_layers - 1, plan)
     activations, deltas = block.activations, block.deltas
     t, dz = plan.t + first * plan.t_row_bytes, offset(deltas, m * last.column)
-    total = call_loss(plan.loss, z, m, last.outputs, last.row, t, dz, plan.scale, plan.loss_numbers)
+    total = call_loss(plan.loss, z, m, last.outputs, last.row, t, dz, plan.scale)
     for index in range(plan.n_layers - 1, 0, -1):
         layer, before = layer_of(plan.layers, index, plan), layer_of(plan.layers, index - 1, plan)
         dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)

@@ -85,7 +85,6 @@ STEP = RecordLayout(
     zeros="real*",  # what products without a bias start from: as many as the widest row of inputs or outputs
     gradients="real*",  # one per worker, laid out like the parameters; allocated once a step stores them
     losses="float64*",  # one per worker
-    loss_numbers="float64*",  # options of the loss
     loss_terms_per_row="int",  # how many terms of the mean one row has
     optimizer="int",  # the address of the OPTIMIZER
     in_use="int64*",  # the lock of the net, which all its plans share: at most one step at a time

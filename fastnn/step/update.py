@@ -13,7 +13,7 @@ from numba.core import types
 from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, panel_product
-from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
@@ -40,12 +40,6 @@ def block_operands(plan, layer, index, block):
         return m, offset(plan.x, index * plan.block_rows * layer.inputs), dy
     # The activations of the layer before: its `column` is less by its `row`, which is this layer's `input_row`.
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
-
-
-@inline_ir
-def part_of(rows, worker, workers):
-    """Where a worker's rows begin: at whole micro-tiles, so that every sum is formed as by one worker alone."""
-    return rows if worker == workers else rows // MR * worker // workers * MR
 
 
 @unit("StepPlan int int real* -> none")
@@ -187,7 +181,7 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
 @inline_ir
 def fused_sgd_update(plan, layer, worker):
     """w ← w + aᵀ (-rate delta), a worker's part of a layer: no gradient in between. Deltas are scaled already."""
-    top, bottom = part_of(layer.inputs, worker, plan.workers), part_of(layer.inputs, worker + 1, plan.workers)
+    top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
     w = offset(plan.parameters, layer.weights)
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
@@ -200,7 +194,7 @@ def fused_sgd_update(plan, layer, worker):
 def fused_gradient_update(plan, layer, worker):
     """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
-    top, bottom = part_of(layer.inputs, worker, plan.workers), part_of(layer.inputs, worker + 1, plan.workers)
+    top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
     update_panels(plan, layer, top, bottom, worker)
     if worker == 0:
         update_tail_and_bias(plan, layer, worker)
