@@ -29,16 +29,17 @@ class Activation(Item):
     """An activation y = f(x) of the hidden layers.
 
     name : of the public functions `name` and `name_backward`, and of the option of `fastnn.MLP`.
-    formula : of y, in the notation of the docs. slope : of dy/dx.
+    formula : of y, a text for the docstrings. slope : of dy/dx, another.
     value : nopython scalar function of x, decorated with `fastnn.jit.scalar`.
-    backward : nopython scalar function of dy, x and y that returns dx; it may use but what `slope_of` names.
+    backward : nopython scalar function of dy, x and y that returns dx. It may use only what `slope_of` names; the
+        other argument is the same number.
     slope_of : what the slope is a function of, "input" x, "output" y or "both". The training step overwrites x unless
         it is needed.
-    reference, reference_backward : the same in NumPy, of float64 arrays; the latter of (dy, v), or (dy, x, y).
+    reference, reference_backward : the same in NumPy, of float64 arrays; the latter of (dy, x), (dy, y) or (dy, x, y).
     init : the default initialiser of nets with it, "he" or "xavier".
     flops : floating-point operations of both, where exp, log or tanh count as one.
-    ulps : how far roundings may move both, in units in the last place of `magnitude`; see `fastnn.ops.declare`.
-    magnitude : of the backward pass.
+    ulps : how far roundings may move both, in units in the last place of `magnitude`.
+    magnitude : what errors of the backward pass are relative to, of its float64 arguments; without it the result.
     """
 
     by_name: ClassVar[dict[str, Activation]] = {}

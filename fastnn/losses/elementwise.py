@@ -30,7 +30,7 @@ def elementwise_loss(
 
     formula, gradient : of the mean and of its gradient, for the docs. value : nopython scalar function of an output y
     and its target t, in float64. slope : of it with respect to y, in the precision of y. reference : in NumPy, (y, t)
-    to the mean and its gradient. flops : per element. ulps, magnitude : see `fastnn.ops.declare`.
+    to the mean and its gradient. flops : per element. ulps, magnitude : see `fastnn.ops.declaration`.
     """
 
     @force_inline

@@ -35,7 +35,7 @@ class UpdateRule:
         denominator. n_constants : the length of c.
     is_linear : whether the update is w - c[0] g.
     reference : in NumPy, (w, g, *moments, **numbers), in place.
-    magnitude, flops, ulps, example : for tests and benchmarks; see `fastnn.ops.declare`.
+    magnitude, flops, ulps, example : for tests and benchmarks; see `fastnn.ops.declaration`.
     """
 
     name: str
