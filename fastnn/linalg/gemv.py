@@ -16,9 +16,9 @@ _alloc_products = stack_alloc(_ROWS)
 def gemv_transposed(inner, columns, lanes, dy, panels, dx, dx_row):
     """dx ← dy wᵀ for one row: the dot product of dy with each row of w (inner, columns), panel by panel.
 
-    dx is padded with zeros. The padding of w takes no part: an update may leave NaN there, such as Adam's 0 / 0 without
-    eps. The panels are read in reverse order: the forward product has just read the last ones, which are still in a
-    near cache.
+    dx is padded with zeros. Padding of dy and w takes part only where it adds zero: an update may have left NaN there,
+    such as Adam's 0 / 0 without eps. One element tells, for all padding is treated alike. The panels are read in
+    reverse order: the forward product has just read the last ones, which are still in a near cache.
     """
     vectors = padded(columns, lanes) // lanes
     products = _alloc_products(dx)
@@ -28,6 +28,8 @@ def gemv_transposed(inner, columns, lanes, dy, panels, dx, dx_row):
     for p in range(n_panels - 1, -1, -1):
         first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
         d, width, used = offset(dy, first), last - first, min(last, columns) - first
+        if used < width and d[used] * panels[first * inner + used] == 0:
+            used = width  # full vectors, which are faster than masked ones
         r = 0
         while r < inner:
             w = offset(panels, first * inner + r * width)
