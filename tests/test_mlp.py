@@ -295,6 +295,20 @@ def test_a_layer_wider_than_a_block(rng) -> None:
     assert_same_trajectory(net, twin, own, theirs, [batch] * 2, "float32", 0.01)
 
 
+@pytest.mark.parametrize("sizes", [(5, 6, 7, 3), (33, 17, 20, 3), (20, 70, 59, 4)])
+@pytest.mark.parametrize("n", [1, 3, 65])  # a row block of one row; of a few; both kinds
+def test_padding_takes_no_part(sizes, n, dtype, rng) -> None:
+    """Without eps, Adam divides 0 by 0 where weights are padded, and nowhere else."""
+    nets = [kind(sizes, "tanh", "mean_squared_error", dtype=dtype) for kind in (fastnn.MLP, Twin)]
+    adams = [fastnn.Adam(1e-3, eps=0.0) for _ in nets]
+    for _ in range(3):
+        nets[1].set_weights(nets[0].get_weights())
+        x, t = (rng.standard_normal((n, width)).astype(dtype) for width in (sizes[0], sizes[-1]))
+        mine, expected = (net.train_step(x, t, adam) for net, adam in zip(nets, adams, strict=True))
+        assert mine == pytest.approx(expected, rel=1e-4)
+        assert all(np.isfinite(w).all() for w in nets[0].get_weights())
+
+
 def test_nan_in_comes_out() -> None:
     net = fastnn.MLP((3, 4, 2))
     x = np.array([[1, np.nan, 2], [1, 1, 2]], np.float32)

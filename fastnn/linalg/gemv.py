@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastnn.intrinsics import MR, dot_tile, offset, stack_alloc
-from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.packing import padded, panel_count, panel_start
 from fastnn.units import unit
 
 # Rows of w in one dot tile: their sums fill half of the registers.
@@ -13,27 +13,31 @@ _alloc_products = stack_alloc(_ROWS)
 
 
 @unit("int int int real* real* real* int -> none")
-def gemv_transposed(inner, vectors, lanes, dy, panels, dx, dx_row):
-    """dx ← dy wᵀ for one row: the dot product of dy with each row of w, panel by panel.
+def gemv_transposed(inner, columns, lanes, dy, panels, dx, dx_row):
+    """dx ← dy wᵀ for one row: the dot product of dy with each row of w (inner, columns), panel by panel.
 
-    dy and dx are padded to full vectors. The panels are read in reverse order: the forward product has just read the
-    last ones, which are still in a near cache.
+    dx is padded with zeros. Padding of dy and w takes part only where it adds zero: an update may have left NaN there,
+    such as Adam's 0 / 0 without eps. One element tells, for all padding is treated alike. The panels are read in
+    reverse order: the forward product has just read the last ones, which are still in a near cache.
     """
+    vectors = padded(columns, lanes) // lanes
     products = _alloc_products(dx)
     for k in range(dx_row):
         dx[k] = 0
     n_panels = panel_count(vectors)
     for p in range(n_panels - 1, -1, -1):
         first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
-        d, width = offset(dy, first), last - first
+        d, width, used = offset(dy, first), last - first, min(last, columns) - first
+        if used < width and d[used] * panels[first * inner + used] == 0:
+            used = width  # full vectors, which are faster than masked ones
         r = 0
         while r < inner:
             w = offset(panels, first * inner + r * width)
             rows = _ROWS if inner - r >= _ROWS else 1
             if rows == 1:
-                _one_row(d, width, w, width, width, products)
+                _one_row(d, width, w, width, used, products)
             else:
-                _many_rows(d, width, w, width, width, products)
+                _many_rows(d, width, w, width, used, products)
             for k in range(rows):
                 dx[r + k] += products[k]
             r += rows

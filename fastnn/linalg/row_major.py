@@ -74,7 +74,7 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
     overlaps = columns % lanes != 0
     if row < _WIDE_COLUMNS:
         height = max(inner, 1)
-    for first in range(0, inner, height):
+    for first in range(0, max(inner, 1), height):
         k = min(height, inner - first)
         for p in range(n_panels - 1 if overlaps else n_panels):
             column = _panel_column(p, n_panels, vectors, columns, lanes)

@@ -92,7 +92,7 @@ def multiply_by_dot_tiles(n, inner, y_row, x, w, start, y, first_column):
     # hundred cycles each.
     workspace[columns * row : products_at] = 0
     offsets = _product_offsets(columns, group)
-    for first in range(0, inner, _KC):
+    for first in range(0, max(inner, 1), _KC):
         k = min(_KC, inner - first)
         r = 0
         while r < n:

@@ -39,7 +39,7 @@ def input_gradient(plan, layer, m, dy, dx, scratch):
     start, start_row = plan.zeros, 0
     if layer.panel_vectors > 0:
         if m == 1:
-            gemv_transposed(layer.inputs, layer.panel_vectors, lanes, dy, w, dx, layer.input_row)
+            gemv_transposed(layer.inputs, columns, lanes, dy, w, dx, layer.input_row)
         elif plan.transposes:
             transposed = offset(plan.transposed, layer.transposed)
             multiply_panels(

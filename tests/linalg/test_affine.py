@@ -67,6 +67,15 @@ def test_forward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator
         )
 
 
+@pytest.mark.parametrize("outputs", [1, 5, 20, 100])
+def test_forward_without_inputs(outputs: int, dtype: str) -> None:
+    """A bare kernel takes them."""
+    for n in (1, 2, 40, 130):
+        b, y = np.arange(outputs).astype(dtype), np.full((n, outputs), np.nan, dtype)
+        affine.affine_forward(np.empty((n, 0), dtype), np.empty((0, outputs), dtype), b, y)
+        np.testing.assert_array_equal(y, np.tile(b, (n, 1)))
+
+
 @pytest.mark.parametrize("vectors", [6, 7])
 @pytest.mark.parametrize("inputs", [1, 4, 11])
 def test_one_row_wherever_its_weights_begin(inputs: int, vectors: int, dtype: str, rng: np.random.Generator) -> None:
