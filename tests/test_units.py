@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import count
 
 import numpy as np
 import pytest
 from numba import njit, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
 from fastnn.intrinsics import element
 from fastnn.intrinsics.cells import FILL_CELL
 from fastnn.jit import entry_point
-from fastnn.units import kernel_of_units, unit
+from fastnn.units import Unit, kernel_of_units, unit
 
 # A kernel of this file refers to its unit, which no key describes.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not kept on disk:RuntimeWarning")
@@ -69,3 +71,32 @@ def test_users_code_gets_copies_whatever_was_compiled_before(first, second) -> N
     double = kernel_of_one_unit()
     first(double)
     second(double)
+
+
+def test_no_signal_handler_runs_in_the_middle_of_a_kernel(monkeypatch) -> None:
+    """It could raise there, or wait for a lock that the kernel holds."""
+    events, link = [], Unit.link
+
+    def link_with_a_signal(self, real):
+        signal.raise_signal(signal.SIGINT)
+        address = link(self, real)
+        events.append("compiled")
+        return address
+
+    double = entry_point(kernel_of_one_unit(), ARRAYS)
+    monkeypatch.setattr(Unit, "link", link_with_a_signal)
+    before = signal.signal(signal.SIGINT, lambda *_: events.append("handled"))
+    try:
+        double(np.arange(3.0), np.empty(3))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert events == ["compiled", "handled"]
+
+
+def test_a_thread_that_compiles_may_call_a_kernel_of_units() -> None:
+    """A signal handler can."""
+    double = entry_point(kernel_of_one_unit(), ARRAYS)
+    x, y = np.arange(3.0), np.empty(3)
+    with global_compiler_lock:
+        double(x, y)
+    np.testing.assert_array_equal(y, 2 * x)
