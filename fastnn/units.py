@@ -13,10 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
-import time
 import traceback
-from _thread import interrupt_main
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +24,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from fastnn.intrinsics import RecordLayout, RecordType
-from fastnn.intrinsics.cells import FILL_CELL, load_target
+from fastnn.intrinsics.cells import fill_cells_by, load_target
 from fastnn.jit import address_of, entry_kernel, inner_kernel, is_compiled_apart, kernel, named, parallel_kernel
 
 PRECISIONS = (types.float32, types.float64)
@@ -158,31 +155,17 @@ def _is_number(kind: types.Type) -> bool:
     return isinstance(kind, (types.Integer, types.Boolean, types.Float))
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int64)
 def _fill_cell(address: int) -> None:
-    """Compile the unit of that cell. A kernel calls this and cannot go on without, nor let an exception through: an
-    interrupt is passed on to the main thread when the kernel has returned."""
-    interrupted = False
-    while True:
-        try:
-            _cells[address]()
-            break
-        except KeyboardInterrupt:
-            interrupted = True
-        except BaseException:
-            traceback.print_exc()
-            print("fastnn: a part of a kernel could not be compiled", file=sys.stderr, flush=True)
-            os._exit(70)
-    if interrupted:
-        threading.Thread(target=_interrupt_soon, daemon=True).start()
+    """Compile the unit of that cell. A kernel waits for it and cannot go on without, nor let an exception through."""
+    try:
+        _cells[address]()
+    except BaseException:
+        traceback.print_exc()
+        print("fastnn: a part of a kernel could not be compiled", file=sys.stderr, flush=True)
+        os._exit(70)
 
 
-def _interrupt_soon() -> None:
-    time.sleep(0.01)
-    interrupt_main()
-
-
-llvmlite.binding.add_symbol(FILL_CELL, ctypes.cast(_fill_cell, ctypes.c_void_p).value)
+fill_cells_by(_fill_cell)
 
 
 def kernel_of_units(function: Callable) -> Dispatcher:
