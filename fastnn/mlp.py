@@ -26,7 +26,7 @@ from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 from fastnn.optimizers.base import State
 from fastnn.step import plan as plans
-from fastnn.step.forward import forward
+from fastnn.step.forward import forward, forward_address
 from fastnn.step.train_step import DONE, IN_USE, parallel_train_step, phase_addresses, train_step
 
 _LABEL = np.dtype(np.int64)
@@ -168,7 +168,7 @@ class MLP:
         # A plan and memory of its own: several threads may ask one net.
         plan, memory = self._prepared.plan.copy(), self._memory_of(1)
         plan["blocks"], plan["block_rows"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS
-        forward(plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data, self._dtype.type(0))
+        forward(forward_address(self._real), plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data)
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:

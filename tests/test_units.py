@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from numba.core.dispatcher import Dispatcher
 from fastnn.intrinsics import element
 from fastnn.intrinsics.cells import FILL_CELL
 from fastnn.jit import address_of, entry_point
+from fastnn.step.forward import forward
+from fastnn.step.train_step import finish_step, parallel_train_step, start_step, train_step
 from fastnn.units import UNITS, Unit, kernel_of_units, unit
 
 # Units are for the package's own kernels: what they are made of cannot be told of other files.
@@ -234,3 +237,10 @@ def test_a_thread_that_compiles_may_call_a_kernel_of_units() -> None:
     with global_compiler_lock:
         double(x, y)
     np.testing.assert_array_equal(y, 2 * x)
+
+
+@pytest.mark.parametrize("kernel", [start_step, train_step, parallel_train_step, finish_step, forward])
+def test_kernels_of_nets_call_units_by_their_addresses(kernel: Dispatcher) -> None:
+    """By name they would be compiled with copies of all units below them, which takes as long again."""
+    used = [code.argval for code in dis.get_instructions(kernel.py_func) if code.opname == "LOAD_GLOBAL"]
+    assert [name for name in used if hasattr(kernel.py_func.__globals__.get(name), "unit")] == []

@@ -25,7 +25,10 @@ def lanes_of(typing_context, array):
 
 @intrinsic
 def element(typing_context, array, offset):
-    """The address of the element of a C-contiguous array at that offset, in elements from the first."""
+    """The address of the element of a C-contiguous array at that offset, in elements from the first.
+
+    It does not keep the array alive: see `keep_alive`.
+    """
     if array.layout != "C":
         raise TypingError(f"array: got {array}, expected a C-contiguous array")
 
@@ -34,6 +37,16 @@ def element(typing_context, array, offset):
         return builder.gep(data, [arguments[1]])
 
     return types.CPointer(array.dtype)(array, types.int64), generate
+
+
+@intrinsic
+def keep_alive(typing_context, array):
+    """Keep an array until here. Numba frees a kernel's own array after its last use, and an address is none."""
+
+    def generate(context, builder, signature, arguments):
+        return context.get_dummy_value()
+
+    return types.none(array), generate
 
 
 @intrinsic
@@ -122,13 +135,3 @@ def address_of_pointer(typing_context, pointer):
         return builder.ptrtoint(arguments[0], ir.IntType(64))
 
     return types.int64(pointer), generate
-
-
-@intrinsic
-def hold(typing_context, array):
-    """Keep a local array until here. Numba frees it after its last use, whatever happens to addresses of elements."""
-
-    def generate(context, builder, signature, arguments):
-        return context.get_dummy_value()
-
-    return types.none(array), generate

@@ -12,7 +12,7 @@ from fastnn.intrinsics import (
     MR,
     element,
     enter_parallel_region,
-    hold,
+    keep_alive,
     lanes_of,
     leave_parallel_region,
     like,
@@ -141,10 +141,10 @@ def input_gradient(n, inputs, outputs, dy, w, dx, batch):
         w_t = aligned_empty(outputs * inputs, dy[0])
         transpose(inputs, outputs, lanes, w, outputs, element(w_t, 0), inputs)
         multiply_tall_skinny(n, outputs, inputs, dy, element(w_t, 0), element(zeros, 0), dx, batch)
-        hold(w_t)
+        keep_alive(w_t)
     else:
         multiply_packed(n, outputs, inputs, dy, w, True, element(zeros, 0), dx, inputs)
-    hold(zeros)
+    keep_alive(zeros)
 
 
 @unit("int int int real* real* real* int int -> none")
@@ -167,7 +167,7 @@ def weight_gradient(n, inputs, outputs, dy, x, dw, worker, workers):
                 for c in range(outputs):
                     padded_dy[r * lanes + c] = dy[r * outputs + c]
             multiply_tn(n, inputs, lanes, x, element(padded_dy, 0), element(padded_dw, 0), top, bottom)
-            hold(padded_dy)
+            keep_alive(padded_dy)
             for k in range(top, bottom):
                 for c in range(outputs):
                     dw[k * outputs + c] = padded_dw[k * lanes + c]
@@ -181,7 +181,7 @@ def weight_gradient(n, inputs, outputs, dy, x, dw, worker, workers):
         dw_t = aligned_empty(outputs * inputs, x[0])
         multiply_tn(n, outputs, inputs, dy, x, element(dw_t, 0), top, bottom)
         transpose(bottom - top, inputs, lanes, element(dw_t, top * inputs), inputs, offset(dw, top), outputs)
-        hold(dw_t)
+        keep_alive(dw_t)
 
 
 @force_inline

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from numba.core import types
 
-from fastnn.intrinsics import indirect_call, lanes_of, offset, pointer
+from fastnn.intrinsics import indirect_call, lanes_of, offset, opaque, pointer
 from fastnn.jit import inline_ir, kernel
 from fastnn.linalg.gemm import multiply_panels
 from fastnn.linalg.sparse_inputs import ALWAYS, NEVER, find_active_columns, sparse_forward, sparsity_of
 from fastnn.linalg.tail_columns import tail_forward
-from fastnn.step.plan import STEP, block_of, layer_of
+from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
-
-_plan_at = STEP.at
 
 # call_activation(slot, ...): with the slot `activate`, (x, y, size) writes y; with the slot `activate_backward`,
 # (dy, x, y, size) overwrites dy by dx. x is the address of y where the slope needs y alone: there y overwrites x.
@@ -61,16 +59,12 @@ def forward_block(plan, first, m, block):
     return a
 
 
-@kernel
-def forward(address, x, n, z, like):
-    """z (n, outputs) ← the last layer's output for n rows x, row block by row block.
-
-    address : of the plan, whose first block is written; x, z : addresses too. `like` has the precision of the net.
-    """
-    plan = _plan_at(address, 0, like)
+@unit("StepPlan int int int -> none")
+def forward_batch(plan, x, n, z):
+    """z (n, outputs) ← the last layer's output for n rows x, row block by row block; x and z are integers."""
     first_layer, last_layer = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
     block = block_of(plan.blocks, 0, plan)
-    rows, out = pointer(x, like), pointer(z, like)
+    rows, out = pointer(x, plan.zeros[0]), pointer(z, plan.zeros[0])
     plan.x = rows
     panels_size = first_layer.tail_weights - first_layer.weights
     plan.sparsity = sparsity_of(rows, n, first_layer.inputs, plan.parameters, panels_size)
@@ -81,3 +75,21 @@ def forward(address, x, n, z, like):
         for r in range(m):
             for c in range(outputs):
                 out[(first + r) * outputs + c] = y[r * row + c]
+
+
+def forward_address(real: types.Float) -> int:
+    """Where `forward_batch` is in memory, compiled for that precision."""
+    return forward_batch.unit.link(real)
+
+
+_call_forward = indirect_call(types.none)
+
+
+@kernel
+def forward(slot, address, x, n, z):
+    """z (n, outputs) ← the last layer's output for n rows x.
+
+    slot : `forward_address`; address : of the plan, whose first block is written; x, z :
+    addresses too.
+    """
+    _call_forward(slot, opaque(address), x, n, z)

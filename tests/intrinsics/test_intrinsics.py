@@ -17,6 +17,7 @@ from fastnn.intrinsics import (
     dot_tile,
     element,
     flush_subnormals,
+    keep_alive,
     lanes_of,
     load,
     masked_load,
@@ -42,6 +43,16 @@ def twice_and_one(x, y, size):
         element(y, 0),
         size,
     )
+
+
+@numba.njit
+def one_read_by_its_address(size):
+    ones = np.ones(size)
+    address = element(ones, 0)
+    zeros = np.zeros(size)  # in the same memory, were it free by now
+    one = address[0]
+    keep_alive(ones)
+    return one + zeros[-1]
 
 
 @numba.njit
@@ -106,6 +117,10 @@ def test_dot_tile_reads_no_element_outside_its_rows(
             rtol=0,
             atol=8 * np.finfo(dtype).eps * (1 + k),
         )
+
+
+def test_an_array_is_kept_for_its_address() -> None:
+    assert one_read_by_its_address(64) == 1
 
 
 def test_subnormal_numbers_are_flushed_only_until_restored(dtype: str) -> None:
