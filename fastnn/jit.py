@@ -113,20 +113,24 @@ _compiling = threading.local()
 
 @contextmanager
 def _apart() -> Iterator[None]:
-    _compiling.depth = getattr(_compiling, "depth", 0) + 1
+    before = getattr(_compiling, "depth", 0)
     try:
+        _compiling.depth = before + 1
         yield
     finally:
-        _compiling.depth -= 1
+        _compiling.depth = before
 
 
 def is_compiled_apart() -> bool:
     """Whether the code that Numba is compiling now may call units by their symbols: it is a unit or an entry kernel.
 
-    Their flag alone does not tell, for a user's code may have it too.
+    Options of ours tell, for a helper that is compiled on the way has others. A user's code may have the same options,
+    so that they do not tell alone; nor does the depth, which an interrupt may have left above 0.
     """
     flags = ConfigStack.top_or_none()
-    return getattr(_compiling, "depth", 0) > 0 and flags is not None and flags.no_cfunc_wrapper
+    if flags is None or getattr(_compiling, "depth", 0) == 0:
+        return False
+    return flags.no_cfunc_wrapper and flags.release_gil and flags.fastmath.flags == _FUSED
 
 
 def address_of(dispatcher: numba.core.dispatcher.Dispatcher, arguments: tuple[types.Type, ...]) -> int:
