@@ -148,9 +148,10 @@ def log_y(axes: Axes, values: pd.DataFrame, words: Callable[[float], str]) -> No
 
 
 def round_values(low: float, high: float) -> list[float]:
-    """Powers of ten within the limits, with 2 and 5 between them where the span is short."""
+    """Powers of ten within the limits, with more between them the shorter the span is."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1,) if math.log10(high / low) > 3 else (1, 2, 5)
+    span = high / low
+    steps = (1,) if span > 1000 else (1, 2, 5) if span > 5 else (1, 1.25, 1.5, 2, 3, 4, 5, 6, 8)
     return [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
 
 
