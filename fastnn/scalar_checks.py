@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 
 
-def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
-    """`value` as a float in [low, high), or (low, high) where `open_low`.
-
-    Raises TypeError for what is no number and ValueError outside the range or for NaN.
-    """
+def number(name: str, value: Any, low: float, high: float = np.inf) -> float:
+    """`value` as a float in [low, high). Raises TypeError for what is no number, ValueError outside and for NaN."""
     if type(value) is float and low < value < high:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
@@ -20,8 +17,8 @@ def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low:
         real = float(value)
     except OverflowError:
         real = np.inf
-    if not (low < real < high or (real == low and not open_low)):
-        raise ValueError(f"{name}: got {value!r}, expected a number in {'(' if open_low else '['}{low:g}, {high:g})")
+    if not low <= real < high:
+        raise ValueError(f"{name}: got {value!r}, expected a number in [{low:g}, {high:g})")
     return real
 
 

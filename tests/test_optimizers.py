@@ -93,6 +93,17 @@ def test_a_net_and_its_optimizer_go_on_together(make, copied, dtype) -> None:
         np.testing.assert_array_equal(w, v)
 
 
+def test_a_number_that_the_rule_does_not_use_can_be_set() -> None:
+    """Plain descent has no momentum: after training, it can still be told so."""
+    net, optimizer = trained(OPTIMIZERS["sgd"], 2)
+    optimizer.momentum, optimizer.nesterov = 0.0, False
+    assert repr(optimizer) == repr(OPTIMIZERS["sgd"]())
+    net.train_step(*BATCH, optimizer)
+    expected, _ = trained(OPTIMIZERS["sgd"], 3)
+    for w, v in zip(net.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(w, v)
+
+
 def test_an_optimizer_pickles_alone() -> None:
     for optimizer in (fastnn.Adam(0.01), trained(lambda: fastnn.Adam(0.02), 2)[1]):
         other = pickle.loads(pickle.dumps(optimizer))

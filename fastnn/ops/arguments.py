@@ -140,11 +140,6 @@ class LabelsOrRows(Labels):
 Number = Callable[[str, Any], Any]  # (name, value) to the value, checked, in the type that the kernel is compiled for
 
 
-def positive(name: str, value: Any) -> float:
-    """A number above 0."""
-    return scalar_checks.number(name, value, 0.0, open_low=True)
-
-
 def not_negative(name: str, value: Any) -> float:
     """A number of at least 0."""
     return scalar_checks.number(name, value, 0.0)

@@ -35,10 +35,10 @@ class Hyper:
         rule = optimizer.rule
         optimizer._values = values
         for state in list(optimizer._states.values()):
-            if optimizer.rule is rule:
-                state.hyper[rule.hyper.index(self._name)] = values[self._name]
-            else:
+            if optimizer.rule is not rule:
                 state.tell(optimizer)
+            elif self._name in rule.hyper:
+                state.hyper[rule.hyper.index(self._name)] = values[self._name]
 
 
 # What the training step reads of an optimizer, with the hyper-parameters that the record points to.
