@@ -4,7 +4,7 @@ from fastnn import datasets
 from fastnn.activations import Activation, activation
 from fastnn.losses import Loss, loss
 from fastnn.mlp import MLP
-from fastnn.ops import DECLARED, PublicFunction
+from fastnn.ops import ALIASES, DECLARED, PublicFunction
 from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
@@ -12,12 +12,13 @@ __version__ = "0.1.0"
 
 # The checked functions of kernels: those of fastnn.ops, and one or two for each activation, loss and update rule.
 globals().update(DECLARED)
+globals().update({alias: DECLARED[name] for alias, name in ALIASES.items()})
 
 
 def __getattr__(name: str) -> PublicFunction:
     """For type checkers, which do not see the functions above; and activations and losses declared later."""
-    if name in DECLARED:
-        return DECLARED[name]
+    if (declared := ALIASES.get(name, name)) in DECLARED:
+        return DECLARED[declared]
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
 
 
@@ -36,4 +37,5 @@ __all__ = [
     "set_num_threads",
     "set_thread_invariant",
     *DECLARED,
+    *ALIASES,
 ]

@@ -27,8 +27,10 @@ def standard_deviation(init: str | float, inputs: int, outputs: int) -> float:
     raise ValueError(f'init: got {init!r}, expected "xavier", "he" or a standard deviation of at least 0')
 
 
-def initial_weights(sizes: Sequence[int], init: str | float, seed: int | None, dtype: str) -> list[NDArray]:
+def initial_weights(sizes: Sequence[int], init: str | float | list[str], seed: int | None, dtype: str) -> list[NDArray]:
     """[w1, b1, w2, b2, ...]: w (inputs, outputs) drawn from a normal distribution, b (outputs,) zero.
+
+    init : of all layers, or a list with one for each.
 
     Weights are drawn in float64 in this order, so that both precisions start from the same numbers.
     """
@@ -36,7 +38,7 @@ def initial_weights(sizes: Sequence[int], init: str | float, seed: int | None, d
         raise ValueError(f"seed: got {seed!r}, expected an integer of at least 0, or None")
     rng = np.random.default_rng(seed)
     weights: list[NDArray] = []
-    for inputs, outputs in pairwise(sizes):
-        scale = standard_deviation(init, inputs, outputs)
+    for k, (inputs, outputs) in enumerate(pairwise(sizes)):
+        scale = standard_deviation(init[k] if isinstance(init, list) else init, inputs, outputs)
         weights += [(rng.standard_normal((inputs, outputs)) * scale).astype(dtype), np.zeros(outputs, dtype)]
     return weights

@@ -12,10 +12,11 @@ from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import scalar_checks, threads
-from fastnn.activations import Activation
+from fastnn.activations import Activation, layer_activations, layer_inits
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
+from fastnn.items import Chosen
 from fastnn.jit import DISABLED
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
@@ -42,16 +43,21 @@ _UPDATE_ROWS = 8
 
 
 class MLP:
-    """A multi-layer perceptron: affine layers with one activation between them, and a loss on the last.
+    """A multi-layer perceptron: affine layers with activations between them, and a loss on the last.
 
     Parameters
     ----------
     sizes : the widths of the layers, inputs first: (784, 50, 10). Any depth from two numbers on.
-    activation : of the hidden layers: "sigmoid", "tanh" or "relu", or a `fastnn.Activation`.
+    activation : of the hidden layers: "identity", "sigmoid", "hard_sigmoid", "tanh", "relu", "relu6", "leaky_relu",
+        "elu", "selu", "celu", "gelu", "gelu_tanh", "silu" (or "swish"), "hard_swish", "softplus", "softsign",
+        "exponential", "mish" or a `fastnn.Activation`; the function of that name has the formula. Its numbers go with
+        it, ("leaky_relu", 0.2) or ("leaky_relu", {"negative_slope": 0.2}). A list or tuple has one for each hidden
+        layer.
     loss : "softmax_cross_entropy", the mean over rows, from labels (n,) or rows of probabilities (n, outputs); or
         "mean_squared_error", the mean over all elements, from targets (n, outputs), or (n,) with one output.
     init : the scale of the normal initial weights: "xavier", "he" or a standard deviation, 0.01 in the teaching
-        notes. Without it "he" for ReLU and "xavier" otherwise. Biases start at zero.
+        notes. Without it each layer has that of its activation, the last one that of the layer before: "he" for those
+        of the family of ReLU, "xavier" for the others. Biases start at zero.
     dtype : "float32" or "float64": of the parameters, of x and of what comes out.
     seed : of the initial weights; None draws them differently each time.
 
@@ -64,7 +70,7 @@ class MLP:
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str | Activation = "sigmoid",
+        activation: str | Activation | Sequence[Any] = "sigmoid",
         loss: str | Loss = "softmax_cross_entropy",
         init: str | float | None = None,
         dtype: DTypeLike = "float32",
@@ -77,20 +83,27 @@ class MLP:
         )
         if len(widths) < 2:
             raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
-        own_activation, own_loss = Activation.find("activation", activation), Loss.find("loss", loss)
+        hidden = len(widths) - 2
+        activations, own_loss = layer_activations("activation", activation, hidden), Loss.find("loss", loss)
         if own_loss.output == "softmax" and widths[-1] == 1:
             raise ValueError(
                 f"sizes: got {widths}, expected at least 2 outputs with {own_loss.name}: the softmax of one output is "
                 "always 1, and the net could not learn"
             )
         own_dtype = checks.float_dtype("dtype", dtype)
-        weights = initial_weights(widths, own_activation.init if init is None else init, seed, own_dtype.name)
-        self._begin(widths, own_activation, own_loss, own_dtype, weights)
+        own_init = layer_inits(activations, hidden) if init is None else init
+        weights = initial_weights(widths, own_init, seed, own_dtype.name)
+        self._begin(widths, activations, own_loss, own_dtype, weights)
 
     def _begin(
-        self, sizes: tuple[int, ...], activation: Activation, loss: Loss, dtype: np.dtype, weights: Sequence[NDArray]
+        self,
+        sizes: tuple[int, ...],
+        activations: tuple[Chosen[Activation], ...],
+        loss: Loss,
+        dtype: np.dtype,
+        weights: Sequence[NDArray],
     ) -> None:
-        self._sizes, self._activation, self._loss, self._dtype = sizes, activation, loss, dtype
+        self._sizes, self._activations, self._loss, self._dtype = sizes, activations, loss, dtype
         self._layout = ParameterLayout(sizes, VECTOR_BYTES // dtype.itemsize)
         self._parameters = aligned_zeros((self._layout.size,), dtype)
         self._layout.pack(weights, self._parameters)
@@ -105,9 +118,13 @@ class MLP:
         return self._sizes
 
     @property
-    def activation(self) -> str:
-        """The name of the hidden layers' activation."""
-        return self._activation.name
+    def activation(self) -> str | tuple[Any, ...]:
+        """The name of the hidden layers' activation; with its number or a dict of its numbers if they are not the
+        defaults; a tuple with one of these for each hidden layer if they differ. It builds the same net."""
+        first, *others = self._activations
+        if all(other == first for other in others):
+            return first.argument
+        return tuple(chosen.argument for chosen in self._activations)
 
     @property
     def loss(self) -> str:
@@ -219,13 +236,13 @@ class MLP:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: weights without padding, which do not depend on the CPU."""
-        made_of = {name: getattr(self, name) for name in ("_sizes", "_activation", "_loss", "_dtype")}
+        made_of = {name: getattr(self, name) for name in ("_sizes", "_activations", "_loss", "_dtype")}
         return {**made_of, "weights": self.get_weights()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Copies and pickles make a dtype of their own, and arrays are told by the identity of theirs.
         dtype = checks.float_dtype("dtype", state["_dtype"])
-        self._begin(state["_sizes"], state["_activation"], state["_loss"], dtype, state["weights"])
+        self._begin(state["_sizes"], state["_activations"], state["_loss"], dtype, state["weights"])
 
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
@@ -332,6 +349,9 @@ class MLP:
         records = plans.LAYER.empty(len(layers))
         start = column = transposed = 0
         input_row = layers[0].inputs
+        # Behind one another, in the order of the layers.
+        self._numbers = np.array([value for chosen in self._activations for value in chosen.values], np.float64)
+        numbers = self._numbers.ctypes.data
         for k, (record, layer) in enumerate(zip(records, layers, strict=True)):
             record["inputs"], record["outputs"], record["input_row"] = layer.inputs, layer.outputs, input_row
             record["row"], record["panel_vectors"], record["tail"] = layer.row, layer.panel_vectors, layer.tail
@@ -339,8 +359,10 @@ class MLP:
             record["bias"], record["size"] = start + layer.weights_size, layer.size
             record["transposed"], record["column"] = transposed, column
             if k < len(layers) - 1:
-                record["activate"], record["activate_backward"] = self._activation.addresses(self._real)
-                record["keeps_input"] = self._activation.keeps_input
+                chosen = self._activations[k]
+                record["activate"], record["activate_backward"] = chosen.item.addresses(self._real)
+                record["keeps_input"], record["numbers"] = chosen.item.keeps_input, numbers
+                numbers += len(chosen.values) * self._numbers.itemsize
             start, column, input_row = start + layer.size, column + layer.row, layer.row
             transposed += layer.transposed_size if k else 0
         return records
@@ -348,7 +370,7 @@ class MLP:
     def _memory_of(self, count: int) -> _Memory:
         """Memory for `count` row blocks under way: for each, behind one another, the activations, the deltas, scratch
         memory, and where the slope needs them the inputs of the activations."""
-        strips = 3 if self._activation.keeps_input else 2
+        strips = 3 if self._layers["keeps_input"].any() else 2
         room = aligned_zeros((count, strips * self._strip + plans.SCRATCH), self._dtype)
         active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._sizes[0])), np.int32)
         blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize

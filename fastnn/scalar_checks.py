@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 
-def number(name: str, value: Any, low: float, high: float = np.inf) -> float:
-    """`value` as a float in [low, high). Raises TypeError for what is no number, ValueError outside and for NaN."""
+def number(name: str, value: Any, low: float, high: float = np.inf, above: bool = False) -> float:
+    """`value` as a float in [low, high), or in (low, high) if it must be `above`.
+
+    Raises TypeError for what is no number, ValueError outside and for NaN.
+    """
     if type(value) is float and low < value < high:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
@@ -17,8 +20,8 @@ def number(name: str, value: Any, low: float, high: float = np.inf) -> float:
         real = float(value)
     except OverflowError:
         real = np.inf
-    if not low <= real < high:
-        raise ValueError(f"{name}: got {value!r}, expected a number in [{low:g}, {high:g})")
+    if not low <= real < high or (above and real == low):
+        raise ValueError(f"{name}: got {value!r}, expected a number in {'(' if above else '['}{low:g}, {high:g})")
     return real
 
 

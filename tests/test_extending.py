@@ -21,7 +21,13 @@ from fastnn.reference.mlp import MLP as Twin
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 STEPS = 5
-NEW = ("hardtanh", "hardtanh_backward", "silu", "silu_backward", "mean_absolute_error", "adagrad_update", "clamp")
+ACTIVATIONS = ("hardtanh", "tanhshrink", "thresholded_relu")
+NEW = (
+    *(f"{name}{part}" for name in ACTIVATIONS for part in ("", "_backward")),
+    "mean_absolute_error",
+    "adagrad_update",
+    "clamp",
+)
 
 
 def load(source: str, path: Path) -> ModuleType:
@@ -79,10 +85,11 @@ def test_kinks(dtype: str, scratch: ModuleType) -> None:
     ("activation", "loss", "optimizer"),
     [
         ("hardtanh", "softmax_cross_entropy", fastnn.SGD(0.1)),
-        ("silu", "mean_squared_error", fastnn.Adam(0.01)),
+        ("tanhshrink", "mean_squared_error", fastnn.Adam(0.01)),
+        (["hardtanh", ("thresholded_relu", 0.1)], "softmax_cross_entropy", fastnn.SGD(0.1)),
         ("relu", "mean_absolute_error", fastnn.SGD(0.1, momentum=0.9)),
         ("sigmoid", "softmax_cross_entropy", "Adagrad"),
-        ("silu", "mean_absolute_error", "Adagrad"),
+        ("tanhshrink", "mean_absolute_error", "Adagrad"),
     ],
 )
 def test_training_equals_the_twin(activation, loss, optimizer, n, dtype, rng, scratch: ModuleType) -> None:

@@ -44,12 +44,33 @@ def assert_same_trajectory(net, twin, own, theirs, data, dtype: str, lr: float) 
 
 @pytest.mark.parametrize(("name", "numbers"), OPTIMIZERS)
 @pytest.mark.parametrize("loss", fastnn.Loss.by_name)
-@pytest.mark.parametrize("activation", fastnn.Activation.by_name)
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "gelu"])  # the slope of y, y or 0, the slope of x
 def test_trajectory_of_the_twin(activation, loss, name, numbers, dtype, rng) -> None:
     sizes = (13, 7, 5, 4)
     net, twin = (kind(sizes, activation, loss, dtype=dtype) for kind in (fastnn.MLP, Twin))
     own, theirs = (getattr(fastnn, name)(**numbers) for _ in range(2))
     assert_same_trajectory(net, twin, own, theirs, batches(sizes, loss, dtype, rng), dtype, numbers["lr"])
+
+
+# The last has a layer without numbers, layers with numbers of their own, and layers that keep their inputs.
+ACTIVATIONS = [
+    *fastnn.Activation.by_name,
+    *((name, item.example) for name, item in fastnn.Activation.by_name.items() if item.numbers),
+    ["tanh", ("leaky_relu", 0.3), "gelu", ("elu", 0.5), "relu", ("leaky_relu", {"negative_slope": 0.1})],
+]
+
+
+@pytest.mark.parametrize("n", [1, 40, 150])  # one row; a row block; several
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+def test_trajectory_with_every_activation(activation, n, dtype, rng) -> None:
+    sizes = (13, 21, 16, 4) if not isinstance(activation, list) else (13, 21, 16, 7, 48, 5, 9, 4)
+    # The exponential of an exponential makes steps that overflow, unless it begins with small weights.
+    made_of = {"init": 0.1 if activation == "exponential" else None, "dtype": dtype}
+    net, twin = (kind(sizes, activation, "mean_squared_error", **made_of) for kind in (fastnn.MLP, Twin))
+    data = batches(sizes, "mean_squared_error", dtype, rng, n)
+    assert_same_trajectory(net, twin, fastnn.SGD(0.05), fastnn.SGD(0.05), data, dtype, 0.05)
+    x = rng.standard_normal((n, 13)).astype(dtype)
+    np.testing.assert_allclose(net.forward(x), twin.forward(x), rtol=0, atol=1000 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2, 2), (1, 1, 2), (64, 33, 17, 9, 5), (784, 50, 10)])
@@ -83,7 +104,7 @@ def test_long_tail_columns_are_updated_in_blocks(n, dtype, rng) -> None:
 
 
 @pytest.mark.parametrize(("name", "numbers"), [OPTIMIZERS[0], OPTIMIZERS[3], OPTIMIZERS[4]])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "elu", "gelu", "mish"])
 def test_trajectory_of_torch(activation, name, numbers, rng) -> None:
     torch = pytest.importorskip("torch")
     numbers = {k: v for k, v in numbers.items() if k not in ("beta1", "beta2")}
@@ -93,7 +114,7 @@ def test_trajectory_of_torch(activation, name, numbers, rng) -> None:
     theirs, own = getattr(torch.optim, name)(weights, **numbers), getattr(fastnn, name)(**numbers)
     for x, t in batches(sizes, "softmax_cross_entropy", "float64", rng):
         w1, b1, w2, b2 = weights
-        z = getattr(torch, activation)(torch.tensor(x) @ w1 + b1) @ w2 + b2
+        z = getattr(torch.nn.functional, activation)(torch.tensor(x) @ w1 + b1) @ w2 + b2
         loss = torch.nn.functional.cross_entropy(z, torch.tensor(t))
         theirs.zero_grad()
         loss.backward()
@@ -190,6 +211,38 @@ def test_initial_weights() -> None:
         # The deviation of n draws is off by scale / sqrt(2 n): six of those.
         assert w.std() == pytest.approx(scale, rel=6 / np.sqrt(2 * w.size))
         np.testing.assert_array_equal(b, 0)
+
+
+def test_each_layer_is_drawn_for_its_activation() -> None:
+    """Before its activation; and the last as the layer before."""
+    mixed = fastnn.MLP((400, 300, 300, 200), activation=["tanh", "relu"]).get_weights()
+    alike = {name: fastnn.MLP((400, 300, 300, 200), activation=name).get_weights() for name in ("tanh", "relu")}
+    for k, name in enumerate(("tanh", "relu", "relu")):
+        np.testing.assert_array_equal(mixed[2 * k], alike[name][2 * k])
+        assert not np.array_equal(alike["tanh"][2 * k], alike["relu"][2 * k])
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("relu", "relu"),
+        ("swish", "silu"),
+        (("leaky_relu", 0.01), "leaky_relu"),
+        (("leaky_relu", {"negative_slope": 0.2}), ("leaky_relu", 0.2)),
+        (["tanh", "tanh"], "tanh"),
+        (["tanh", ("elu", 0.5)], ("tanh", ("elu", 0.5))),
+        ([["elu", 0.5], fastnn.Activation.by_name["elu"]], (("elu", 0.5), "elu")),
+    ],
+)
+def test_activation_tells_how_to_build_the_same_net(given, found) -> None:
+    net = fastnn.MLP((3, 4, 4, 2), activation=given)
+    assert net.activation == found
+    assert f"activation={found!r}" in repr(net)
+    copies = [fastnn.MLP(net.sizes, activation=net.activation), *(copied(net) for copied in COPIES.values())]
+    x = np.linspace(-1, 1, 9, dtype=np.float32).reshape(3, 3)
+    for other in copies:
+        assert other.activation == found
+        np.testing.assert_array_equal(other.forward(x), net.forward(x))
 
 
 def test_one_optimizer_trains_two_nets_apart(rng) -> None:
@@ -393,12 +446,27 @@ def test_every_kind_of_targets_after_every_other(dtype, rng) -> None:
         ({"sizes": 4}, TypeError, "^sizes: got 4, expected a sequence"),
         ({"sizes": "784"}, TypeError, "^sizes: got '784'"),
         ({"sizes": (3, 1)}, ValueError, "^sizes: got .*at least 2 outputs with softmax_cross_entropy"),
-        ({"sizes": (3, 2), "activation": ["relu"]}, ValueError, "^activation: got"),
+        ({"sizes": (3, 2), "activation": ["relu"]}, ValueError, "^activation: got 1 activations, expected 0"),
+        (
+            {"sizes": (3, 4, 5, 2), "activation": ("relu", "tanh", "relu")},
+            ValueError,
+            "^activation: got 3 activations, expected 2, one for each hidden layer, or one for all$",
+        ),
+        (
+            {"sizes": (3, 4, 5, 2), "activation": ("relu", "hinge")},
+            ValueError,
+            r"^activation\[1\]: got 'hinge', expected one of",
+        ),
+        (
+            {"sizes": (3, 4, 5, 2), "activation": ["relu", ("elu", -1.0)]},
+            ValueError,
+            r"^activation\[1\]: alpha: got -1.0, expected",
+        ),
         ({"sizes": (3, 2), "seed": "a"}, ValueError, "^seed: got 'a'"),
         ({"sizes": (3, 2), "seed": -1}, ValueError, "^seed: got -1"),
         ({"sizes": (3, 0, 2)}, ValueError, r"^sizes\[1\]: got 0"),
         ({"sizes": (3, 2.5)}, TypeError, r"^sizes\[1\]: got 2.5"),
-        ({"sizes": (3, 2), "activation": "swish"}, ValueError, "^activation: got 'swish', expected one of 'sigmoid'"),
+        ({"sizes": (3, 2), "activation": "hinge"}, ValueError, "^activation: got 'hinge', expected one of 'sigmoid'"),
         ({"sizes": (3, 2), "loss": "hinge"}, ValueError, "^loss: got 'hinge'"),
         ({"sizes": (3, 2), "dtype": "float16"}, TypeError, "^dtype: got 'float16'"),
         ({"sizes": (3, 2), "init": "random"}, ValueError, "^init: got 'random'"),

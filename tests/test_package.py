@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
-        "initializers", "scalar_checks", "threads",
+        "initializers", "items", "scalar_checks", "threads",
     },
     "datasets": {"datasets", "cache_directory"},
     "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},

@@ -1,6 +1,7 @@
-"""Activations of hidden layers: each is one block of `catalogue.py`, from which all else follows."""
+"""Activations of hidden layers: each is one block of one of these files, from which all else follows."""
 
-from fastnn.activations import catalogue
-from fastnn.activations.item import Activation, activation
+# In the order in which messages list them.
+from fastnn.activations import sigmoids, rectifiers, gated  # isort: skip
+from fastnn.activations.item import Activation, activation, layer_activations, layer_inits
 
-__all__ = ["Activation", "activation", "catalogue"]
+__all__ = ["Activation", "activation", "gated", "layer_activations", "layer_inits", "rectifiers", "sigmoids"]

@@ -6,9 +6,10 @@ Its array kernels, the loops of the training step, the checked public functions 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, get_args
 
 from numba.core import types
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from fastnn.activations import loops
 from fastnn.initializers import standard_deviation
-from fastnn.items import Item
+from fastnn.items import Chosen, Item, is_pair
 from fastnn.jit import address_of
-from fastnn.ops.declare import declare, stub
+from fastnn.ops.arguments import Array, Number
+from fastnn.ops.declare import ALIASES, declare, stub
 from fastnn.reference.precision import in_float64
 
 SlopeOf = Literal["input", "output", "both"]
@@ -33,13 +35,19 @@ class Activation(Item):
     value : nopython scalar function of x, decorated with `fastnn.jit.scalar`.
     backward : nopython scalar function of dy, x and y that returns dx. It may use only what `slope_of` names; the
         other argument is the same number.
+    numbers : what both take after these arguments, in the precision of x: the checks by their names, as those of
+        `fastnn.ops.arguments`. defaults : of each number.
     slope_of : what the slope is a function of, "input" x, "output" y or "both". The training step overwrites x unless
         it is needed.
     reference, reference_backward : the same in NumPy, of float64 arrays; the latter of (dy, x), (dy, y) or (dy, x, y).
-    init : the default initialiser of nets with it, "he" or "xavier".
+        They take the numbers by keyword.
+    init : the default initialiser of layers with it, "he" or "xavier".
     flops : floating-point operations of both, where exp, log or tanh count as one.
     ulps : how far roundings may move both, in units in the last place of `magnitude`.
-    magnitude : what errors of the backward pass are relative to, of its float64 arguments; without it the result.
+    magnitude : what errors of the backward pass are relative to, of the arguments of its reference; without it the
+        result. value_magnitude : the same for the value.
+    example : numbers for tests and benchmarks, beside the defaults. y_drawn : the kind of y that they draw.
+    aliases : other names of it that users know.
     """
 
     by_name: ClassVar[dict[str, Activation]] = {}
@@ -56,8 +64,16 @@ class Activation(Item):
     flops: tuple[int, int]
     ulps: tuple[float, float]
     magnitude: Callable[..., NDArray] | None = None
+    value_magnitude: Callable[..., NDArray] | None = None
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
+    y_drawn: Array = field(default_factory=Array)
+    aliases: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        if list(self.numbers) != list(self.defaults):
+            raise ValueError(f"defaults: got {list(self.defaults)}, expected one of each number, {list(self.numbers)}")
         if self.slope_of not in get_args(SlopeOf):
             raise ValueError(
                 f"slope_of: got {self.slope_of!r}, expected one of {', '.join(map(repr, get_args(SlopeOf)))}"
@@ -76,13 +92,16 @@ class Activation(Item):
 
     @cached_property
     def _step_kernels(self) -> tuple[Any, Any]:
-        return loops.step_kernels(self.name, self.value, self.backward, self.slope_of)
+        return loops.step_kernels(self.name, self.value, self.backward, self.slope_of, tuple(self.numbers))
 
     def addresses(self, real: types.Float) -> tuple[int, int]:
         """Where the loops of the training step, forward and backward, are in memory, compiled for that precision."""
-        numbers, size = types.CPointer(real), types.int64
+        elements, numbers, size = types.CPointer(real), types.CPointer(types.float64), types.int64
         forward, backward = self._step_kernels
-        return address_of(forward, (numbers, numbers, size)), address_of(backward, (numbers, numbers, numbers, size))
+        return (
+            address_of(forward, (elements, elements, numbers, size)),
+            address_of(backward, (elements, elements, elements, numbers, size)),
+        )
 
 
 def activation(name: str, **parts: Any) -> Activation:
@@ -90,35 +109,69 @@ def activation(name: str, **parts: Any) -> Activation:
     parts."""
     item = Activation(name, **parts)
     item.register(name, f"{name}_backward")
-    forward, backward = loops.array_kernels(name, item.value, item.backward, item.slope_of)
+    ALIASES.update({f"{alias}{part}": f"{name}{part}" for alias in item.aliases for part in ("", "_backward")})
+    forward, backward = loops.array_kernels(name, item.value, item.backward, item.slope_of, tuple(item.numbers))
+    keywords = [
+        inspect.Parameter(number, inspect.Parameter.KEYWORD_ONLY, default=default, annotation="float")
+        for number, default in item.defaults.items()
+    ]
     declare(
         "()->()",
         kernel=forward,
-        reference=in_float64(item.reference),
+        reference=in_float64(_with_defaults(item, item.reference)),
+        numbers=item.numbers,
+        example=item.example,
         flops=lambda size: item.flops[0] * size,
         ulps=item.ulps[0],
+        magnitude=_with_defaults(item, item.value_magnitude),
         flattens_leading=True,
         strided=True,
-    )(stub(name, ("x",), _about_forward(item)))
-    arrays = {"input": ("dy", "x"), "output": ("dy", "y"), "both": ("dy", "x", "y")}[item.slope_of]
+    )(stub(name, ("x",), _about_forward(item), keywords))
+    arrays = loops.ARRAYS[item.slope_of]
     declare(
         f"{','.join(['()'] * len(arrays))}->()",
         kernel=backward,
-        reference=in_float64(item.reference_backward),
+        reference=in_float64(_with_defaults(item, item.reference_backward)),
+        arrays={"y": item.y_drawn},
+        numbers=item.numbers,
+        example=item.example,
         flops=lambda size: item.flops[1] * size,
         ulps=item.ulps[1],
-        magnitude=item.magnitude,
+        magnitude=_with_defaults(item, item.magnitude),
         flattens_leading=True,
         strided=True,
-    )(stub(f"{name}_backward", arrays, _about_backward(item, arrays)))
+    )(stub(f"{name}_backward", arrays, _about_backward(item, arrays), keywords))
     return item
+
+
+def layer_activations(argument: str, value: Any, n_hidden: int) -> tuple[Chosen[Activation], ...]:
+    """The activation of each hidden layer, of a sequence with one for each, or of one for all; that one alone where
+    there is no hidden layer. Raises ValueError or TypeError naming the argument for anything else."""
+    if not isinstance(value, (list, tuple)) or is_pair(value) or not value:
+        return (Activation.choose(argument, value),) * max(n_hidden, 1)
+    if len(value) != n_hidden:
+        raise ValueError(
+            f"{argument}: got {len(value)} activations, expected {n_hidden}, one for each hidden layer, or one for all"
+        )
+    return tuple(Activation.choose(f"{argument}[{k}]", one) for k, one in enumerate(value))
+
+
+def layer_inits(activations: tuple[Chosen[Activation], ...], n_hidden: int) -> list[str]:
+    """The default initialiser of each layer: that of its activation, and for the last layer, without one, that of the
+    layer before."""
+    inits = [chosen.item.init for chosen in activations]
+    return [*inits[:n_hidden], inits[-1]]
+
+
+def _with_defaults(item: Activation, function: Callable[..., NDArray] | None) -> Any:
+    return function if function is None else partial(function, **item.defaults)
 
 
 def _about_forward(item: Activation) -> Iterator[str]:
     yield f"y = {item.formula}"
     yield ""
     yield "x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other"
-    yield "dtypes."
+    yield f"dtypes{_about_numbers(item)}."
 
 
 def _about_backward(item: Activation, arrays: tuple[str, ...]) -> Iterator[str]:
@@ -126,4 +179,8 @@ def _about_backward(item: Activation, arrays: tuple[str, ...]) -> Iterator[str]:
     yield ""
     known = "" if item.slope_of == "input" else f" y = {item.name}(x);"
     yield f"{', '.join(arrays)} :{known} of one shape and dtype. Returns a new array like them. Raises TypeError for"
-    yield "other dtypes, ValueError for shapes that differ."
+    yield f"other dtypes, ValueError for shapes that differ{_about_numbers(item)}."
+
+
+def _about_numbers(item: Activation) -> str:
+    return f", and ValueError for {' or '.join(item.numbers)} out of range" if item.numbers else ""

@@ -6,13 +6,14 @@ folders.
 
 from fastnn.ops.affine import affine_backward, affine_forward
 from fastnn.ops.declaration import PublicFunction
-from fastnn.ops.declare import DECLARED
+from fastnn.ops.declare import ALIASES, DECLARED
 from fastnn.ops.elementary import exp, log
 from fastnn.ops.encoding import one_hot
 from fastnn.ops.metrics import accuracy
 from fastnn.ops.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [
+    "ALIASES",
     "DECLARED",
     "PublicFunction",
     "accuracy",

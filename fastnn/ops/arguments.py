@@ -145,6 +145,11 @@ def not_negative(name: str, value: Any) -> float:
     return scalar_checks.number(name, value, 0.0)
 
 
+def positive(name: str, value: Any) -> float:
+    """A number above 0."""
+    return scalar_checks.number(name, value, 0.0, above=True)
+
+
 def fraction(name: str, value: Any) -> float:
     """A number in [0, 1)."""
     return scalar_checks.number(name, value, 0.0, 1.0)

@@ -23,6 +23,9 @@ from fastnn.ops.signature import Signature
 # Every declared public function by its name.
 DECLARED: dict[str, PublicFunction] = {}
 
+# Other names that users know some of them by.
+ALIASES: dict[str, str] = {}
+
 
 def declare(
     *signatures: str,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.activations import Activation
+from fastnn.activations import layer_activations, layer_inits
 from fastnn.initializers import initial_weights
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
@@ -21,14 +22,16 @@ class MLP:
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str = "sigmoid",
+        activation: Any = "sigmoid",
         loss: str = "softmax_cross_entropy",
         init: str | float | None = None,
         dtype: str = "float32",
         seed: int | None = 0,
     ) -> None:
-        self._activation, self._loss = Activation.find("activation", activation), Loss.find("loss", loss)
-        self._weights = initial_weights(sizes, self._activation.init if init is None else init, seed, dtype)
+        hidden = len(sizes) - 2
+        self._activations, self._loss = layer_activations("activation", activation, hidden), Loss.find("loss", loss)
+        own_init = layer_inits(self._activations, hidden) if init is None else init
+        self._weights = initial_weights(sizes, own_init, seed, dtype)
         # Of each optimizer: the steps made, and the moments of each array.
         self._states: dict[Optimizer, tuple[int, list[list[NDArray]]]] = {}
 
@@ -54,7 +57,7 @@ class MLP:
             dx, dw, db = affine.affine_backward(delta, layers[k - 1][1], self._weights[2 * k - 2])
             found = [dw, db, *found]
             if k > 1:
-                delta = self._activation_backward(dx, *layers[k - 1])
+                delta = self._activation_backward(k - 2, dx, *layers[k - 1])
         return float(loss), found
 
     def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer) -> float:
@@ -82,9 +85,10 @@ class MLP:
         for own, given in zip(self._weights, weights, strict=True):
             own[...] = given
 
-    def _activation_backward(self, dy: NDArray, x: NDArray, y: NDArray) -> NDArray:
-        arguments = {"input": (x,), "output": (y,), "both": (x, y)}[self._activation.slope_of]
-        return in_float64(self._activation.reference_backward)(dy, *arguments)
+    def _activation_backward(self, hidden: int, dy: NDArray, x: NDArray, y: NDArray) -> NDArray:
+        chosen = self._activations[hidden]
+        arguments = {"input": (x,), "output": (y,), "both": (x, y)}[chosen.item.slope_of]
+        return in_float64(chosen.item.reference_backward)(dy, *arguments, **chosen.numbers)
 
     def _layers(self, x: NDArray) -> list[tuple[NDArray, NDArray]]:
         """[(x, x), the first hidden layer before and after its activation, ..., (logits, logits)]."""
@@ -92,6 +96,9 @@ class MLP:
         layers = [(rows, rows)]
         for k in range(0, len(self._weights), 2):
             z = affine.affine_forward(layers[-1][1], self._weights[k], self._weights[k + 1])
-            last = k == len(self._weights) - 2
-            layers.append((z, z if last else in_float64(self._activation.reference)(z)))
+            if k == len(self._weights) - 2:
+                layers.append((z, z))
+            else:
+                chosen = self._activations[k // 2]
+                layers.append((z, in_float64(chosen.item.reference)(z, **chosen.numbers)))
         return layers

@@ -76,5 +76,5 @@ def forward_backward_block(plan, first, m, block, scratch):
         dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)
         input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx, scratch)
         x = offset(block.activation_inputs, m * before.column) if before.keeps_input else y
-        call_activation(before.activate_backward, dx, x, y, m * before.row)
+        call_activation(before.activate_backward, dx, x, y, before.numbers, m * before.row)
     return total

@@ -12,8 +12,9 @@ from fastnn.linalg.tail_columns import tail_forward
 from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
 
-# call_activation(slot, ...): with the slot `activate`, (x, y, size) writes y; with the slot `activate_backward`,
-# (dy, x, y, size) overwrites dy by dx. x is the address of y where the slope needs y alone: there y overwrites x.
+# call_activation(slot, ...): with the slot `activate`, (x, y, numbers, size) writes y; with the slot
+# `activate_backward`, (dy, x, y, numbers, size) overwrites dy by dx. x is the address of y where the slope needs y
+# alone: there y overwrites x.
 call_activation = indirect_call(types.none)
 
 
@@ -54,7 +55,7 @@ def forward_block(plan, first, m, block):
         z = offset(block.activation_inputs, m * layer.column) if layer.keeps_input else y
         affine_block(plan, layer, m, a, z, active)
         if layer.activate != 0:
-            call_activation(layer.activate, z, y, m * layer.row)
+            call_activation(layer.activate, z, y, layer.numbers, m * layer.row)
         a = y
     return a
 

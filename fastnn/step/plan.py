@@ -49,6 +49,7 @@ LAYER = RecordLayout(
     column="int",
     activate="int",  # slots: of the activation and its backward pass; 0 in the last layer
     activate_backward="int",
+    numbers="float64*",  # of the activation, as the loops in these slots take them
     keeps_input="int",  # whether the slope needs the activation's input
 )
 

@@ -42,6 +42,8 @@ PARTS = {
         ("hard shrink", {}, "^name: got 'hard shrink', expected a name that a function can have"),
         ("double", {"slope_of": "outputs"}, "^slope_of: got 'outputs', expected one of 'input', 'output', 'both'"),
         ("double", {"init": "glorot"}, "^init: got 'glorot', expected \"xavier\""),
+        ("double", {"numbers": {"a": float}}, r"^defaults: got \[\], expected one of each number, \['a'\]"),
+        ("swish", {}, "^name: got 'swish', which is taken"),
     ],
 )
 def test_refused(name: str, parts: dict, message: str) -> None:
@@ -56,7 +58,7 @@ def test_a_module_that_runs_again_replaces_its_own(dtype: str) -> None:
     try:
         for _ in range(2):
             item = fastnn.activation("double_for_a_test", **PARTS)
-        assert fastnn.MLP((2, 3, 2), activation="double_for_a_test")._activation is item
+        assert fastnn.MLP((2, 3, 2), activation="double_for_a_test")._activations[0].item is item
         x = np.ones(3, dtype)
         np.testing.assert_array_equal(fastnn.double_for_a_test(x), 2 * x)
     finally:

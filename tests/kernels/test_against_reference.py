@@ -39,7 +39,25 @@ def _adam_without_correction(w, g, m, v, *, step, **numbers):
     fastnn.adam_update.reference(w, g, m, v, step=10**9, **numbers)
 
 
+def _times(x, factor):
+    return x * x.dtype.type(factor)
+
+
 WRONG = {
+    "hard_sigmoid": lambda x: np.clip(_times(x, 0.2) + x.dtype.type(0.5), 0, 1),  # as Keras once had it
+    "hard_sigmoid_backward": lambda dy, y: _times(dy, 1 / 6),
+    "relu6_backward": lambda dy, y: np.where(y <= 0, y.dtype.type(0), dy),
+    "leaky_relu": lambda x, negative_slope: fastnn.leaky_relu.reference(x),  # the default whatever is given
+    "elu_backward": lambda dy, y, alpha: fastnn.elu_backward.reference(dy, y, alpha=1.0),
+    "selu": lambda x: fastnn.elu.reference(x, alpha=1.6732632),
+    "celu": lambda x, alpha: fastnn.elu.reference(x, alpha=alpha),
+    "gelu": lambda x: fastnn.gelu_tanh.reference(x),
+    "gelu_tanh_backward": lambda dy, x: fastnn.gelu_backward.reference(dy, x),
+    "silu_backward": lambda dy, x: dy * fastnn.sigmoid.reference(x),
+    "hard_swish_backward": lambda dy, x: np.where((x > -3) & (x < 3), dy * (x / 3 + x.dtype.type(0.5)), 0),
+    "softplus": lambda x, beta: fastnn.softplus.reference(x),
+    "softsign_backward": lambda dy, y: dy * (1 - abs(y)),
+    "mish_backward": lambda dy, x: fastnn.silu_backward.reference(dy, x),
     "affine_forward": _without_bias,
     "affine_backward": _bias_gradient_of_one_row,
     "softmax": _softmax_without_maximum,
@@ -73,8 +91,8 @@ def test_swapped_sign_is_seen(name: str, dtype: str) -> None:
     class Swapped:
         declaration = DECLARED[name].declaration
 
-        def __call__(self, *arrays):
-            results = DECLARED[name](*arrays)
+        def __call__(self, *arrays, **numbers):
+            results = DECLARED[name](*arrays, **numbers)
             return tuple(-r for r in results) if isinstance(results, tuple) else -results
 
     assert max(found.error_ratio for found in comparisons(Swapped(), dtype)) > 1

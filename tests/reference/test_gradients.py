@@ -30,12 +30,16 @@ def central_differences(f: Callable[[np.ndarray], float], x: np.ndarray, h: floa
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-8}
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("name", fastnn.Activation.by_name)
 def test_activation(name: str, rng: np.random.Generator) -> None:
-    forward, backward = (getattr(fastnn, full).reference for full in (name, f"{name}_backward"))
-    x, dy = rng.standard_normal((4, 5)), rng.standard_normal((4, 5))
-    expected = central_differences(lambda x: (forward(x) * dy).sum(), x)
-    np.testing.assert_allclose(backward(dy, forward(x)), expected, **TOLERANCE)
+    """With the defaults of its numbers and with others."""
+    item = fastnn.Activation.by_name[name]
+    x, dy = 2 * rng.standard_normal((4, 5)), rng.standard_normal((4, 5))
+    for numbers in (item.defaults, item.example):
+        y = item.reference(x, **numbers)
+        arguments = {"input": (x,), "output": (y,), "both": (x, y)}[item.slope_of]
+        expected = central_differences(lambda x, own=numbers: (item.reference(x, **own) * dy).sum(), x.copy())
+        np.testing.assert_allclose(item.reference_backward(dy, *arguments, **numbers), expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
