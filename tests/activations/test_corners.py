@@ -144,7 +144,7 @@ def test_equals_torch(name: str, x: np.ndarray) -> None:
 def test_numbers_equal_torch(name: str, numbers: dict[str, float], dtype: str, rng: np.random.Generator) -> None:
     torch = pytest.importorskip("torch")
     item, forward, backward = of_item(name)
-    x = (2 * rng.standard_normal(101)).astype(dtype)
+    x = np.array([0.0, -0.0, *2 * rng.standard_normal(101)], dtype)
     tensor = torch.tensor(x.astype(np.float64), requires_grad=True)
     y = getattr(torch.nn.functional, name)(tensor, **numbers)
     y.backward(torch.ones_like(y))
