@@ -11,7 +11,9 @@ import pytest
 from numba.core import types
 
 import fastnn
+from fastnn.activations import loops
 from fastnn.intrinsics import VECTOR_BYTES, element
+from fastnn.jit import scalar
 
 ACTIVATIONS = list(fastnn.Activation.by_name)
 
@@ -57,3 +59,37 @@ def test_vectorise(name: str) -> None:
         assert "x double>" not in body, f"{loop.py_func.__name__} computes in double precision"
         called = set(re.findall(r"call [^@\n]*@([\w.]+)", body))
         assert not {f for f in called if not re.match(r"llvm\.(fma|fmuladd|fabs|ldexp|x86)", f)}, called
+
+
+@scalar
+def _twice(x):
+    return x + x
+
+
+@scalar
+def _thrice(x):
+    return x + x + x
+
+
+@scalar
+def _slope(dy, x, y):
+    return dy
+
+
+def test_kernels_of_another_body_are_others(dtype: str) -> None:
+    """Of the same name, as when a user changes an activation: the one must not come from the other's cache."""
+    x, numbers = np.array([1, 2], dtype), np.zeros(1)
+    for slope_of in ("output", "input"):
+        for value, factor in ((_twice, 2), (_thrice, 3)):
+            array, _ = loops.array_kernels("changed_for_a_test", value, _slope, slope_of, ())
+            step, _ = loops.step_kernels("changed_for_a_test", value, _slope, slope_of, ())
+
+            @numba.njit
+            def call(x, y, numbers, step=step):
+                step(element(x, 0), element(y, 0), element(numbers, 0), x.size)
+
+            y, z = np.zeros_like(x), x.copy()
+            array(x, y)
+            np.testing.assert_array_equal(y, factor * x)
+            call(*((z, z) if slope_of == "output" else (x, z)), numbers)
+            np.testing.assert_array_equal(z, factor * x)
