@@ -171,7 +171,7 @@ def _about_forward(item: Activation) -> Iterator[str]:
     yield f"y = {item.formula}"
     yield ""
     yield "x : float32 or float64 of any shape. Returns a new array of its shape and dtype. Raises TypeError for other"
-    yield f"dtypes{_about_numbers(item)}."
+    yield f"dtypes{', ValueError' * bool(item.numbers)}{_about_numbers(item)}."
 
 
 def _about_backward(item: Activation, arrays: tuple[str, ...]) -> Iterator[str]:
@@ -179,8 +179,8 @@ def _about_backward(item: Activation, arrays: tuple[str, ...]) -> Iterator[str]:
     yield ""
     known = "" if item.slope_of == "input" else f" y = {item.name}(x);"
     yield f"{', '.join(arrays)} :{known} of one shape and dtype. Returns a new array like them. Raises TypeError for"
-    yield f"other dtypes, ValueError for shapes that differ{_about_numbers(item)}."
+    yield f"other dtypes, ValueError for shapes that differ{' and' * bool(item.numbers)}{_about_numbers(item)}."
 
 
 def _about_numbers(item: Activation) -> str:
-    return f", and ValueError for {' or '.join(item.numbers)} out of range" if item.numbers else ""
+    return f" for {' or '.join(item.numbers)} out of range" if item.numbers else ""
