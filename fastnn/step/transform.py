@@ -48,11 +48,9 @@ def penalizes(plan):
 
 
 @force_inline
-def norm_factor(plan):
+def _norm_factor(plan):
     """What the gradient is multiplied by for its norm to be at most `clip_norm`, as `torch.nn.utils.clip_grad_norm_`:
     clip_norm / (norm + 1e-6), at most 1."""
-    if plan.clip_norm == 0:
-        return 1.0
     total = 0.0
     for worker in range(plan.workers):
         total += plan.norms[worker]
@@ -149,6 +147,22 @@ def transform_gradients(plan, worker):
                 for other in range(workers):
                     plan.norms[other] = 0
                 plan.norms[worker] = factor * factor * _squared_norm_of_row(plan, block)
-                factor *= norm_factor(plan)
+                factor *= _norm_factor(plan)
             scale_in_place(block.deltas, m * (last_layer.column + last_layer.row), factor)
     restore_subnormals(before)
+
+
+@unit("StepPlan real* int -> none")
+def bound_gradient(plan, gradient, size):
+    """Keep `size` elements of the gradient within `clip_value`, or make them shorter as `clip_norm` asks for.
+
+    Where gradients are not stored, the deltas are shorter already.
+    """
+    if plan.clip_value > 0:
+        high, low = like(gradient[0], plan.clip_value), like(gradient[0], -plan.clip_value)
+        for k in range(size):
+            gradient[k] = high if gradient[k] > high else low if gradient[k] < low else gradient[k]  # NaN stays
+    elif plan.stores_gradients:
+        factor = _norm_factor(plan)
+        if factor != 1:
+            scale_in_place(gradient, size, factor)

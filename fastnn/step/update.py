@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from numba.core import types
 
-from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, like, offset, restore_subnormals
+from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, panel_product
 from fastnn.linalg.packing import panel_count, panel_start, part_start
@@ -19,7 +19,7 @@ from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.plan import UPDATE_BLOCK, block_of, layer_of, optimizer_of
-from fastnn.step.transform import norm_factor, part_of_parameters, scale_in_place, sum_gradients
+from fastnn.step.transform import bound_gradient, part_of_parameters, sum_gradients
 from fastnn.units import unit
 
 # call_update(slot, ...): weights, gradient, first moment, the elements from one moment to the next,
@@ -44,20 +44,12 @@ def block_operands(plan, layer, index, block):
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
 
 
-@inline_ir
-def clamp(numbers, size, bound):
-    """Numbers beyond ±bound become ±bound; NaN stays."""
-    high, low = like(numbers[0], bound), like(numbers[0], -bound)
-    for k in range(size):
-        numbers[k] = high if numbers[k] > high else low if numbers[k] < low else numbers[k]
-
-
 @unit("StepPlan int int real* -> none")
 def update_range(plan, start, size, gradient):
-    """Update `size` parameters from `start` on by the gradient at that address, which is clipped there."""
+    """Update `size` parameters from `start` on by the gradient at that address, where it is clipped first."""
     optimizer = optimizer_of(plan.optimizer, 0, plan)
-    if plan.clip_value > 0:
-        clamp(gradient, size, plan.clip_value)
+    if plan.clip_value > 0 or plan.clip_norm > 0:
+        bound_gradient(plan, gradient, size)
     w, moments = offset(plan.parameters, start), offset(optimizer.moments, start)
     call_update(optimizer.update, w, gradient, moments, optimizer.moment_stride, size, optimizer.constants)
 
@@ -227,14 +219,11 @@ def add_block_gradient(plan, index, block, gradient):
 def reduce_and_update(plan, first, last):
     """Update the parameters from `first` to `last` by the sum of the workers' gradients, update block by update block;
     `transform_gradients` has formed that sum, if it was called."""
-    factor = norm_factor(plan) if plan.transform_gradients != 0 else 1.0
     for start in range(first, last, UPDATE_BLOCK):
         size = min(UPDATE_BLOCK, last - start)
         gradient = offset(plan.gradients, start)
         if plan.transform_gradients == 0:
             sum_gradients(plan, start, size)
-        elif factor != 1:
-            scale_in_place(gradient, size, factor)
         update_range(plan, start, size, gradient)
 
 
