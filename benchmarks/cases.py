@@ -82,7 +82,7 @@ class Model:
         """[w1, b1, w2, b2, ...], as `fastnn.MLP` begins."""
         from fastnn.initializers import initial_weights  # here: a worker imports what its own peer needs, and no more
 
-        return initial_weights(self.sizes, "he" if self.activation == "relu" else "xavier", seed, dtype)
+        return initial_weights(self.sizes, "he_normal" if self.activation == "relu" else "xavier_normal", seed, dtype)
 
     def targets(self, labels: NDArray, dtype: str) -> NDArray:
         """What its loss takes for these labels: the labels themselves, or rows (n, classes)."""

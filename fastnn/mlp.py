@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastnn import scalar_checks, threads
 from fastnn.activations import Activation
 from fastnn.alloc import aligned_zeros
-from fastnn.initializers import initial_weights
+from fastnn.initializers import Initializer, initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
 from fastnn.jit import DISABLED
 from fastnn.kernels.metrics import argmax_rows
@@ -58,8 +58,14 @@ class MLP:
     activation : of the hidden layers: "sigmoid", "tanh" or "relu", or a `fastnn.Activation`.
     loss : "softmax_cross_entropy", the mean over rows, from labels (n,) or rows of probabilities (n, outputs); or
         "mean_squared_error", the mean over all elements, from targets (n, outputs), or (n,) with one output.
-    init : the scale of the normal initial weights: "xavier", "he" or a standard deviation, 0.01 in the teaching
-        notes. Without it "he" for ReLU and "xavier" otherwise. Biases start at zero.
+    init : how the initial weights of all layers are drawn; biases start at zero. None is "he_normal" for ReLU and
+        "xavier_normal" for the others, or what the activation declares.
+        A name, of a function of `fastnn.initializers` whose docstring has the formula and its source: "normal" and
+        "uniform" (0.05 whatever the sizes), "xavier_normal", "xavier_uniform", "he_normal", "he_uniform",
+        "lecun_normal", "lecun_uniform" (scaled to the sizes of the layer), "orthogonal", "zeros".
+        A number: normal with that standard deviation, 0.01 in the teaching notes.
+        A function: init(rng, shape), with a `numpy.random.Generator` and the shape (inputs, outputs) of a layer, first
+        layer first, returns an array of that shape of finite real numbers.
     dtype : "float32" or "float64": of the parameters, of x and of what comes out.
     seed : of the initial weights and of dropout; None draws them differently each time.
     dropout : the fraction of a hidden layer's outputs that a training step drops (Srivastava et al., 2014): one number
@@ -81,7 +87,7 @@ class MLP:
         sizes: Sequence[int],
         activation: str | Activation = "sigmoid",
         loss: str | Loss = "softmax_cross_entropy",
-        init: str | float | None = None,
+        init: str | float | Initializer | None = None,
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
         *,

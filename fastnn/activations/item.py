@@ -15,7 +15,7 @@ from numba.core import types
 from numpy.typing import NDArray
 
 from fastnn.activations import loops
-from fastnn.initializers import standard_deviation
+from fastnn.initializers import Initializer, initializer
 from fastnn.items import Item
 from fastnn.jit import address_of
 from fastnn.ops.declare import declare, stub
@@ -36,7 +36,7 @@ class Activation(Item):
     slope_of : what the slope is a function of, "input" x, "output" y or "both". The training step overwrites x unless
         it is needed.
     reference, reference_backward : the same in NumPy, of float64 arrays; the latter of (dy, x), (dy, y) or (dy, x, y).
-    init : the default initialiser of nets with it, "he" or "xavier".
+    init : the default initializer of nets with it, as `init` of `fastnn.MLP`.
     flops : floating-point operations of both, where exp, log or tanh count as one.
     ulps : how far roundings may move both, in units in the last place of `magnitude`.
     magnitude : what errors of the backward pass are relative to, of its float64 arguments; without it the result.
@@ -52,7 +52,7 @@ class Activation(Item):
     slope_of: SlopeOf
     reference: Callable[..., NDArray]
     reference_backward: Callable[..., NDArray]
-    init: str
+    init: str | float | Initializer
     flops: tuple[int, int]
     ulps: tuple[float, float]
     magnitude: Callable[..., NDArray] | None = None
@@ -62,7 +62,7 @@ class Activation(Item):
             raise ValueError(
                 f"slope_of: got {self.slope_of!r}, expected one of {', '.join(map(repr, get_args(SlopeOf)))}"
             )
-        standard_deviation(self.init, 1, 1)
+        initializer(self.init)
 
     @property
     def module(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Activation
-from fastnn.initializers import initial_weights
+from fastnn.initializers import Initializer, initial_weights
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 from fastnn.reference import affine, softmax
@@ -26,7 +26,7 @@ class MLP:
         sizes: Sequence[int],
         activation: str = "sigmoid",
         loss: str = "softmax_cross_entropy",
-        init: str | float | None = None,
+        init: str | float | Initializer | None = None,
         dtype: str = "float32",
         seed: int | None = 0,
         **against_overfitting: Any,
