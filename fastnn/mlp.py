@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numba
 import numpy as np
@@ -287,6 +287,12 @@ class MLP:
         dtype = checks.float_dtype("dtype", state["_dtype"])
         sizes, activation, loss = state["_sizes"], state["_activation"], state["_loss"]
         self._begin(sizes, activation, loss, dtype, state["weights"], state["_regularization"], state["steps"])
+
+    def _twin(self, dtype: DTypeLike, weights: Sequence[NDArray]) -> Self:
+        """Another net made of the same parts, in that precision and with these weights."""
+        twin = type(self).__new__(type(self))
+        twin.__setstate__({**self.__getstate__(), "_dtype": dtype, "weights": weights})
+        return twin
 
     def __repr__(self) -> str:
         own = self._regularization

@@ -40,6 +40,8 @@ MAY_IMPORT = {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
         "initializers", "regularization", "scalar_checks", "threads",
     },
+    "numerical": {"ops", "scalar_checks"},
+    "gradient_check": {"mlp", "numerical", "ops", "optimizers", "scalar_checks"},
     "datasets": {"datasets", "cache_directory"},
     "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},
     "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
