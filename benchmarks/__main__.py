@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import machine
+from benchmarks import machine, recipes
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.interrupts import Interrupts
 from benchmarks.output import tolerant_output
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,...",
         help=f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
     )
+    _add_variations(parser)
     parser.add_argument(
         "--batch-sizes",
         type=_counts,
@@ -107,6 +109,43 @@ def parser() -> argparse.ArgumentParser:
     headline.add_argument("readme", type=Path, metavar="README.md")
     headline.add_argument("--check", action="store_true", help="change nothing, exit 1 if the table is out of date")
     return parser
+
+
+def _add_variations(parser: argparse.ArgumentParser) -> None:
+    """What the models are varied by: every model is trained in each way that is named."""
+    group = parser.add_argument_group("variations of the models")
+    for option, known in (("--activation", recipes.ACTIVATIONS), ("--optimizer", tuple(recipes.OPTIMIZERS))):
+        group.add_argument(option, type=_names, metavar="NAME,...", help=f"all, or of {_listed(known)}")
+    group.add_argument("--loss", choices=recipes.LOSSES, metavar="NAME", help=f"one of {_listed(recipes.LOSSES)}")
+    group.add_argument("--label-smoothing", type=_number, metavar="P", help="with the softmax cross-entropy")
+    group.add_argument("--dropout", type=_number, metavar="P", help="of the hidden layers' outputs")
+    group.add_argument("--clip-norm", type=_number, metavar="N", help="a bound of the gradient's norm")
+
+
+def _varied(models: Iterable[Model], chosen: argparse.Namespace) -> tuple[Model, ...]:
+    """The models in each of the ways that are asked for. Another optimizer has another learning rate."""
+    activations = _all_or("--activation", chosen.activation, recipes.ACTIVATIONS)
+    optimizers = _all_or("--optimizer", chosen.optimizer, recipes.OPTIMIZERS)
+    if chosen.label_smoothing and chosen.loss not in (None, "softmax_cross_entropy"):
+        raise UsageError("--label-smoothing: goes with the softmax cross-entropy alone")
+    for option, number, most in (("--label-smoothing", chosen.label_smoothing, 1), ("--dropout", chosen.dropout, 1)):
+        if number is not None and number >= most:
+            raise UsageError(f"{option}: got {number:g}, expected less than {most}")
+    numbers = {
+        name: getattr(chosen, name)
+        for name in ("loss", "label_smoothing", "dropout", "clip_norm")
+        if getattr(chosen, name) is not None
+    }
+    varied = []
+    for model in models:
+        for activation, optimizer in product(activations or (model.activation,), optimizers or (model.optimizer,)):
+            lr = model.lr if optimizer == model.optimizer else recipes.OPTIMIZERS[optimizer].lr
+            varied.append(replace(model, activation=activation, optimizer=optimizer, lr=lr, **numbers))
+    return tuple(dict.fromkeys(varied))
+
+
+def _all_or(option: str, names: tuple[str, ...] | None, known: Iterable[str]) -> tuple[str, ...]:
+    return tuple(known) if names == ("all",) else _known(option, names or (), known)
 
 
 def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:
@@ -196,7 +235,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     on = partial(on_images, data=images(chosen.data))
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
-    models = tuple(dict.fromkeys(on(known[name]) for name in wanted))
+    models = _varied(dict.fromkeys(on(known[name]) for name in wanted), chosen)
     peers = tuple(dict.fromkeys((OWN, *besides, *peers)))
     steps_alone = chosen.quick or baseline is not None
     options = Options(
@@ -294,6 +333,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return number
 
 
 def _listed(names: Iterable[object]) -> str:

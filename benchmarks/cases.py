@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.recipes import OPTIMIZERS, label
+
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048, 8192)
 QUICK_BATCH_SIZES = (1, 32, 512)
 
@@ -21,27 +23,47 @@ POOL_ROWS = 16384
 POOL_BATCHES = 16
 
 
+# Losses that take rows of targets, and what a label's row has for its own class and for the others.
+_TARGETS = {"hinge": (1.0, -1.0), "squared_hinge": (1.0, -1.0), "kl_divergence": (0.91, 0.01)}
+
+# So small a fraction that no element is dropped, by code that drops.
+DROPS_NOTHING = 1e-12
+
+
 @dataclass(frozen=True)
 class Model:
-    """A multi-layer perceptron, how it is trained and on which of `fastnn.datasets`."""
+    """A multi-layer perceptron, how it is trained and on which of `fastnn.datasets`.
+
+    `activation` and `loss` are fastnn's names, `optimizer` one of `benchmarks.recipes`. `dropout` is that of the hidden
+    layers, `clip_norm` the bound of the gradient's norm; 0 for none.
+    """
 
     sizes: tuple[int, ...]
     activation: str
     optimizer: str
     lr: float
     data: str = "mnist"
+    loss: str = "softmax_cross_entropy"
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    clip_norm: float = 0.0
 
     @property
     def name(self) -> str:
         """Stable identifier, for example "784-50-10-sigmoid-sgd"."""
-        return f"{'-'.join(map(str, self.sizes))}-{self.activation}-{self.optimizer}"
+        return "-".join([*map(str, self.sizes), self.activation, self.optimizer, *self._more("_")])
 
     @property
     def label(self) -> str:
         """The same for people: "784-50-10 sigmoid SGD"."""
-        activation = {"relu": "ReLU"}.get(self.activation, self.activation)
-        optimizer = {"sgd": "SGD", "adam": "Adam"}[self.optimizer]
-        return f"{'-'.join(map(str, self.sizes))} {activation} {optimizer}"
+        first = f"{'-'.join(map(str, self.sizes))} {label(self.activation)} {OPTIMIZERS[self.optimizer].label}"
+        return ", ".join([first, *self._more(" ")])
+
+    def _more(self, space: str) -> list[str]:
+        """What is not as usual."""
+        numbers = {"smoothing": self.label_smoothing, "dropout": self.dropout, "clip": self.clip_norm}
+        loss = [] if self.loss == "softmax_cross_entropy" else [label(self.loss).replace(" ", space)]
+        return [*loss, *(f"{name}{space}{number:g}" for name, number in numbers.items() if number)]
 
     def on(self, data: str, width: int) -> Model:
         """The same model on another data set, whose rows have `width` features."""
@@ -60,7 +82,16 @@ class Model:
         """[w1, b1, w2, b2, ...], as `fastnn.MLP` begins."""
         from fastnn.initializers import initial_weights  # here: a worker imports what its own peer needs, and no more
 
-        return initial_weights(self.sizes, "he" if self.activation == "relu" else "xavier", seed, dtype)
+        return initial_weights(self.sizes, "he_normal" if self.activation == "relu" else "xavier_normal", seed, dtype)
+
+    def targets(self, labels: NDArray, dtype: str) -> NDArray:
+        """What its loss takes for these labels: the labels themselves, or rows (n, classes)."""
+        if self.loss == "softmax_cross_entropy":
+            return labels
+        own, other = _TARGETS.get(self.loss, (1.0, 0.0))
+        rows = np.full((len(labels), self.sizes[-1]), other, dtype)
+        rows[np.arange(len(labels)), labels] = own
+        return rows
 
 
 MODELS = (
@@ -72,11 +103,6 @@ MODELS = (
 
 # Run where it is named: its step is all overhead. It takes the first two columns of its table.
 TINY = Model((2, 3, 2, 2), "sigmoid", "sgd", lr=0.1, data="pima")
-
-# Floating-point operations of one parameter's update: w -= lr * g; Adam's two moments, bias corrections and quotient.
-UPDATE_FLOPS = {"sgd": 2, "adam": 12}
-# Arrays read and written for one parameter's update: w, g; w, g, m, v (each but g also written).
-UPDATE_ACCESSES = {"sgd": 3, "adam": 7}
 
 
 @dataclass(frozen=True)
@@ -94,19 +120,26 @@ class Case:
         return f"{self.model.name}/b{self.batch_size}/{self.dtype}/t{self.threads}"
 
     @property
+    def without_chance(self) -> Case:
+        """The same case, but dropout drops nothing: what is verified."""
+        if not self.model.dropout:
+            return self
+        return replace(self, model=replace(self.model, dropout=DROPS_NOTHING))
+
+    @property
     def flops(self) -> int:
         """Floating-point operations of one step: forward, loss gradient, backward (no input gradient), update."""
         n = self.batch_size
         products = sum(2 * n * i * o for i, o in self.model.layers)
         input_gradients = sum(2 * n * i * o for i, o in self.model.layers[1:])
-        return 2 * products + input_gradients + UPDATE_FLOPS[self.model.optimizer] * self.model.parameter_count
+        return 2 * products + input_gradients + OPTIMIZERS[self.model.optimizer].flops * self.model.parameter_count
 
     @property
     def bytes_moved(self) -> int:
         """Least traffic of one step: the rows once, the weights once forward, the update's arrays."""
         item = np.dtype(self.dtype).itemsize
         rows = self.batch_size * (self.model.sizes[0] * item + 8)
-        return rows + item * self.model.parameter_count * (1 + UPDATE_ACCESSES[self.model.optimizer])
+        return rows + item * self.model.parameter_count * (1 + OPTIMIZERS[self.model.optimizer].accesses)
 
     def batches(self, x: NDArray, t: NDArray) -> list[tuple[NDArray, NDArray]]:
         """Contiguous batches (x (n, i) in the case's dtype, labels (n,) int64) cut from rows that repeat as needed.

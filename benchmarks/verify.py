@@ -7,6 +7,8 @@ tolerance of each result is how far it moves when they are: the same trajectory 
 every input and initial weight nudged at random by lambda * sqrt(L) * u. That carries each case's own conditioning,
 also that of Adam, whose step is a matter of sign where a gradient is all but zero.
 
+Chance is left out: dropout is verified at a fraction so small that it drops nothing, by the code that drops.
+
 Compared are the loss of every step and, for every parameter array, the change since the start: its norm (which an
 error in a few large elements moves) and the median (which an error in many small ones moves).
 """
@@ -18,9 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+import fastnn
 from benchmarks.cases import Case, Model
 from benchmarks.peers.base import Batch, Formulation
-from fastnn import SGD, Adam, cross_entropy
+from benchmarks.recipes import OPTIMIZERS
+from fastnn import Adam, Optimizer, cross_entropy
 from fastnn.reference.mlp import MLP
 
 STEPS = 5  # enough that a wrong bias correction or moment shows
@@ -104,7 +108,7 @@ def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation
     moves = [w - before - update for w, before, update in zip(moved, start, updates, strict=True)]
     # Besides: all of an update's errors may point the same way; 1 - beta2 may be computed from a rounded beta2; every
     # weight is rounded as it is stored, once a step.
-    aligned = nudge + (unit / (1 - ADAM_BETA2) if case.model.optimizer == "adam" else 0.0)
+    aligned = nudge + (unit / (1 - ADAM_BETA2) if OPTIMIZERS[case.model.optimizer].moments else 0.0)
     stored, tiny = steps_of(case) * unit, float(np.finfo(case.dtype).tiny)
     return Expectation(
         initial=initial,
@@ -131,12 +135,12 @@ def _median_change(error: NDArray, update: NDArray) -> float:
     return float(np.median(abs(error[changed]))) if changed.any() else 0.0
 
 
-def _optimizer(model: Model, formulation: Formulation) -> SGD | Adam:
-    if model.optimizer == "sgd":
-        return SGD(model.lr)
-    if model.optimizer == "adam":
-        return Adam(model.lr, eps=formulation.adam_epsilon)
-    raise ValueError(f"optimizer: got {model.optimizer!r}, expected 'sgd' or 'adam'")
+def _optimizer(model: Model, formulation: Formulation) -> Optimizer:
+    recipe = OPTIMIZERS[model.optimizer]
+    numbers = dict(recipe.numbers) | ({"clip_norm": model.clip_norm} if model.clip_norm else {})
+    if recipe.name == "Adam":
+        numbers["eps"] = formulation.adam_epsilon
+    return getattr(fastnn, recipe.name)(model.lr, **numbers)
 
 
 def _train(
@@ -144,12 +148,14 @@ def _train(
 ) -> tuple[NDArray, list[NDArray]]:
     """Losses (nats) of `steps_of(case)` steps round the batches (float64), and the weights after them."""
     model = case.model
-    net = MLP(model.sizes, activation=model.activation, dtype="float64")
+    loss = (model.loss, {"label_smoothing": model.label_smoothing}) if model.label_smoothing else model.loss
+    net = MLP(model.sizes, activation=model.activation, loss=loss, dtype="float64")
     net.set_weights(weights)
     optimizer = _optimizer(model, formulation)
     losses = []
     for step in range(1, steps_of(case) + 1):
-        x, t = batches[(step - 1) % len(batches)]
+        x, labels = batches[(step - 1) % len(batches)]
+        t = model.targets(labels, "float64")
         if isinstance(optimizer, Adam) and not formulation.epsilon_after_correction:
             # sqrt(v) + eps = sqrt(1 - beta2**step) * (sqrt(v_hat) + eps / sqrt(1 - beta2**step))
             optimizer.eps = formulation.adam_epsilon / np.sqrt(1 - ADAM_BETA2**step)

@@ -68,7 +68,7 @@ class Worker:
 
         self._model = None
         inputs = self._inputs(case, rows)
-        model = self._peer_class(case, weights, inputs)
+        model = self._peer_class(case.without_chance, weights, inputs)
         losses = [model.loss(model.step(k)) for k in range(steps)]
         final = model.weights()
         # A second instance shows what the model holds, without what compiling left behind.

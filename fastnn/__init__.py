@@ -2,8 +2,10 @@
 
 from fastnn import datasets
 from fastnn.activations import Activation, activation
+from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, loss
 from fastnn.mlp import MLP
+from fastnn.numerical import gradient_descent, numerical_diff, numerical_gradient
 from fastnn.ops import ALIASES, DECLARED, PublicFunction
 from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
@@ -27,13 +29,19 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "GradientCheck",
+    "GradientError",
     "Loss",
     "Optimizer",
     "activation",
+    "check_gradient",
     "datasets",
     "get_num_threads",
+    "gradient_descent",
     "is_thread_invariant",
     "loss",
+    "numerical_diff",
+    "numerical_gradient",
     "set_num_threads",
     "set_thread_invariant",
     *DECLARED,

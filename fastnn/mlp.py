@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import numba
 import numpy as np
@@ -12,9 +12,9 @@ from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import scalar_checks, threads
-from fastnn.activations import Activation, layer_activations, layer_inits
+from fastnn.activations import Activation, layer_activations, layer_initializers
 from fastnn.alloc import aligned_zeros
-from fastnn.initializers import initial_weights
+from fastnn.initializers import Initializer, initial_weights
 from fastnn.intrinsics import VECTOR_BYTES
 from fastnn.items import Chosen
 from fastnn.jit import DISABLED
@@ -26,9 +26,17 @@ from fastnn.losses import Loss
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
 from fastnn.optimizers.base import State
+from fastnn.regularization import Regularization, regularization
 from fastnn.step import plan as plans
 from fastnn.step.forward import forward, forward_address
-from fastnn.step.train_step import DONE, IN_USE, parallel_train_step, phase_addresses, train_step
+from fastnn.step.train_step import (
+    DONE,
+    IN_USE,
+    parallel_train_step,
+    phase_addresses,
+    train_step,
+    transform_address,
+)
 
 _LABEL = np.dtype(np.int64)
 
@@ -55,11 +63,24 @@ class MLP:
         layer.
     loss : "softmax_cross_entropy", the mean over rows, from labels (n,) or rows of probabilities (n, outputs); or
         "mean_squared_error", the mean over all elements, from targets (n, outputs), or (n,) with one output.
-    init : the scale of the normal initial weights: "xavier", "he" or a standard deviation, 0.01 in the teaching
-        notes. Without it each layer has that of its activation, the last one that of the layer before: "he" for those
-        of the family of ReLU, "xavier" for the others. Biases start at zero.
+    init : how the initial weights of all layers are drawn; biases start at zero. None is for each layer what its
+        activation declares, and for the last one that of the layer before: "he_normal" for those of the family of ReLU,
+        "lecun_normal" for SELU, "xavier_normal" for the others.
+        A name, of a function of `fastnn.initializers` whose docstring has the formula and its source: "normal" and
+        "uniform" (0.05 whatever the sizes), "xavier_normal", "xavier_uniform", "he_normal", "he_uniform",
+        "lecun_normal", "lecun_uniform" (scaled to the sizes of the layer), "orthogonal", "zeros".
+        A number: normal with that standard deviation, 0.01 in the teaching notes.
+        A function: init(rng, shape), with a `numpy.random.Generator` and the shape (inputs, outputs) of a layer, first
+        layer first, returns an array of that shape of finite real numbers.
     dtype : "float32" or "float64": of the parameters, of x and of what comes out.
-    seed : of the initial weights; None draws them differently each time.
+    seed : of the initial weights and of dropout; None draws them differently each time.
+    dropout : the fraction of a hidden layer's outputs that a training step drops (Srivastava et al., 2014): one number
+        for all hidden layers, or a list of one per layer. Those that are kept become larger by 1 / (1 - dropout), as in
+        `torch.nn.functional.dropout`. Which are dropped depends on the seed and the number of the net's step, and on
+        neither the CPU nor the number of threads.
+    input_dropout : the same for the inputs of the net.
+    l1, l2 : the loss of a training step includes the penalty l1 Σ|w| + l2 Σw² of all weights, not of biases, as
+        `keras.regularizers.L1L2`; its gradient 2 l2 w is that of a weight decay of 2 l2.
 
     Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
     predictions, but only one at a time may train it, and none may ask or set weights meanwhile.
@@ -72,9 +93,14 @@ class MLP:
         sizes: Sequence[int],
         activation: str | Activation | Sequence[Any] = "sigmoid",
         loss: str | Loss = "softmax_cross_entropy",
-        init: str | float | None = None,
+        init: str | float | Initializer | None = None,
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
+        *,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
     ) -> None:
         if DISABLED:
             raise RuntimeError("NUMBA_DISABLE_JIT is set, and a net is all compiled code; unset it to build an MLP")
@@ -91,9 +117,9 @@ class MLP:
                 "always 1, and the net could not learn"
             )
         own_dtype = checks.float_dtype("dtype", dtype)
-        own_init = layer_inits(activations, hidden) if init is None else init
-        weights = initial_weights(widths, own_init, seed, own_dtype.name)
-        self._begin(widths, activations, own_loss, own_dtype, weights)
+        weights = initial_weights(widths, layer_initializers(init, activations, hidden), seed, own_dtype.name)
+        against_overfitting = regularization(hidden, seed, dropout=dropout, input_dropout=input_dropout, l1=l1, l2=l2)
+        self._begin(widths, activations, own_loss, own_dtype, weights, against_overfitting, 0)
 
     def _begin(
         self,
@@ -102,8 +128,11 @@ class MLP:
         loss: Loss,
         dtype: np.dtype,
         weights: Sequence[NDArray],
+        against_overfitting: Regularization,
+        steps: int,
     ) -> None:
         self._sizes, self._activations, self._loss, self._dtype = sizes, activations, loss, dtype
+        self._regularization, self._steps = against_overfitting, np.array([steps])
         self._layout = ParameterLayout(sizes, VECTOR_BYTES // dtype.itemsize)
         self._parameters = aligned_zeros((self._layout.size,), dtype)
         self._layout.pack(weights, self._parameters)
@@ -132,6 +161,26 @@ class MLP:
         return self._loss.name
 
     @property
+    def dropout(self) -> tuple[float, ...]:
+        """The fraction of each hidden layer's outputs that a training step drops."""
+        return self._regularization.dropout
+
+    @property
+    def input_dropout(self) -> float:
+        """The fraction of the inputs that a training step drops."""
+        return self._regularization.input_dropout
+
+    @property
+    def l1(self) -> float:
+        """The factor of Σ|w| in the loss."""
+        return self._regularization.l1
+
+    @property
+    def l2(self) -> float:
+        """The factor of Σw² in the loss."""
+        return self._regularization.l2
+
+    @property
     def dtype(self) -> np.dtype:
         """Of the parameters, of x and of what comes out."""
         return self._dtype
@@ -145,8 +194,9 @@ class MLP:
         """One step of training in place: forward, loss, backward, update.
 
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
-        the update. Nothing is changed where an argument is refused with ValueError or TypeError, nor where another
-        thread is training this net: RuntimeError. An interrupted step happens wholly or not at all.
+        the update, with the penalty of the weights. Nothing is changed where an argument is refused with ValueError or
+        TypeError, nor where another thread is training this net: RuntimeError. An interrupted step happens wholly or
+        not at all.
         """
         prepared = self._prepared
         if optimizer is prepared.optimizer:
@@ -164,7 +214,7 @@ class MLP:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
         workers = 1 if n < self._rows_to_share else self._workers(n)
-        prepared = self._prepare(optimizer, workers, n > workers * plans.BLOCK_ROWS, targets.ndim == 1)
+        prepared = self._prepare(optimizer, workers, n, targets.ndim == 1)
         arguments = id(rows), id(targets), n, prepared.address, workers
         if workers == 1 or threads.get_num_threads() == 1:
             loss, status = train_step(*arguments)
@@ -184,7 +234,7 @@ class MLP:
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # A plan and memory of its own: several threads may ask one net.
         plan, memory = self._prepared.plan.copy(), self._memory_of(1)
-        plan["blocks"], plan["block_rows"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS
+        plan["blocks"], plan["block_rows"], plan["drops"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS, False
         forward(forward_address(self._real), plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data)
         return z
 
@@ -236,16 +286,31 @@ class MLP:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: weights without padding, which do not depend on the CPU."""
-        made_of = {name: getattr(self, name) for name in ("_sizes", "_activations", "_loss", "_dtype")}
-        return {**made_of, "weights": self.get_weights()}
+        made_of = {
+            name: getattr(self, name) for name in ("_sizes", "_activations", "_loss", "_dtype", "_regularization")
+        }
+        return {**made_of, "weights": self.get_weights(), "steps": int(self._steps[0])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Copies and pickles make a dtype of their own, and arrays are told by the identity of theirs.
         dtype = checks.float_dtype("dtype", state["_dtype"])
-        self._begin(state["_sizes"], state["_activations"], state["_loss"], dtype, state["weights"])
+        sizes, activations, loss = state["_sizes"], state["_activations"], state["_loss"]
+        self._begin(sizes, activations, loss, dtype, state["weights"], state["_regularization"], state["steps"])
+
+    def _twin(self, dtype: DTypeLike, weights: Sequence[NDArray]) -> Self:
+        """Another net made of the same parts, in that precision and with these weights."""
+        twin = type(self).__new__(type(self))
+        twin.__setstate__({**self.__getstate__(), "_dtype": dtype, "weights": weights})
+        return twin
 
     def __repr__(self) -> str:
-        return f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r})"
+        own = self._regularization
+        more = {"dropout": own.dropout if any(own.dropout) else 0, "input_dropout": own.input_dropout}
+        more |= {"l1": own.l1, "l2": own.l2}
+        given = "".join(f", {name}={value}" for name, value in more.items() if value)
+        return (
+            f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r}{given})"
+        )
 
     @property
     def _real(self) -> types.Float:
@@ -290,8 +355,8 @@ class MLP:
         """The smallest batch that is shared between so many threads."""
         return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
 
-    def _prepare(self, optimizer: Optimizer, workers: int, stores_gradients: bool, labels: bool) -> _Prepared:
-        """The net prepared for a step with this optimizer, so many workers and such targets.
+    def _prepare(self, optimizer: Optimizer, workers: int, n: int, labels: bool) -> _Prepared:
+        """The net prepared for a step with this optimizer, so many workers and rows, and such targets.
 
         That is memory for a row block of each worker, and for its gradient if gradients are stored; the optimizer's
         state; and a plan with their addresses. What the last step had is used again where it suffices.
@@ -299,6 +364,10 @@ class MLP:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
         target_dtype = _LABEL if labels else self._dtype
+        clip_value, clip_norm = optimizer.clip_value or 0, optimizer.clip_norm or 0
+        penalizes, root = self._regularization.penalizes, self._loss.root
+        # `begin` decides whether a step stores gradients; it may where there is room for them.
+        stores_gradients = n > workers * plans.BLOCK_ROWS or penalizes or clip_norm > 0
         gradients = workers * self._layout.size if stores_gradients else 0
         last = self._prepared
         enough_memory, enough_gradients = len(last.memory.blocks) >= workers, last.gradients.size >= gradients
@@ -310,14 +379,23 @@ class MLP:
         state = optimizer.state(self)
         # A new plan: another thread may be within a step with the last one.
         plan = last.plan.copy()
-        plan["blocks"], plan["losses"] = memory.blocks.ctypes.data, memory.losses.ctypes.data
+        plan["blocks"] = memory.blocks.ctypes.data
+        for name, numbers in zip(("losses", "penalties", "norms"), memory.sums, strict=True):
+            plan[name] = numbers.ctypes.data
         plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
         plan["loss"] = self._loss.address(self._real, labels)
+        plan["clip_value"], plan["clip_norm"] = clip_value, clip_norm
+        transforms = penalizes or root or clip_norm > 0
+        plan["transform_gradients"] = transform_address(self._real) if transforms else 0
         plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
         plan["t_row_bytes"] = _LABEL.itemsize if labels else self._sizes[-1] * self._dtype.itemsize
         # In one assignment: an interrupt finds the net prepared for the one step or the other.
         self._prepared = prepared = _Prepared(optimizer, plan, plan.ctypes.data, state, memory, stored)
         return prepared
+
+    def prepare_again(self) -> None:
+        """Have the next step look at its optimizer again: called when a bound of the gradient is set anew."""
+        self._prepared = replace(self._prepared, optimizer=_NOBODY)
 
     def _prepared_for_nobody(self) -> _Prepared:
         """The first plan: all that does not change from step to step. `_prepare` completes a copy of it."""
@@ -333,6 +411,7 @@ class MLP:
             "transposed": self._transposed,
             "zeros": self._zeros,
             "in_use": self._in_use,
+            "net_steps": self._steps,
         }
         for name, array in addresses.items():
             plan[name] = array.ctypes.data
@@ -340,6 +419,9 @@ class MLP:
             plan[slot] = address
         plan["n_layers"], plan["parameters_size"] = len(self._layers), self._layout.size
         plan["loss_terms_per_row"] = self._loss.terms_per_row(self.sizes[-1])
+        own = self._regularization
+        plan["drops"], plan["dropout_key"], plan["input_dropout"] = own.drops, own.key, own.input_dropout
+        plan["l1"], plan["l2"], plan["root"] = own.l1, own.l2, self._loss.root
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
         plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
         return _Prepared(_NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))
@@ -363,31 +445,40 @@ class MLP:
                 record["activate"], record["activate_backward"] = chosen.item.addresses(self._real)
                 record["keeps_input"], record["numbers"] = chosen.item.keeps_input, numbers
                 numbers += len(chosen.values) * self._numbers.itemsize
+                record["dropout"] = self._regularization.dropout[k]
             start, column, input_row = start + layer.size, column + layer.row, layer.row
             transposed += layer.transposed_size if k else 0
         return records
 
     def _memory_of(self, count: int) -> _Memory:
         """Memory for `count` row blocks under way: for each, behind one another, the activations, the deltas, scratch
-        memory, and where the slope needs them the inputs of the activations."""
-        strips = 3 if self._layers["keeps_input"].any() else 2
-        room = aligned_zeros((count, strips * self._strip + plans.SCRATCH), self._dtype)
+        memory; where the slope needs them the inputs of the activations; and what dropout needs."""
+        strip, own = self._strip, self._regularization
+        sizes = {
+            "activations": strip,
+            "deltas": strip,
+            "scratch": plans.SCRATCH,
+            "activation_inputs": strip if self._layers["keeps_input"].any() else 0,
+            "outputs": strip if any(own.dropout) else 0,
+            "inputs": plans.BLOCK_ROWS * self._sizes[0] if own.input_dropout > 0 else 0,
+        }
+        room = aligned_zeros((count, sum(sizes.values())), self._dtype)
         active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._sizes[0])), np.int32)
         blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
-        for block, own, columns in zip(blocks, room, active, strict=True):
-            start = own.ctypes.data
-            block["activations"], block["deltas"] = start, start + self._strip * item
-            block["scratch"] = start + 2 * self._strip * item
-            block["activation_inputs"] = start + (2 * self._strip + plans.SCRATCH) * item
+        for block, rows, columns in zip(blocks, room, active, strict=True):
+            start = rows.ctypes.data
+            for name, size in sizes.items():
+                block[name] = start
+                start += size * item
             block["active"] = columns.ctypes.data
-        return _Memory(blocks, np.zeros(count), room, active)
+        return _Memory(blocks, np.zeros((3, count)), room, active)
 
 
 class _Memory(NamedTuple):
-    """BLOCK records, the loss of each worker, and the two arrays that the records point to."""
+    """BLOCK records, the sums of each worker, and the two arrays that the records point to."""
 
     blocks: NDArray
-    losses: NDArray
+    sums: NDArray  # (3, workers): losses, penalties, squared norms
     room: NDArray  # activations, deltas, scratch memory
     active: NDArray  # active columns
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
+import fastnn
 
 # A shell lets what it runs in the background ignore Ctrl-C, and nohup SIGHUP. Tests send both to programs that they
 # start, which would ignore them too.
@@ -29,3 +32,12 @@ def rng() -> np.random.Generator:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are named by their place, not by what is in them: gzip writes the time."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture
+def restore_threads() -> Iterator[None]:
+    """The threads as they were, after the test."""
+    before = fastnn.get_num_threads()
+    yield
+    fastnn.set_num_threads(before)
+    fastnn.set_thread_invariant(False)

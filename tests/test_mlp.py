@@ -201,18 +201,6 @@ def test_weights_go_in_and_come_out(dtype) -> None:
     np.testing.assert_array_equal(net.get_weights()[0], weights[0])
 
 
-def test_initial_weights() -> None:
-    same = [fastnn.MLP((30, 20, 10), seed=3).get_weights()[0] for _ in range(2)]
-    np.testing.assert_array_equal(*same)
-    assert not np.array_equal(same[0], fastnn.MLP((30, 20, 10), seed=4).get_weights()[0])
-    wide = {init: fastnn.MLP((400, 600), init=init).get_weights() for init in ("xavier", "he", 0.01)}
-    for init, scale in (("xavier", np.sqrt(2 / 1000)), ("he", np.sqrt(2 / 400)), (0.01, 0.01)):
-        w, b = wide[init]
-        # The deviation of n draws is off by scale / sqrt(2 n): six of those.
-        assert w.std() == pytest.approx(scale, rel=6 / np.sqrt(2 * w.size))
-        np.testing.assert_array_equal(b, 0)
-
-
 def test_each_layer_is_drawn_for_its_activation() -> None:
     """Before its activation; and the last as the layer before."""
     mixed = fastnn.MLP((400, 300, 300, 200), activation=["tanh", "relu"]).get_weights()

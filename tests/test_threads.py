@@ -25,11 +25,8 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
 @pytest.fixture(autouse=True)
-def restored():
-    before = fastnn.get_num_threads()
-    yield
-    fastnn.set_num_threads(before)
-    fastnn.set_thread_invariant(False)
+def restored(restore_threads):
+    """After every test."""
 
 
 def trained(

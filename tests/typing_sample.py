@@ -28,6 +28,15 @@ def train(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
     return loss
 
 
+def tools(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
+    """A net with initial weights of the user's own, its gradients, and the numerical tools."""
+    net = fastnn.MLP((784, 50, 10), init=lambda rng, shape: rng.laplace(size=shape))
+    assert_type(fastnn.check_gradient(net, x, t, samples=None).index, tuple[int, ...])
+    point, path = fastnn.gradient_descent(lambda x: (x**2).sum(), [3, 4], gradient=lambda x: 2 * x)
+    assert point.shape == path[0].shape == fastnn.numerical_gradient(np.sum, point).shape
+    return fastnn.numerical_diff(np.sin, 1)
+
+
 def mistakes(net: fastnn.MLP, x: NDArray[np.float32], t: NDArray[np.int64]) -> None:
     """Each is found without running it."""
     net.train_step(x, t)  # type: ignore[call-arg]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,23 @@ class Peer(ABC):
     @abstractmethod
     def weights(self) -> list[NDArray]:
         """[w1 (i, o), b1 (o,), w2, b2, ...] as they are now."""
+
+
+T = TypeVar("T")
+
+
+def own(table: Mapping[str, T], kind: str, name: str) -> T:
+    """What a peer has under that name; Unavailable where it has nothing."""
+    if name not in table:
+        raise Unavailable(f"has no {kind} {name}")
+    return table[name]
+
+
+def require_plain(case: Case) -> None:
+    """For peers whose code is written out for the softmax cross-entropy and nothing more."""
+    model = case.model
+    if model.loss != "softmax_cross_entropy" or model.label_smoothing or model.dropout or model.clip_norm:
+        raise Unavailable("written for the plain softmax cross-entropy, without dropout and clipping")
 
 
 def one_hot(labels: NDArray, classes: int, dtype: str) -> NDArray:

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer, require_two_layers
+from benchmarks.peers.base import Peer, own, require_plain, require_two_layers
 
 SIGMOID, TANH, RELU = range(3)
 _ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}
@@ -132,9 +132,10 @@ class Handwritten(Peer):
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
         require_two_layers(case)
+        require_plain(case)
         self._inputs = inputs
-        self._kind, self._lr = _ACTIVATIONS[case.model.activation], case.model.lr
-        self._adam = {"sgd": False, "adam": True}[case.model.optimizer]
+        self._kind, self._lr = own(_ACTIVATIONS, "activation", case.model.activation), case.model.lr
+        self._adam = own({"sgd": False, "adam": True}, "optimizer", case.model.optimizer)
         self._initial = weights
         self.restart()
 

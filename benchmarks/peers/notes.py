@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Batch, Formulation, Peer, one_hot, require_two_layers
+from benchmarks.peers.base import Batch, Formulation, Peer, one_hot, own, require_plain, require_two_layers
 
 
 def sigmoid(x):
@@ -47,11 +47,8 @@ class TwoLayerNet:
 
     def __init__(self, params: dict[str, NDArray], activation: str) -> None:
         self.params = params
-        self.activation, self.activation_grad = {
-            "sigmoid": (sigmoid, sigmoid_grad),
-            "tanh": (np.tanh, tanh_grad),
-            "relu": (relu, relu_grad),
-        }[activation]
+        functions = {"sigmoid": (sigmoid, sigmoid_grad), "tanh": (np.tanh, tanh_grad), "relu": (relu, relu_grad)}
+        self.activation, self.activation_grad = own(functions, "activation", activation)
 
     def gradient(self, x: NDArray, t: NDArray) -> tuple[float, dict[str, NDArray]]:
         """The loss, which the notes ask of a second forward pass, and the gradients."""
@@ -122,14 +119,16 @@ class Notes(Peer):
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
         require_two_layers(case)
+        require_plain(case)
         self._inputs, self._model = inputs, case.model
+        self._optimizer_class = own({"sgd": SGD, "adam": Adam}, "optimizer", case.model.optimizer)
         self._initial = dict(zip(("W1", "b1", "W2", "b2"), weights, strict=True))
         self.restart()
 
     def restart(self) -> None:
         params = {key: w.astype(np.float64) for key, w in self._initial.items()}
         self._net = TwoLayerNet(params, self._model.activation)
-        self._optimizer = {"sgd": SGD, "adam": Adam}[self._model.optimizer](self._model.lr)
+        self._optimizer = self._optimizer_class(self._model.lr)
 
     def step(self, k: int) -> float:
         x, t = self._inputs[k % len(self._inputs)]

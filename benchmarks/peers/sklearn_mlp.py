@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Formulation, Peer
+from benchmarks.peers.base import Formulation, Peer, own, require_plain
 
 _ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
@@ -40,7 +40,10 @@ class SklearnMLP(Peer):
     formulation = Formulation(epsilon_after_correction=False)
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
+        require_plain(case)
         self._inputs, self._initial, self._case = inputs, weights, case
+        self._activation = own(_ACTIVATIONS, "activation", case.model.activation)
+        self._solver = own({"sgd": "sgd", "adam": "adam"}, "optimizer", case.model.optimizer)
         self._classes = np.arange(case.model.sizes[-1])
         self.restart()
 
@@ -48,8 +51,8 @@ class SklearnMLP(Peer):
         model = self._case.model
         self._net = _Started(
             hidden_layer_sizes=model.sizes[1:-1],
-            activation=_ACTIVATIONS[model.activation],
-            solver=model.optimizer,
+            activation=self._activation,
+            solver=self._solver,
             learning_rate_init=model.lr,
             batch_size=self._case.batch_size,
             alpha=0.0,

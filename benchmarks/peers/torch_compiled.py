@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch._inductor.cpp_builder import get_cpp_compiler
-from torch.nn.functional import cross_entropy
 
 from benchmarks.cases import Case
 from benchmarks.peers import Unavailable
@@ -26,18 +25,10 @@ class TorchCompiled(TorchEager):
             raise Unavailable("torch.compile needs a C++ compiler and finds none (install g++ or set CXX)") from error
         # Beyond a few recompilations of the same code, PyTorch gives up and runs it eagerly.
         torch.compiler.reset()
-        model = self._model
+        model, criterion = self._model, self._criterion
 
         def loss_of(x: Tensor, t: Tensor) -> Tensor:
-            return cross_entropy(model(x), t)
+            return criterion(model(x), t)
 
         self._loss_of = torch.compile(loss_of, fullgraph=True, dynamic=False)
         self._update = torch.compile(self._optimizer.step, fullgraph=False, dynamic=False)
-
-    def step(self, k: int) -> Tensor:
-        x, t = self._inputs[k % len(self._inputs)]
-        self._optimizer.zero_grad()
-        loss = self._loss_of(x, t)
-        loss.backward()
-        self._update()
-        return loss

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import Peer, own, require_plain
 
 
 def _sigmoid(z: NDArray) -> None:
@@ -56,16 +56,17 @@ class TunedNumPy(Peer):
     """Any depth; nothing of the size of the batch is allocated in a step, but for the row maxima and sums."""
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
+        require_plain(case)
         n = case.batch_size
         self._inputs = inputs
         self._lr = case.model.lr
-        self._activate, self._differentiate = _ACTIVATIONS[case.model.activation]
+        self._activate, self._differentiate = own(_ACTIVATIONS, "activation", case.model.activation)
         self._rows = np.arange(n)
         # All parameters in one array, so that an update is one pass: the layers see views of it.
         self._flat, self._params = _views(weights)
         self._gradient, self._grads = _views(weights)
         self._scratch, self._moment1, self._moment2 = (np.zeros_like(self._flat) for _ in range(3))
-        self._update = {"sgd": self._sgd, "adam": self._adam}[case.model.optimizer]
+        self._update = own({"sgd": self._sgd, "adam": self._adam}, "optimizer", case.model.optimizer)
         self._outputs = [np.empty((n, o), case.dtype) for _, o in case.model.layers]
         self._deltas = [np.empty_like(y) for y in self._outputs]
         self._derivatives = [np.empty_like(y) for y in self._outputs]

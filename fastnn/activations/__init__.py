@@ -2,6 +2,6 @@
 
 # In the order in which messages list them.
 from fastnn.activations import sigmoids, rectifiers, gated  # isort: skip
-from fastnn.activations.item import Activation, activation, layer_activations, layer_inits
+from fastnn.activations.item import Activation, activation, layer_activations, layer_initializers
 
-__all__ = ["Activation", "activation", "gated", "layer_activations", "layer_inits", "rectifiers", "sigmoids"]
+__all__ = ["Activation", "activation", "gated", "layer_activations", "layer_initializers", "rectifiers", "sigmoids"]

@@ -16,7 +16,7 @@ from numba.core import types
 from numpy.typing import NDArray
 
 from fastnn.activations import loops
-from fastnn.initializers import standard_deviation
+from fastnn.initializers import Initializer, initializer
 from fastnn.items import Chosen, Item, is_pair
 from fastnn.jit import address_of
 from fastnn.ops.arguments import Array, Number
@@ -41,7 +41,7 @@ class Activation(Item):
         it is needed.
     reference, reference_backward : the same in NumPy, of float64 arrays; the latter of (dy, x), (dy, y) or (dy, x, y).
         They take the numbers by keyword.
-    init : the default initialiser of layers with it, "he" or "xavier".
+    init : the default initializer of layers with it, as `init` of `fastnn.MLP`.
     flops : floating-point operations of both, where exp, log or tanh count as one.
     ulps : how far roundings may move both, in units in the last place of `magnitude`.
     magnitude : what errors of the backward pass are relative to, of the arguments of its reference; without it the
@@ -60,7 +60,7 @@ class Activation(Item):
     slope_of: SlopeOf
     reference: Callable[..., NDArray]
     reference_backward: Callable[..., NDArray]
-    init: str
+    init: str | float | Initializer
     flops: tuple[int, int]
     ulps: tuple[float, float]
     magnitude: Callable[..., NDArray] | None = None
@@ -78,7 +78,7 @@ class Activation(Item):
             raise ValueError(
                 f"slope_of: got {self.slope_of!r}, expected one of {', '.join(map(repr, get_args(SlopeOf)))}"
             )
-        standard_deviation(self.init, 1, 1)
+        initializer(self.init)
 
     @property
     def module(self) -> str:
@@ -156,11 +156,13 @@ def layer_activations(argument: str, value: Any, n_hidden: int) -> tuple[Chosen[
     return tuple(Activation.choose(f"{argument}[{k}]", one) for k, one in enumerate(value))
 
 
-def layer_inits(activations: tuple[Chosen[Activation], ...], n_hidden: int) -> list[str]:
-    """The default initialiser of each layer: that of its activation, and for the last layer, without one, that of the
-    layer before."""
-    inits = [chosen.item.init for chosen in activations]
-    return [*inits[:n_hidden], inits[-1]]
+def layer_initializers(
+    init: str | float | Initializer | None, activations: tuple[Chosen[Activation], ...], n_hidden: int
+) -> list[Initializer]:
+    """The initializer of each layer: `init`, or that of its activation, and for the last layer, without one, that of
+    the layer before. Raises ValueError for what is no initializer."""
+    own = [initializer(chosen.item.init if init is None else init) for chosen in activations]
+    return [*own[:n_hidden], own[-1]]
 
 
 def _with_defaults(item: Activation, function: Callable[..., NDArray] | None) -> Any:

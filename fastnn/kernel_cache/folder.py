@@ -26,10 +26,13 @@ NEVER_COMPILED = (
     "__main__.py",
     "cache_directory.py",
     "datasets",
+    "gradient_check.py",
     "initializers.py",
     "mlp.py",
+    "numerical.py",
     "ops",
     "reference",
+    "regularization.py",
     "threads.py",
     "warmup.py",
 )

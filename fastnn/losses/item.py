@@ -27,6 +27,7 @@ class Loss(Item):
         gradient times the scale in dz and zeros in its padding, and may overwrite z.
     output : what turns z into the net's prediction: "softmax" into probabilities of classes, "identity" into values.
     mean_over : what the loss is a mean of, "rows" or "elements".
+    root : whether the loss is the square root of that mean; the kernels compute the mean and its gradient.
     reference : in NumPy, (z, t) to the mean loss and its gradient, in the dtype of z.
     """
 
@@ -38,6 +39,7 @@ class Loss(Item):
     output: Literal["softmax", "identity"]
     mean_over: Literal["rows", "elements"]
     reference: Callable[..., tuple[np.floating, NDArray]]
+    root: bool = False
 
     @property
     def module(self) -> str:

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import scalar_checks
 from fastnn.alloc import aligned_zeros, row_apart
 from fastnn.optimizers.loops import MOST_NUMBERS
 from fastnn.optimizers.rule import UpdateRule
@@ -31,7 +32,7 @@ class Hyper:
 
     def __set__(self, optimizer: Optimizer, value: Any) -> None:
         values = {**optimizer._values, self._name: self.check(self._name, value)}
-        optimizer._check(values)
+        optimizer._check_all(values)
         rule = optimizer.rule
         optimizer._values = values
         for state in list(optimizer._states.values()):
@@ -39,6 +40,17 @@ class Hyper:
                 state.tell(optimizer)
             elif self._name in rule.hyper:
                 state.hyper[rule.hyper.index(self._name)] = values[self._name]
+        if self._name in Optimizer.hyper:
+            for net in list(optimizer._states):
+                net.prepare_again()
+
+
+def bound(name: str, value: Any) -> float | None:
+    """A number above 0, or None for no bound."""
+    number = None if value is None else scalar_checks.number(name, value, 0.0)
+    if number == 0:
+        raise ValueError(f"{name}: got {value!r}, expected a number above 0, or None for no bound")
+    return number
 
 
 # What the training step reads of an optimizer, with the hyper-parameters that the record points to.
@@ -101,23 +113,35 @@ class State:
 class Optimizer:
     """Base of the optimizers. One optimizer can train several nets; each has its own state.
 
+    clip_value : each element of the gradient is kept within ±clip_value, as by `torch.nn.utils.clip_grad_value_`.
+    clip_norm : the whole gradient is made shorter where its norm exceeds clip_norm, as by
+    `torch.nn.utils.clip_grad_norm_`. Both come before weight decay; None for no bound, and one of them at most.
+
     Copies and pickles take the state along of each net that is copied or pickled with them; `copy.copy` keeps the nets,
     with moments of its own.
     """
 
-    hyper: ClassVar[dict[str, Hyper]] = {}
+    clip_value = Hyper(None, bound)
+    clip_norm = Hyper(None, bound)
+
+    hyper: ClassVar[dict[str, Hyper]] = {"clip_value": clip_value, "clip_norm": clip_norm}
 
     def __init_subclass__(cls) -> None:
-        cls.hyper = {**cls.hyper, **{name: value for name, value in vars(cls).items() if isinstance(value, Hyper)}}
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        parameters = [inspect.Parameter(name, kind, default=h.default) for name, h in cls.hyper.items()]
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Hyper)}
+        of_rule = {**{name: value for name, value in cls.hyper.items() if name not in Optimizer.hyper}, **own}
+        cls.hyper = {**of_rule, **Optimizer.hyper}
+        first, last = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            inspect.Parameter(name, last if name in Optimizer.hyper else first, default=h.default)
+            for name, h in cls.hyper.items()
+        ]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **numbers: Any) -> None:
         bound = inspect.signature(type(self)).bind(*args, **numbers)
         bound.apply_defaults()
         values = {name: self.hyper[name].check(name, value) for name, value in bound.arguments.items()}
-        self._check(values)
+        self._check_all(values)
         self._begin(values)
 
     def _begin(self, values: dict[str, Any]) -> None:
@@ -135,6 +159,14 @@ class Optimizer:
     def rule(self) -> UpdateRule:
         """The update rule for the hyper-parameters as they are."""
         raise NotImplementedError
+
+    def _check_all(self, values: dict[str, Any]) -> None:
+        if values["clip_value"] is not None and values["clip_norm"] is not None:
+            raise ValueError(
+                f"clip_norm: got {values['clip_norm']} beside a clip_value of {values['clip_value']}, "
+                "expected None for one of them"
+            )
+        self._check(values)
 
     def _check(self, values: dict[str, Any]) -> None:
         """Raises ValueError for hyper-parameters that do not go together."""
@@ -178,4 +210,5 @@ class Optimizer:
         return copied
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self._values.items())})"
+        given = (f"{name}={value}" for name, value in self._values.items() if value is not None)
+        return f"{type(self).__name__}({', '.join(given)})"

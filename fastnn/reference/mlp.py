@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.activations import layer_activations, layer_inits
-from fastnn.initializers import initial_weights
+from fastnn.activations import layer_activations, layer_initializers
+from fastnn.initializers import Initializer, initial_weights
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 from fastnn.reference import affine, softmax
+from fastnn.reference.dropout import dropout_factors
 from fastnn.reference.precision import in_float64
+from fastnn.regularization import regularization
 
 
 class MLP:
@@ -24,14 +26,16 @@ class MLP:
         sizes: Sequence[int],
         activation: Any = "sigmoid",
         loss: str = "softmax_cross_entropy",
-        init: str | float | None = None,
+        init: str | float | Initializer | None = None,
         dtype: str = "float32",
         seed: int | None = 0,
+        **against_overfitting: Any,
     ) -> None:
         hidden = len(sizes) - 2
         self._activations, self._loss = layer_activations("activation", activation, hidden), Loss.find("loss", loss)
-        own_init = layer_inits(self._activations, hidden) if init is None else init
-        self._weights = initial_weights(sizes, own_init, seed, dtype)
+        self._weights = initial_weights(sizes, layer_initializers(init, self._activations, hidden), seed, dtype)
+        self._regularization = regularization(hidden, seed, **against_overfitting)
+        self._steps = 0
         # Of each optimizer: the steps made, and the moments of each array.
         self._states: dict[Optimizer, tuple[int, list[list[NDArray]]]] = {}
 
@@ -49,21 +53,27 @@ class MLP:
         return z.argmax(axis=1) if self._loss.output == "softmax" else z
 
     def gradients(self, x: NDArray, t: NDArray) -> tuple[float, list[NDArray]]:
-        """The loss, and its gradient for each array of `get_weights()`."""
-        layers = self._layers(x)
+        """The loss of the next training step, and its gradient for each array of `get_weights()`."""
+        layers, factors = self._layers(x, drops=self._regularization.drops), self._dropout_factors(len(x))
         loss, delta = self._loss.reference(layers[-1][1], t)
         found: list[NDArray] = []
+        penalty = 0.0
         for k in reversed(range(1, len(layers))):
-            dx, dw, db = affine.affine_backward(delta, layers[k - 1][1], self._weights[2 * k - 2])
-            found = [dw, db, *found]
+            a, w = layers[k - 1][1] * factors[k - 1], self._weights[2 * k - 2]
+            dx, dw, db = affine.affine_backward(delta, a, w)
+            penalty += self._regularization.l1 * np.abs(w, dtype=np.float64).sum()
+            penalty += self._regularization.l2 * np.square(w, dtype=np.float64).sum()
+            found = [dw + (self._regularization.l1 * np.sign(w) + 2 * self._regularization.l2 * w), db, *found]
             if k > 1:
-                delta = self._activation_backward(k - 2, dx, *layers[k - 1])
-        return float(loss), found
+                delta = self._activation_backward(k - 2, dx * factors[k - 1], *layers[k - 1])
+        return float(loss) + float(penalty), found
 
     def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer) -> float:
         """Forward, loss, backward, update; the mean loss before the update. Of the optimizer only its numbers and the
         reference of its rule are used."""
         loss, gradients = self.gradients(x, t)
+        self._steps += 1
+        gradients = _clipped(gradients, optimizer.clip_value, optimizer.clip_norm)
         rule = optimizer.rule
         steps, moments = self._states.get(optimizer, (0, [[] for _ in gradients]))
         numbers = {name: optimizer.values[name] for name in rule.hyper}
@@ -90,15 +100,37 @@ class MLP:
         arguments = {"input": (x,), "output": (y,), "both": (x, y)}[chosen.item.slope_of]
         return in_float64(chosen.item.reference_backward)(dy, *arguments, **chosen.numbers)
 
-    def _layers(self, x: NDArray) -> list[tuple[NDArray, NDArray]]:
-        """[(x, x), the first hidden layer before and after its activation, ..., (logits, logits)]."""
+    def _dropout_factors(self, n: int) -> list[NDArray]:
+        """What the net's inputs and each hidden layer's outputs are multiplied by in the next step."""
+        own, dtype = self._regularization, self._weights[0].dtype
+        rates = (own.input_dropout, *own.dropout)
+        shapes = [(n, w.shape[0]) for w in self._weights[::2]]
+        return [
+            dropout_factors(own.key, self._steps, stream, shape, rate).astype(dtype)
+            for stream, (shape, rate) in enumerate(zip(shapes, rates, strict=True))
+        ]
+
+    def _layers(self, x: NDArray, drops: bool = False) -> list[tuple[NDArray, NDArray]]:
+        """[(x, x), the first hidden layer before and after its activation, ..., (logits, logits)], before dropout."""
         rows = np.asarray(x, self._weights[0].dtype)
-        layers = [(rows, rows)]
+        layers, factors = [(rows, rows)], self._dropout_factors(len(rows)) if drops else None
         for k in range(0, len(self._weights), 2):
-            z = affine.affine_forward(layers[-1][1], self._weights[k], self._weights[k + 1])
+            a = layers[-1][1] if factors is None else layers[-1][1] * factors[k // 2]
+            z = affine.affine_forward(a, self._weights[k], self._weights[k + 1])
             if k == len(self._weights) - 2:
                 layers.append((z, z))
             else:
                 chosen = self._activations[k // 2]
                 layers.append((z, in_float64(chosen.item.reference)(z, **chosen.numbers)))
         return layers
+
+
+def _clipped(gradients: list[NDArray], clip_value: float | None, clip_norm: float | None) -> list[NDArray]:
+    """Each element within ±clip_value, or all made shorter so that their common norm is at most about clip_norm."""
+    if clip_value is not None:
+        return [np.clip(g, -clip_value, clip_value).astype(g.dtype) for g in gradients]
+    if clip_norm is not None:
+        norm = np.sqrt(sum(np.square(g, dtype=np.float64).sum() for g in gradients))
+        factor = clip_norm / (norm + 1e-6)
+        return [g * g.dtype.type(1 if factor > 1 else factor) for g in gradients]
+    return gradients

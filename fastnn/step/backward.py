@@ -10,6 +10,7 @@ from fastnn.linalg.gemm import multiply_panels, multiply_transposed
 from fastnn.linalg.gemv import gemv_transposed
 from fastnn.linalg.packing import transpose_panels
 from fastnn.linalg.tail_columns import tail_product
+from fastnn.step.dropout import drop
 from fastnn.step.forward import call_activation, forward_block
 from fastnn.step.plan import SCRATCH, layer_of
 from fastnn.units import unit
@@ -75,6 +76,9 @@ def forward_backward_block(plan, first, m, block, scratch):
         layer, before = layer_of(plan.layers, index, plan), layer_of(plan.layers, index - 1, plan)
         dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)
         input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx, scratch)
+        if plan.drops and before.dropout > 0:
+            drop(plan, dx, dx, first, m, before.row, index, before.dropout)
+            y = offset(block.outputs, m * before.column)
         x = offset(block.activation_inputs, m * before.column) if before.keeps_input else y
         call_activation(before.activate_backward, dx, x, y, before.numbers, m * before.row)
     return total

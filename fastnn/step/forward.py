@@ -9,6 +9,7 @@ from fastnn.jit import inline_ir, kernel
 from fastnn.linalg.gemm import multiply_panels
 from fastnn.linalg.sparse_inputs import ALWAYS, NEVER, find_active_columns, sparse_forward, sparsity_of
 from fastnn.linalg.tail_columns import tail_forward
+from fastnn.step.dropout import drop
 from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
 
@@ -44,19 +45,27 @@ def forward_block(plan, first, m, block):
     row block; returns the address of the last layer's, which are its affine outputs."""
     layer = layer_of(plan.layers, 0, plan)
     a = offset(plan.x, first * layer.inputs)
+    if plan.drops and plan.input_dropout > 0:
+        drop(plan, a, block.inputs, first, m, layer.inputs, 0, plan.input_dropout)
+        a = block.inputs
+    block.x = a
     active = block.active
     active[0] = 0
     if plan.sparsity != NEVER:
         find_active_columns(m, layer.inputs, lanes_of(a), a, layer.input_row, active)
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
-        y = offset(block.activations, m * layer.column)
+        a_next = offset(block.activations, m * layer.column)
+        drops = plan.drops and layer.dropout > 0
+        y = offset(block.outputs, m * layer.column) if drops else a_next
         # The affine output lies where y shall be, unless the slope needs it.
         z = offset(block.activation_inputs, m * layer.column) if layer.keeps_input else y
         affine_block(plan, layer, m, a, z, active)
         if layer.activate != 0:
             call_activation(layer.activate, z, y, layer.numbers, m * layer.row)
-        a = y
+        if drops:
+            drop(plan, y, a_next, first, m, layer.row, index + 1, layer.dropout)
+        a = a_next
     return a
 
 

@@ -13,7 +13,8 @@ the next.
 
 A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
 activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a
-slope needs them; and scratch memory. Deltas are the gradients of the loss with respect to a layer's affine output.
+slope needs them, and their outputs if some are dropped; and scratch memory. Deltas are the gradients of the loss with
+respect to a layer's affine output.
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ LAYER = RecordLayout(
     activate_backward="int",
     numbers="float64*",  # of the activation, as the loops in these slots take them
     keeps_input="int",  # whether the slope needs the activation's input
+    dropout="float",  # the fraction of its outputs that a step drops
 )
 
 BLOCK = RecordLayout(
     "BlockPlan",
-    activations="real*",
+    x="real*",  # the rows of the net's input, in `inputs` if some of it is dropped
+    activations="real*",  # after dropout
     deltas="real*",
     activation_inputs="real*",  # laid out like the activations; only where slopes need them
+    outputs="real*",  # of activations, before dropout; laid out like the activations; only where there is dropout
+    inputs="real*",  # room for rows of the net's input; only where some of it is dropped
     scratch="real*",  # SCRATCH elements
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
@@ -86,13 +91,25 @@ STEP = RecordLayout(
     zeros="real*",  # what products without a bias start from: as many as the widest row of inputs or outputs
     gradients="real*",  # one per worker, laid out like the parameters; allocated once a step stores them
     losses="float64*",  # one per worker
+    penalties="float64*",  # of the weights, one per worker
+    norms="float64*",  # the squared norm of the gradient, one part per worker
     loss_terms_per_row="int",  # how many terms of the mean one row has
     optimizer="int",  # the address of the OPTIMIZER
     in_use="int64*",  # the lock of the net, which all its plans share: at most one step at a time
+    net_steps="int64*",  # how many steps the net has made, with any optimizer
+    drops="int",  # whether elements are dropped: not in predictions
+    dropout_key="int",
+    input_dropout="float",  # the fraction of the net's input that is dropped
+    l1="float",  # the penalty of the weights is l1 Σ|w| + l2 Σw²
+    l2="float",
+    clip_value="float",  # bounds of each element of the gradient, and of its norm; 0 for none
+    clip_norm="float",
+    root="int",  # whether the loss is the square root of the mean
     # Slots.
     loss="int",  # for targets as the last ones, labels or rows
     begin="int",
     accumulate_gradients="int",
+    transform_gradients="int",  # 0 where nothing but their sum is needed
     apply_update="int",
     # What arrays are like the last ones (`step/arguments.py`), by the `id` of their type and data types. And the most
     # rows that a step takes without asking Python: those of one row block, if one worker would get them.

@@ -5,8 +5,8 @@ grows with the batch. Then each updates its part of the parameters.
 
 The entry kernels `train_step` and `parallel_train_step` call, in this order: `start_step`, which looks at the
 arguments, takes the lock of the net and calls the phase `begin`; the phases `accumulate_gradients` and `apply_update`,
-each once for each worker; and `finish_step`. The three phases are units, called by their addresses, which the plan
-holds, so that each is compiled once for all that call it.
+each once for each worker, with the phase `transform_gradients` between them where it is needed; and `finish_step`. The
+phases are units, called by their addresses, which the plan holds, so that each is compiled once for all that call it.
 
 The entry kernels, `start_step` and `finish_step` are compiled once for both precisions. They read the plan as one of
 float32, but only its integers, float64 numbers and the addresses of such, which lie in the same places in either.
@@ -24,7 +24,6 @@ from fastnn.intrinsics import (
     indirect_call,
     lanes_of,
     leave_parallel_region,
-    like,
     offset,
     opaque,
     pointer,
@@ -32,12 +31,13 @@ from fastnn.intrinsics import (
     try_lock,
     unlock,
 )
-from fastnn.jit import inline_ir, kernel, parallel_kernel
+from fastnn.jit import kernel, parallel_kernel
 from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, transpose_weights
 from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, optimizer_of
+from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
 
@@ -63,7 +63,8 @@ def begin(plan):
     # than workers exactly if n > workers * BLOCK_ROWS; `MLP._train_on_any` allocates gradients by that rule.
     plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
-    plan.stores_gradients = plan.n_blocks > workers
+    # The norm of the gradient of one row needs no gradient.
+    plan.stores_gradients = plan.n_blocks > workers or penalizes(plan) or (plan.clip_norm > 0 and n > 1)
     plan.scale = 1.0 / (n * plan.loss_terms_per_row)
     # For few rows, transposing the weights costs more than it saves.
     plan.transposes = n > 2 * lanes
@@ -72,7 +73,8 @@ def begin(plan):
     plan.sparsity = sparsity_of(plan.x, n, layer.inputs, plan.parameters, layer.tail_weights - layer.weights)
     _call_constants(optimizer.compute_constants, optimizer.hyper, optimizer.steps + 1, optimizer.constants)
     decays = optimizer.constants[0] != 0
-    plan.fused_update = optimizer.is_linear and not decays and not plan.stores_gradients
+    is_plain = optimizer.is_linear and not decays and plan.clip_value == 0 and plan.clip_norm == 0
+    plan.fused_update = is_plain and not plan.stores_gradients
 
 
 @unit("StepPlan int -> none")
@@ -99,9 +101,8 @@ def accumulate_gradients(plan, worker):
         block = own if plan.stores_gradients else block_of(plan.blocks, index, plan)
         total += forward_backward_block(plan, first, m, block, own.scratch)
         if plan.fused_update:
-            rate = like(plan.zeros[0], optimizer.constants[1])
             last = layer_of(plan.layers, plan.n_layers - 1, plan)
-            scale_in_place(block.deltas, m * (last.column + last.row), -rate)
+            scale_in_place(block.deltas, m * (last.column + last.row), -optimizer.constants[1])
         # 0 times infinity is NaN: with such deltas the first layer's gradient may skip no column.
         if block.active[0] != 0 and not all_finite(block.deltas, m * layer.row):
             block.active[0] = 0
@@ -111,16 +112,14 @@ def accumulate_gradients(plan, worker):
     plan.losses[worker] = total
 
 
-@inline_ir
-def scale_in_place(numbers, size, factor):
-    """numbers ← factor numbers."""
-    for k in range(size):
-        numbers[k] *= factor
-
-
 def phase_addresses(real: types.Float) -> dict[str, int]:
-    """Where the phases are in memory, compiled for that precision, by the names of their slots."""
+    """Where the phases that every step has are in memory, compiled for that precision, by the names of their slots."""
     return {phase.unit.name: phase.unit.link(real) for phase in (begin, accumulate_gradients, apply_update)}
+
+
+def transform_address(real: types.Float) -> int:
+    """Where the phase `transform_gradients` is in memory, compiled for that precision."""
+    return transform_gradients.unit.link(real)
 
 
 # _call_phase(slot, ...): the plan, and the number of the worker (not for `begin`). The address of the plan is passed
@@ -154,13 +153,18 @@ def start_step(x, t, n, address, workers):
 
 @kernel
 def finish_step(address):
-    """The end of a step: counts it, frees the lock of the net, and returns its mean loss."""
+    """The end of a step: counts it, frees the lock of the net, and returns its loss."""
     plan = _step_of(address, 0, np.float32(0))
     optimizer_of(plan.optimizer, 0, plan).steps += 1
-    total = 0.0
+    plan.net_steps[0] += 1
+    total = penalty = 0.0
     for worker in range(plan.workers):
         total += plan.losses[worker]
     loss = total / (plan.n * plan.loss_terms_per_row)
+    if plan.transform_gradients != 0:
+        for worker in range(plan.workers):
+            penalty += plan.penalties[worker]
+        loss = (np.sqrt(loss) if plan.root else loss) + penalty
     unlock(plan.in_use)
     return loss
 
@@ -183,6 +187,9 @@ def train_step(x, t, n, address, workers):
     plan = _step_of(address, 0, np.float32(0))
     for worker in range(workers):
         _call_phase(plan.accumulate_gradients, opaque(address), worker)
+    if plan.transform_gradients != 0:
+        for worker in range(workers):
+            _call_phase(plan.transform_gradients, opaque(address), worker)
     for worker in range(workers):
         _call_phase(plan.apply_update, opaque(address), worker)
     return finish_step(address), DONE
@@ -207,6 +214,8 @@ def parallel_train_step(x, t, n, address, workers, region):
     plan = _step_of(address, 0, np.float32(0))
     threads = enter_parallel_region(region)
     _for_each_worker(plan.accumulate_gradients, address, workers)
+    if plan.transform_gradients != 0:
+        _for_each_worker(plan.transform_gradients, address, workers)
     _for_each_worker(plan.apply_update, address, workers)
     leave_parallel_region(region, threads)
     return finish_step(address), DONE

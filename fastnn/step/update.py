@@ -3,7 +3,8 @@
 Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of the rows of every
 layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; the
 first worker takes tail columns and biases too. Else each worker adds up the gradients of its row blocks, and then
-updates a part of the parameters by the sum of all workers' gradients.
+updates a part of the parameters by the sum of all workers' gradients. Where more than that sum is needed of the
+gradient (`step/transform.py`), gradients are stored too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.plan import UPDATE_BLOCK, block_of, layer_of, optimizer_of
+from fastnn.step.transform import bound_gradient, part_of_parameters, sum_gradients
 from fastnn.units import unit
 
 # call_update(slot, ...): weights, gradient, first moment, the elements from one moment to the next,
@@ -37,15 +39,17 @@ def block_operands(plan, layer, index, block):
     m = min(plan.block_rows, plan.n - index * plan.block_rows)
     dy = offset(block.deltas, m * layer.column)
     if layer.column == 0:  # the first layer, whose input is x
-        return m, offset(plan.x, index * plan.block_rows * layer.inputs), dy
+        return m, block.x, dy
     # The activations of the layer before: its `column` is less by its `row`, which is this layer's `input_row`.
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
 
 
 @unit("StepPlan int int real* -> none")
 def update_range(plan, start, size, gradient):
-    """Update `size` parameters from `start` on by the gradient at that address."""
+    """Update `size` parameters from `start` on by the gradient at that address, where it is clipped first."""
     optimizer = optimizer_of(plan.optimizer, 0, plan)
+    if plan.clip_value > 0 or plan.clip_norm > 0:
+        bound_gradient(plan, gradient, size)
     w, moments = offset(plan.parameters, start), offset(optimizer.moments, start)
     call_update(optimizer.update, w, gradient, moments, optimizer.moment_stride, size, optimizer.constants)
 
@@ -100,7 +104,7 @@ def update_panels(plan, layer, top, bottom, worker):
         for row in range(top, bottom, rows):
             height = min(rows, bottom - row)
             start = layer.weights + first * layer.inputs + row * width
-            if plan.n == 1:
+            if plan.n == 1 and plan.clip_value == 0:
                 _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
                 call_rank_one_update(
                     optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), height,
@@ -213,15 +217,13 @@ def add_block_gradient(plan, index, block, gradient):
 
 @inline_ir
 def reduce_and_update(plan, first, last):
-    """Update the parameters from `first` to `last` by the sum of the workers' gradients, update block by update
-    block."""
+    """Update the parameters from `first` to `last` by the sum of the workers' gradients, update block by update block;
+    `transform_gradients` has formed that sum, if it was called."""
     for start in range(first, last, UPDATE_BLOCK):
         size = min(UPDATE_BLOCK, last - start)
         gradient = offset(plan.gradients, start)
-        for worker in range(1, plan.workers):
-            other = offset(plan.gradients, worker * plan.parameters_size + start)
-            for k in range(size):
-                gradient[k] += other[k]
+        if plan.transform_gradients == 0:
+            sum_gradients(plan, start, size)
         update_range(plan, start, size, gradient)
 
 
@@ -230,9 +232,7 @@ def apply_update(plan, worker):
     """Update the worker's part of the parameters, after the forward and backward passes of all workers."""
     before = flush_subnormals()
     if plan.stores_gradients:
-        lanes = lanes_of(plan.parameters)
-        vectors = plan.parameters_size // lanes
-        first, last = vectors * worker // plan.workers * lanes, vectors * (worker + 1) // plan.workers * lanes
+        first, last = part_of_parameters(plan, worker)
         reduce_and_update(plan, first, last)
     else:
         for index in range(plan.n_layers):

@@ -28,7 +28,7 @@ PARTS = {
     "slope_of": "output",
     "reference": lambda x: 2 * x,
     "reference_backward": lambda dy, y: 2 * dy,
-    "init": "he",
+    "init": "he_normal",
     "flops": (1, 1),
     "ulps": (0, 0),
 }
@@ -41,7 +41,7 @@ PARTS = {
         ("softmax", {}, "^name: got 'softmax', which is taken"),
         ("hard shrink", {}, "^name: got 'hard shrink', expected a name that a function can have"),
         ("double", {"slope_of": "outputs"}, "^slope_of: got 'outputs', expected one of 'input', 'output', 'both'"),
-        ("double", {"init": "glorot"}, "^init: got 'glorot', expected \"xavier\""),
+        ("double", {"init": "glorot"}, "^init: got 'glorot', expected one of 'normal', "),
         ("double", {"numbers": {"a": float}}, r"^defaults: got \[\], expected one of each number, \['a'\]"),
         ("swish", {}, "^name: got 'swish', which is taken"),
     ],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from benchmarks import recipes
 from benchmarks.cases import MODELS, Case, Model
 from benchmarks.peers import PEERS, PeerInfo, Unavailable
 from benchmarks.rows import read
@@ -17,7 +19,21 @@ from benchmarks.verify import steps_of
 RNG = np.random.default_rng(11)
 PIXELS = RNG.random((2048, 784), np.float32) * (RNG.random((2048, 784)) < 0.2)
 DATA = {"mnist": (PIXELS, RNG.integers(0, 10, 2048))} | read([model for model in MODELS if model.data == "pima"])
+DATA["dense"] = (RNG.standard_normal((512, 64), np.float32), RNG.integers(0, 10, 512))
 EXPECT = expectations(DATA)
+
+DENSE = Model((64, 30, 20, 10), "tanh", "sgd", 0.1, data="dense")
+VARIATIONS = [
+    *(replace(DENSE, activation=activation) for activation in recipes.ACTIVATIONS),
+    *(replace(DENSE, optimizer=name, lr=recipe.lr) for name, recipe in recipes.OPTIMIZERS.items()),
+    *(replace(DENSE, loss=loss) for loss in recipes.LOSSES[1:]),
+    replace(DENSE, dropout=0.2),
+    replace(DENSE, label_smoothing=0.1, clip_norm=0.1, dropout=0.2, activation="gelu", optimizer="adamw", lr=1e-3),
+]
+# Of peer, optimizer and loss: what its library has not.
+HAS_NOT = {("pytorch", "lion", "softmax_cross_entropy")}
+HAS_NOT |= {(peer, "sgd", "sum_squared_error") for peer in ("pytorch", "jax")}
+
 TWO_LAYERS = ["numpy-notes", "numba"]
 PAIRS = [
     pytest.param(peer, model, id=f"{peer}-{model.name}")
@@ -90,6 +106,33 @@ def test_any_activation_with_any_optimizer(peer: str, activation: str):
 @pytest.mark.parametrize("peer", ["numpy", "scikit-learn", "fastnn"])
 def test_more_hidden_layers(peer: str):
     check(peer, Case(Model((784, 30, 20, 10), "tanh", "sgd", 0.1), 32))
+
+
+@pytest.mark.parametrize("peer", ["fastnn", "pytorch", "jax"])
+@pytest.mark.parametrize("model", VARIATIONS, ids=lambda model: model.name)
+def test_variations(peer: str, model: Model):
+    """Every activation, loss and optimizer that a race may ask for. Dropout is verified where it drops nothing."""
+    case = Case(model, 32).without_chance
+    if (peer, model.optimizer, model.loss) in HAS_NOT:
+        with pytest.raises(Unavailable):
+            check(peer, case)
+    else:
+        check(peer, case)
+
+
+@pytest.mark.parametrize("peer", ["numpy", "numpy-notes", "numba", "scikit-learn"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activation": "gelu"}, "has no activation gelu"),
+        ({"optimizer": "lion"}, "has no optimizer lion"),
+        ({"dropout": 0.2}, "without dropout and clipping"),
+        ({"loss": "huber"}, "written for the plain softmax cross-entropy"),
+    ],
+)
+def test_what_a_peer_has_no_name_for_it_cannot_run(peer: str, change: dict, message: str):
+    with pytest.raises(Unavailable, match=message):
+        check(peer, Case(replace(Model((784, 20, 10), "tanh", "sgd", 0.1), **change), 32))
 
 
 @pytest.mark.parametrize("peer", TWO_LAYERS)

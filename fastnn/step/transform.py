@@ -1,0 +1,168 @@
+"""What comes between the passes and the update where the gradient is more than the sum of the row blocks' gradients:
+the square root of the mean, penalties of the weights, and a bound of the gradient's norm.
+
+`MLP` has the phase `transform_gradients` called only where there is such a thing. Gradients are stored then, unless a
+factor of the deltas does: for a square root alone, and for the norm of the gradient of one row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.intrinsics import flush_subnormals, lanes_of, like, offset, restore_subnormals
+from fastnn.jit import force_inline, force_inline_reassociated, inline_ir
+from fastnn.step.plan import block_of, layer_of
+from fastnn.units import unit
+
+
+@inline_ir
+def scale_in_place(numbers, size, factor):
+    """numbers ← factor numbers."""
+    own = like(numbers[0], factor)
+    for k in range(size):
+        numbers[k] *= own
+
+
+@force_inline
+def part_of_parameters(plan, worker):
+    """Where a worker's part of the parameters begins and ends: whole vectors."""
+    lanes = lanes_of(plan.parameters)
+    vectors = plan.parameters_size // lanes
+    return vectors * worker // plan.workers * lanes, vectors * (worker + 1) // plan.workers * lanes
+
+
+@inline_ir
+def sum_gradients(plan, start, size):
+    """The first worker's gradient of `size` parameters from `start` on ← the sum of all workers' gradients."""
+    gradient = offset(plan.gradients, start)
+    for worker in range(1, plan.workers):
+        other = offset(plan.gradients, worker * plan.parameters_size + start)
+        for k in range(size):
+            gradient[k] += other[k]
+
+
+@force_inline
+def penalizes(plan):
+    """Whether there is a penalty of the weights."""
+    return plan.l1 > 0 or plan.l2 > 0
+
+
+@force_inline
+def _norm_factor(plan):
+    """What the gradient is multiplied by for its norm to be at most `clip_norm`, as `torch.nn.utils.clip_grad_norm_`:
+    clip_norm / (norm + 1e-6), at most 1."""
+    total = 0.0
+    for worker in range(plan.workers):
+        total += plan.norms[worker]
+    factor = plan.clip_norm / (np.sqrt(total) + 1e-6)
+    return 1.0 if factor > 1 else factor  # NaN stays
+
+
+@force_inline
+def _root_factor(plan):
+    """The slope of the square root at the mean: 1 / (2 √mean); 0 at a mean of 0, where all gradients are 0."""
+    if not plan.root:
+        return 1.0
+    mean = 0.0
+    for worker in range(plan.workers):
+        mean += plan.losses[worker]
+    mean *= plan.scale
+    return 0.0 if mean == 0 else 0.5 / np.sqrt(mean)
+
+
+@force_inline_reassociated
+def _sum_of_squares(numbers, size):
+    total = 0.0
+    for k in range(size):
+        number = np.float64(numbers[k])
+        total += number * number
+    return total
+
+
+@force_inline_reassociated
+def _sum_of_sizes(numbers, size):
+    total = 0.0
+    for k in range(size):
+        total += abs(np.float64(numbers[k]))
+    return total
+
+
+@inline_ir
+def _penalize(plan, first, last):
+    """Add the gradient of the penalty to that of the parameters from `first` to `last`; returns their penalty."""
+    l1, l2, zero = like(plan.zeros[0], plan.l1), like(plan.zeros[0], 2 * plan.l2), like(plan.zeros[0], 0)
+    total = 0.0
+    for index in range(plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        start = max(first, layer.weights)
+        size = min(last, layer.bias) - start
+        if size > 0:
+            w, g = offset(plan.parameters, start), offset(plan.gradients, start)
+            for k in range(size):
+                g[k] += l2 * w[k] + (l1 if w[k] > zero else -l1 if w[k] < zero else w[k])
+            total += plan.l1 * _sum_of_sizes(w, size) + plan.l2 * _sum_of_squares(w, size)
+    return total
+
+
+@inline_ir
+def _squared_norm_of_row(plan, block):
+    """The squared norm of the gradient by one row: of each layer's outer product of inputs and deltas, and of these
+    for the bias."""
+    total = 0.0
+    for index in range(plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        # The activations of the layer before: its `column` is less by its `row`, which is this layer's `input_row`.
+        a = block.x if layer.column == 0 else offset(block.activations, layer.column - layer.input_row)
+        of_deltas = _sum_of_squares(offset(block.deltas, layer.column), layer.outputs)
+        total += of_deltas * (1 + _sum_of_squares(a, layer.inputs))
+    return total
+
+
+@unit("StepPlan int -> none")
+def transform_gradients(plan, worker):
+    """A worker's part, after the passes of all workers and before any update.
+
+    Leaves the penalty of its part in `penalties[worker]`. Where gradients are stored, leaves their sum in the first
+    worker's gradient, without the factor for its norm; of that a part in `norms[worker]`.
+    """
+    before = flush_subnormals()
+    factor = _root_factor(plan)
+    plan.penalties[worker] = 0
+    if plan.stores_gradients:
+        first, last = part_of_parameters(plan, worker)
+        sum_gradients(plan, first, last - first)
+        gradient = offset(plan.gradients, first)
+        if plan.root:
+            scale_in_place(gradient, last - first, factor)
+        if penalizes(plan):
+            plan.penalties[worker] = _penalize(plan, first, last)
+        if plan.clip_norm > 0:
+            plan.norms[worker] = _sum_of_squares(gradient, last - first)
+    else:
+        n_blocks, workers = plan.n_blocks, plan.workers
+        last_layer = layer_of(plan.layers, plan.n_layers - 1, plan)
+        for index in range(n_blocks * worker // workers, n_blocks * (worker + 1) // workers):
+            block, m = block_of(plan.blocks, index, plan), min(plan.block_rows, plan.n - index * plan.block_rows)
+            if plan.clip_norm > 0:  # of one row, by one worker
+                for other in range(workers):
+                    plan.norms[other] = 0
+                plan.norms[worker] = factor * factor * _squared_norm_of_row(plan, block)
+                factor *= _norm_factor(plan)
+            scale_in_place(block.deltas, m * (last_layer.column + last_layer.row), factor)
+    restore_subnormals(before)
+
+
+@unit("StepPlan real* int -> none")
+def bound_gradient(plan, gradient, size):
+    """Keep `size` elements of the gradient within `clip_value`, or make them shorter as `clip_norm` asks for.
+
+    Where gradients are not stored, the deltas are shorter already.
+    """
+    if plan.clip_value > 0:
+        high, low = like(gradient[0], plan.clip_value), like(gradient[0], -plan.clip_value)
+        for k in range(size):
+            gradient[k] = high if gradient[k] > high else low if gradient[k] < low else gradient[k]  # NaN stays
+    elif plan.stores_gradients:
+        factor = _norm_factor(plan)
+        if factor != 1:
+            scale_in_place(gradient, size, factor)
