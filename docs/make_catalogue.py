@@ -1,0 +1,208 @@
+"""Writes docs/catalogue.md and docs/figures/activations.png from what the items of the catalogue declare.
+
+    python docs/make_catalogue.py
+
+Needs the package with its "bench" extra. `tests/docs/test_catalogue.py` holds the page to what the items declare now.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+import fastnn
+from benchmarks.report.canvas import INK, MUTED, RULE, STYLE
+from fastnn.ops import PublicFunction
+from fastnn.ops.verify import compare
+from fastnn.optimizers import Optimizer
+
+HERE = Path(__file__).parent
+PAGE, FIGURE = HERE / "catalogue.md", HERE / "figures" / "activations.png"
+
+# Which network or page of the teaching notes that fastnn grew out of uses an item.
+NOTES = {
+    "identity": "2-3-2-2",
+    "sigmoid": "784-50-10, 2-3-2-2, Pima",
+    "relu": "MNIST and Fashion-MNIST in Keras, Pima",
+    "softmax_cross_entropy": "784-50-10, MNIST and Fashion-MNIST in Keras",
+    "cross_entropy": "784-50-10",
+    "sigmoid_cross_entropy": "Pima",
+    "binary_cross_entropy": "Pima",
+    "half_squared_error": "regressions",
+    "sum_squared_error": "losses",
+    "mean_squared_error": "losses",
+    "SGD": "784-50-10, regressions",
+    "Adam": "Fashion-MNIST, Pima",
+} | dict.fromkeys(
+    ["hard_sigmoid", "tanh", "softsign", "exponential", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu"],
+    "activations",
+)
+NOTES |= dict.fromkeys(["Adagrad", "RMSprop", "Adadelta", "NAdam", "Adamax"], "optimizers")
+
+ERROR_SIZE = 20_000  # elements of each kind of input that errors are measured on
+_NAME = re.compile(r",? as (`[^`]*`|Keras' `[^`]*`)")
+_OUTPUTS = {
+    "softmax": "softmax: probabilities of the classes; the most probable",
+    "sigmoid": "sigmoid: a probability for each output; 0 or 1",
+    "sign": "none; -1 or +1",
+    "exp": "none; exp(z), a rate",
+    "identity": "none; the outputs themselves",
+}
+
+
+def page() -> str:
+    """The text of the page."""
+    return "\n".join([*_head(), *_activations(), *_losses(), *_optimizers()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# The catalogue"
+    yield ""
+    yield "<!-- Written by docs/make_catalogue.py. -->"
+    yield ""
+    yield "Every activation, loss and optimizer that is built in. Each is declared in one place, held to a reference in plain"
+    yield "NumPy, and runs inside the fused training step; so does [one of your own](extending.md). The docstring of each"
+    yield "function says the rest: `help(fastnn.gelu)`."
+    yield ""
+    yield "*Error* is the largest that was measured, in units in the last place of the result, or of its largest term where"
+    yield "terms cancel; of the value and of the slope, float32 and float64, whichever is larger. *Notes* names the network or"
+    yield "the page of the teaching notes that fastnn grew out of which uses it."
+
+
+def _activations() -> Iterator[str]:
+    yield from ("", "## Activations", "")
+    yield "`fastnn.NAME(x)`, `fastnn.NAME_backward(...)`, `fastnn.MLP(activation=\"NAME\")`; a list has one for each layer."
+    yield from ("", "![Each activation and its slope](figures/activations.png)", "")
+    rows = []
+    for name, item in fastnn.Activation.by_name.items():
+        if item.module.startswith("fastnn."):
+            formula, peer = _split(item.formula)
+            numbers = ", ".join(f"{number} = {value:g}" for number, value in item.defaults.items())
+            errors = f"{error(name):.2g}; {error(f'{name}_backward'):.2g}"
+            names = " or ".join(f"`{one}`" for one in (name, *item.aliases))
+            rows.append([names, formula, item.slope, numbers, peer, errors, NOTES.get(name, "")])
+    yield from _table(["name", "y", "slope", "numbers", "as", "error", "notes"], rows)
+
+
+def _losses() -> Iterator[str]:
+    yield from ("", "## Losses", "")
+    yield "`fastnn.NAME(z, t)` returns the loss and its gradient; `fastnn.MLP(loss=\"NAME\")`, or with options"
+    yield "`loss=(\"NAME\", {...})`. `sample_weight` is an argument of `train_step`. *Predictions* are what `predict_proba` and"
+    yield "`predict` of a net give."
+    yield ""
+    rows = []
+    for name, item in fastnn.Loss.by_name.items():
+        if item.module.startswith("fastnn."):
+            formula, peer = _split(_summary(getattr(fastnn, name)))
+            options = [f"{number} = {value:g}" for number, value in item.defaults.items()]
+            options += [option for option in item.options if option != "sample_weight"]
+            rows.append(
+                [f"`{name}`", formula, ", ".join(options), _OUTPUTS[item.output], peer, f"{error(name):.2g}", NOTES.get(name, "")]
+            )
+    yield from _table(["name", "loss", "options", "predictions", "as", "error", "notes"], rows)
+    yield ""
+    yield "Of probabilities, as functions alone: `cross_entropy`, `binary_cross_entropy` and `..._backward` of both, with the"
+    yield "notes' epsilon as the option `eps`."
+
+
+def _optimizers() -> Iterator[str]:
+    yield from ("", "## Optimizers", "")
+    yield "`net.train_step(x, t, fastnn.NAME(...))`. `lr` is a number or a schedule, one of `fastnn.schedules` or any function"
+    yield "of the number of steps made before. Each takes `clip_value` or `clip_norm` too, a bound of the gradient's elements or"
+    yield "of its norm."
+    yield ""
+    rows = []
+    for kind in _classes():
+        formula, peer = _split(" ".join(inspect.getdoc(kind).split("\n\n")[0].split()))
+        hyper = [f"{name} = {_shown(h.default)}" for name, h in kind.hyper.items() if name not in Optimizer.hyper]
+        rows.append([f"`{kind.__name__}`", formula, ", ".join(hyper), peer, NOTES.get(kind.__name__, "")])
+    yield from _table(["name", "source", "hyper-parameters", "as", "notes"], rows)
+
+
+def _classes() -> list[type[Optimizer]]:
+    found = [kind for kind in vars(fastnn).values() if isinstance(kind, type) and issubclass(kind, Optimizer)]
+    return sorted((kind for kind in found if kind is not Optimizer), key=lambda kind: kind.__name__.lower())
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _summary(function: PublicFunction) -> str:
+    """The first paragraph of its docstring."""
+    return " ".join(inspect.getdoc(function).split("\n\n")[0].split())
+
+
+def _split(text: str) -> tuple[str, str]:
+    """A formula, and the name that another library has for it."""
+    found = _NAME.search(" ".join(text.split()))
+    peer = found[1].replace("torch.nn.functional.", "F.") if found else ""
+    return _NAME.sub("", " ".join(text.split())).strip().rstrip(".,"), peer
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    head = list(head)
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def error(name: str) -> float:
+    """The largest error of a function, in units in the last place of what its tolerance is relative to."""
+    declaration = getattr(fastnn, name).declaration
+    dimensions = declaration.signatures[-1].dimensions
+    sizes = {dimension: 100 for dimension in dimensions}
+    largest = 0.0
+    for dtype in ("float32", "float64"):
+        for style in ("ordinary", "large", "tiny"):
+            leading = (ERROR_SIZE,) if declaration.flattens_leading else ()
+            arrays = declaration.draw(sizes, dtype, style, signature_index=-1, leading=leading)
+            ratio, _ = compare(getattr(fastnn, name), arrays, declaration.example)
+            largest = max(largest, ratio * declaration.ulps)
+    return largest
+
+
+def gallery() -> Figure:
+    """Each activation and its slope, from -4 to 4."""
+    items = [item for item in fastnn.Activation.by_name.values() if item.module.startswith("fastnn.")]
+    x = np.linspace(-4, 4, 401)
+    with matplotlib.rc_context({**STYLE, "font.size": 9}):
+        columns = 6
+        rows = -(-len(items) // columns)
+        figure = Figure(figsize=(12, 2.15 * rows + 0.6), facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+        for place in axes[len(items) :]:
+            place.axis("off")
+        for place, item in zip(axes, items, strict=False):
+            y = getattr(fastnn, item.name)(x)
+            parts = {"input": (x,), "output": (y,), "both": (x, y)}[item.slope_of]
+            slope = getattr(fastnn, f"{item.name}_backward")(np.ones_like(x), *parts)
+            place.axhline(0, color=RULE, linewidth=0.8)
+            place.axvline(0, color=RULE, linewidth=0.8)
+            place.plot(x, y, color="#0072b2", linewidth=1.8, label="y")
+            place.plot(x, slope, color="#d55e00", linewidth=1.4, linestyle=(0, (4, 1.5)), label="slope dy/dx")
+            place.set_title(item.name, color=INK, fontsize=10)
+            place.set_ylim(-1.5, 4)
+            place.set_xticks([-4, 0, 4])
+            place.set_yticks([-1, 0, 1, 2, 3, 4])
+            place.tick_params(labelsize=8, colors=MUTED, labelbottom=True)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False, fontsize=10)
+        figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
+    return figure
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    FIGURE.parent.mkdir(exist_ok=True)
+    gallery().savefig(FIGURE, dpi=110)
+    print(PAGE, FIGURE, sep="\n")
