@@ -1,11 +1,23 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets
+from fastnn import datasets, schedules
 from fastnn.activations import Activation, activation
 from fastnn.losses import Loss, loss
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED, PublicFunction
-from fastnn.optimizers import SGD, Adam, Optimizer
+from fastnn.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+)
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
 __version__ = "0.1.0"
@@ -25,14 +37,23 @@ __all__ = [
     "MLP",
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
     "Loss",
+    "NAdam",
     "Optimizer",
+    "RAdam",
+    "RMSprop",
     "activation",
     "datasets",
     "get_num_threads",
     "is_thread_invariant",
     "loss",
+    "schedules",
     "set_num_threads",
     "set_thread_invariant",
     *DECLARED,

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "items": {"ops"},
     "cpus": set(),
     "scalar_checks": set(),
+    "schedules": {"scalar_checks"},
     "initializers": set(),
     "threads": {"cpus", "intrinsics", "scalar_checks"},
     "linalg": {"linalg", "units", "jit", "intrinsics"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "step": {"step", "kernels", "linalg", "units", "jit", "intrinsics"},
     "activations": {"activations", "initializers", "items", "ops", "reference", "kernels", "jit", "intrinsics"},
     "losses": {"losses", "items", "ops", "reference", "kernels", "linalg", "jit", "intrinsics"},
-    "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics"},
+    "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics", "scalar_checks"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
         "initializers", "scalar_checks", "threads",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -11,14 +12,24 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import scalar_checks
 from fastnn.alloc import aligned_zeros, row_apart
 from fastnn.optimizers.loops import MOST_NUMBERS
 from fastnn.optimizers.rule import UpdateRule
 from fastnn.step.plan import OPTIMIZER
 
 
+def learning_rate(name: str, value: Any) -> Any:
+    """The check of a learning rate: a number of at least 0; or a schedule, a function of the number of steps made
+    before (`fastnn.schedules`), whose values are checked when it is asked."""
+    if callable(value) and not isinstance(value, type):
+        return value
+    return scalar_checks.number(name, value, 0.0)
+
+
 class Hyper:
-    """A hyper-parameter: an attribute of an optimizer with a default, checked when it is set."""
+    """A hyper-parameter: an attribute of an optimizer with a default, checked when it is set. The one named `lr` may be
+    a schedule, if `learning_rate` checks it."""
 
     def __init__(self, default: Any, check: Callable[[str, Any], Any]) -> None:
         self.default, self.check = default, check
@@ -33,12 +44,21 @@ class Hyper:
         values = {**optimizer._values, self._name: self.check(self._name, value)}
         optimizer._check(values)
         rule = optimizer.rule
+        if self._name == "lr" and callable(value) != optimizer.is_scheduled:
+            # Nets know which of their steps must ask a schedule.
+            for net in list(optimizer._states):
+                net.forget_optimizer()
         optimizer._values = values
         for state in list(optimizer._states.values()):
             if optimizer.rule is not rule:
                 state.tell(optimizer)
             elif self._name in rule.hyper:
-                state.hyper[rule.hyper.index(self._name)] = values[self._name]
+                state.hyper[rule.hyper.index(self._name)] = _written(values[self._name])
+
+
+def _written(value: Any) -> float:
+    """A hyper-parameter as the record has it. A schedule is asked before each step, by `State.ask`."""
+    return math.nan if callable(value) else value
 
 
 # What the training step reads of an optimizer, with the hyper-parameters that the record points to.
@@ -56,17 +76,18 @@ class State:
         self._record = np.zeros((), _RECORD)
         # The hyper-parameters as the rule takes them; those of a rule may be changed one by one.
         self.hyper = self._record["hyper"]
+        self._steps = self._record["plan"]["steps"]
         self.moments = self._zeros(0)
         self.tell(optimizer)
 
     @property
     def steps(self) -> int:
         """How many were made."""
-        return int(self._record["plan"]["steps"])
+        return self._steps.item()
 
     @steps.setter
     def steps(self, value: int) -> None:
-        self._record["plan"]["steps"] = value
+        self._steps[...] = value
 
     @property
     def address(self) -> int:
@@ -80,7 +101,7 @@ class State:
             moments = self._zeros(len(rule.moments))
             moments[: len(self.moments)] = self.moments
         new, values = self._record.copy(), optimizer.values
-        new["hyper"][: len(rule.hyper)] = [values[name] for name in rule.hyper]
+        new["hyper"][: len(rule.hyper)] = [_written(values[name]) for name in rule.hyper]
         plan = new["plan"]
         plan["is_linear"] = rule.is_linear
         plan["moments"], plan["moment_stride"] = moments.ctypes.data, moments.shape[1]
@@ -93,6 +114,14 @@ class State:
         self._record[...] = new
         self.moments = moments
         del self._both
+        self._lr_at = rule.hyper.index("lr") if "lr" in rule.hyper else None
+
+    def ask(self, optimizer: Optimizer) -> None:
+        """Write down the learning rate of the next step, which the optimizer's schedule gives. Raises as
+        `Optimizer.values_at` does, and then changes nothing."""
+        rate = optimizer._scheduled_rate(self._steps.item())
+        if self._lr_at is not None:
+            self.hyper[self._lr_at] = rate
 
     def _zeros(self, count: int) -> NDArray:
         return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
@@ -130,6 +159,30 @@ class Optimizer:
     def values(self) -> dict[str, Any]:
         """The hyper-parameters by their names."""
         return dict(self._values)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether `lr` is a schedule."""
+        return callable(self._values.get("lr"))
+
+    def values_at(self, steps: int) -> dict[str, Any]:
+        """The hyper-parameters after so many steps; where `lr` is a schedule, the number that it then gives.
+
+        Raises ValueError or TypeError if that is no finite number of at least 0.
+        """
+        return {**self._values, "lr": self._scheduled_rate(steps)} if self.is_scheduled else self.values
+
+    def _scheduled_rate(self, steps: int) -> float:
+        schedule = self._values["lr"]
+        rate = schedule(steps)
+        if type(rate) is float and 0.0 <= rate < math.inf:
+            return rate
+        try:
+            return scalar_checks.number("lr", rate, 0.0)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"lr: got {rate!r} from the schedule {schedule!r} after {steps} steps, expected a number in [0, inf)"
+            ) from None
 
     @property
     def rule(self) -> UpdateRule:
