@@ -48,7 +48,7 @@ def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Constant:
     """The same rate in all steps: lr."""
 
@@ -62,7 +62,7 @@ class Constant:
         return self.lr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """The rate times `gamma` after every `step_size` steps, as `torch.optim.lr_scheduler.StepLR`.
 
@@ -86,7 +86,7 @@ class Step:
         return self.lr * self.gamma ** (steps // self.step_size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exponential:
     """The rate times `gamma` after every step, as `torch.optim.lr_scheduler.ExponentialLR`.
 
@@ -104,7 +104,7 @@ class Exponential:
         return self.lr * self.gamma**steps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cosine:
     """Half a cosine from `lr` down to `min_lr` in `total_steps` steps, as `torch.optim.lr_scheduler.CosineAnnealingLR`
     with T_max and eta_min (Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017).
@@ -134,7 +134,7 @@ class Cosine:
         return self.min_lr + (self.lr - self.min_lr) * (1 + math.cos(math.pi * steps / self.total_steps)) / 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OneCycle:
     """Up to `max_lr` and down again in `total_steps` steps, as `torch.optim.lr_scheduler.OneCycleLR` (Smith and Topin,
     Super-convergence, 2018). Of the rate alone: momentum, which PyTorch cycles too unless told otherwise, stays.
@@ -187,7 +187,7 @@ class OneCycle:
         return end + (start - end) / 2 * (math.cos(math.pi * share) + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WarmUp:
     """A line up to the first rate of `after`, a number or a schedule, in `steps` steps; from there on `after`.
 

@@ -21,7 +21,7 @@ def _constants(step, hyper):
     lr, beta1, beta2, eps, weight_decay = hyper
     rate = lr / (1 - beta1**step)
     # A rate of 0 divides by infinity. A tiny rate must not: infinity times a moment of zero would be NaN.
-    of_root = min(1 / np.sqrt(1 - beta2**step) / rate, 1e300) if lr > 0 else 0.0
+    of_root = min(1 / np.sqrt(1 - beta2**step) / rate, 1e300) if lr > 0 else 1.0
     small = min(eps / rate, 1e300) if lr > 0 else np.inf
     return weight_decay, beta1, 1 - beta1, beta2, 1 - beta2, of_root, small
 
