@@ -207,15 +207,16 @@ def test_a_step_takes_the_rate_of_its_number(make, dtype) -> None:
         Twin((5, 17, 3), dtype=dtype),
     )
     scheduled, told, theirs = make(lr=rate), make(lr=1.0), make(lr=rate)
+    tolerance = 1e3 * float(np.finfo(dtype).eps)
     for k, n in enumerate((12, 12, 1, 1, 200, 12, 12)):
         x, t = np.resize(BATCH[0], (n, 5)).astype(dtype), np.resize(BATCH[1], n)
         told.lr = rate(k)
         loss = one.train_step(x, t, scheduled)
         assert loss == two.train_step(x, t, told)
-        assert loss == pytest.approx(twin.train_step(x, t, theirs), rel=1e3 * float(np.finfo(dtype).eps))
+        assert loss == pytest.approx(twin.train_step(x, t, theirs), rel=tolerance, abs=tolerance)
     weights_equal(one, two)
     for w, v in zip(one.get_weights(), twin.get_weights(), strict=True):
-        np.testing.assert_allclose(w, v, rtol=0, atol=1e3 * float(np.finfo(dtype).eps))
+        np.testing.assert_allclose(w, v, rtol=0, atol=tolerance)
 
 
 def test_number_and_schedule_by_turns() -> None:

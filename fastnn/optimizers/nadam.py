@@ -18,7 +18,7 @@ from fastnn.reference.optimizers import decayed, mean_of
 def _constants(step, hyper):
     lr, beta1, beta2, eps, momentum_decay, weight_decay = hyper
     # The product of all μ so far is made anew in each step, so that the rule depends on the step alone. Below 1e-20 it
-    # is 0 beside 1; with β₁ = 0.9 that is the case after some 400 factors.
+    # is 0 beside 1: after some 60 factors by default, and with β₁ = 0.9 after 440 at most, half a microsecond.
     product, decay, factor = 1.0, 1.0, 0.96**momentum_decay
     done = 0
     while done < step and product > 1e-20:
