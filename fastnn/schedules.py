@@ -24,7 +24,7 @@ _ANNEALING = ("cos", "linear")
 
 
 def _set(schedule: object, **values: Any) -> None:
-    """The fields of an immutable schedule, checked."""
+    """Write fields of an immutable schedule."""
     for name, value in values.items():
         object.__setattr__(schedule, name, value)
 

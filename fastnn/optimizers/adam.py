@@ -48,7 +48,27 @@ def _reference(
     g: NDArray,
     m: NDArray,
     v: NDArray,
-    *largest: NDArray,
+    *,
+    step: int,
+    lr: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    # The largest of none is v itself.
+    _amsgrad_reference(
+        w, g, m, v, np.zeros(v.shape), step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+    )
+
+
+def _amsgrad_reference(
+    w: NDArray,
+    g: NDArray,
+    m: NDArray,
+    v: NDArray,
+    largest: NDArray,
+    *,
     step: int,
     lr: float = 1e-3,
     beta1: float = 0.9,
@@ -59,11 +79,9 @@ def _reference(
     w64 = w.astype(np.float64)
     g64 = decayed(g, w64, weight_decay)
     m64, v64 = mean_of(m, g64, beta1), mean_of(v, g64 * g64, beta2)
-    m[...], v[...] = m64, v64
-    for own in largest:  # of AMSGrad
-        v64 = np.maximum(own.astype(np.float64), v64)
-        own[...] = v64
-    m_hat, v_hat = m64 / (1 - beta1**step), v64 / (1 - beta2**step)
+    largest64 = np.maximum(largest.astype(np.float64), v64)
+    m[...], v[...], largest[...] = m64, v64, largest64
+    m_hat, v_hat = m64 / (1 - beta1**step), largest64 / (1 - beta2**step)
     w[...] = w64 - lr * m_hat / (np.sqrt(v_hat) + eps)
 
 
@@ -140,7 +158,7 @@ adam_amsgrad_update = update_rule(
     rule=_amsgrad,
     n_constants=6,
     divides=True,
-    reference=_reference,
+    reference=_amsgrad_reference,
     magnitude=_magnitude,
     flops=15,
     ulps=8,

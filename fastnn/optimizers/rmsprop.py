@@ -61,8 +61,24 @@ def _reference(
     w: NDArray,
     g: NDArray,
     v: NDArray,
-    velocity: NDArray | None = None,
-    mean: NDArray | None = None,
+    *,
+    lr: float = 1e-2,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    w64 = w.astype(np.float64)
+    g64 = decayed(g, w64, weight_decay)
+    v64 = mean_of(v, g64 * g64, alpha)
+    v[...] = v64
+    w[...] = w64 - lr * g64 / (np.sqrt(v64) + eps)
+
+
+def _momentum_reference(
+    w: NDArray,
+    g: NDArray,
+    v: NDArray,
+    velocity: NDArray,
     *,
     lr: float = 1e-2,
     alpha: float = 0.99,
@@ -73,15 +89,31 @@ def _reference(
     w64 = w.astype(np.float64)
     g64 = decayed(g, w64, weight_decay)
     v64 = mean_of(v, g64 * g64, alpha)
-    v[...], variance = v64, v64
-    if mean is not None:
-        mean64 = mean_of(mean, g64, alpha)
-        mean[...], variance = mean64, np.maximum(v64 - mean64 * mean64, 0)
-    delta = g64 / (np.sqrt(variance) + eps)
-    if velocity is not None:
-        delta += momentum * velocity.astype(np.float64)
-        velocity[...] = delta
-    w[...] = w64 - lr * delta
+    velocity64 = momentum * velocity.astype(np.float64) + g64 / (np.sqrt(v64) + eps)
+    v[...], velocity[...] = v64, velocity64
+    w[...] = w64 - lr * velocity64
+
+
+def _centered_reference(
+    w: NDArray,
+    g: NDArray,
+    v: NDArray,
+    velocity: NDArray,
+    mean: NDArray,
+    *,
+    lr: float = 1e-2,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+) -> None:
+    w64 = w.astype(np.float64)
+    g64 = decayed(g, w64, weight_decay)
+    v64, mean64 = mean_of(v, g64 * g64, alpha), mean_of(mean, g64, alpha)
+    variance = np.maximum(v64 - mean64 * mean64, 0)
+    velocity64 = momentum * velocity.astype(np.float64) + g64 / (np.sqrt(variance) + eps)
+    v[...], velocity[...], mean[...] = v64, velocity64, mean64
+    w[...] = w64 - lr * velocity64
 
 
 def _magnitude(
@@ -166,7 +198,7 @@ rmsprop_momentum_update = update_rule(
     n_constants=6,
     divides=False,
     gradient=Gradient(),
-    reference=_reference,
+    reference=_momentum_reference,
     magnitude=_magnitude,
     flops=12,
     # As above; the velocity has one operation more.
@@ -191,7 +223,7 @@ rmsprop_centered_update = update_rule(
     n_constants=6,
     divides=False,
     gradient=Gradient(),
-    reference=_reference,
+    reference=_centered_reference,
     magnitude=_magnitude,
     flops=17,
     # v 4; mean 2.5, of which the magnitude of the difference has the square twice; the difference 0.5: its root half of

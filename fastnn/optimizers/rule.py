@@ -147,6 +147,10 @@ def decoupled(rule: UpdateRule, name: str, formula: Sequence[str], weight_decay:
         rule.reference(w64, *arrays, **{**numbers, "weight_decay": 0.0})
         w[...] = w64
 
+    coupled = inspect.signature(rule.reference)
+    parameters = [p.replace(default=defaults.get(name, p.default)) for name, p in coupled.parameters.items()]
+    reference.__signature__ = coupled.replace(parameters=parameters)  # type: ignore[attr-defined]
+
     def magnitude(w: NDArray, *arrays: NDArray, **given: Any) -> tuple[NDArray, ...]:
         numbers = {**defaults, **given}
         of_w, *of_moments = rule.magnitude(w, *arrays, **{**numbers, "weight_decay": 0.0})
