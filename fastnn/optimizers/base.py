@@ -52,13 +52,8 @@ class Hyper:
         for state in list(optimizer._states.values()):
             if optimizer.rule is not rule:
                 state.tell(optimizer)
-            elif self._name in rule.hyper:
-                state.hyper[rule.hyper.index(self._name)] = _written(values[self._name])
-
-
-def _written(value: Any) -> float:
-    """A hyper-parameter as the record has it. A schedule is asked before each step, by `State.ask`."""
-    return math.nan if callable(value) else value
+            elif self._name in rule.hyper and not callable(value):
+                state.hyper[rule.hyper.index(self._name)] = values[self._name]
 
 
 # What the training step reads of an optimizer, with the hyper-parameters that the record points to.
@@ -77,6 +72,9 @@ class State:
         # The hyper-parameters as the rule takes them; those of a rule may be changed one by one.
         self.hyper = self._record["hyper"]
         self._steps = self._record["plan"]["steps"]
+        # What a schedule gave last. It stands in the record until the next step asks, for another thread may be
+        # between asking and its step.
+        self._rate = 0.0
         self.moments = self._zeros(0)
         self.tell(optimizer)
 
@@ -101,7 +99,9 @@ class State:
             moments = self._zeros(len(rule.moments))
             moments[: len(self.moments)] = self.moments
         new, values = self._record.copy(), optimizer.values
-        new["hyper"][: len(rule.hyper)] = [_written(values[name]) for name in rule.hyper]
+        new["hyper"][: len(rule.hyper)] = [
+            self._rate if callable(values[name]) else values[name] for name in rule.hyper
+        ]
         plan = new["plan"]
         plan["is_linear"] = rule.is_linear
         plan["moments"], plan["moment_stride"] = moments.ctypes.data, moments.shape[1]
@@ -119,9 +119,9 @@ class State:
     def ask(self, optimizer: Optimizer) -> None:
         """Write down the learning rate of the next step, which the optimizer's schedule gives. Raises as
         `Optimizer.values_at` does, and then changes nothing."""
-        rate = optimizer._scheduled_rate(self._steps.item())
+        self._rate = optimizer._scheduled_rate(self._steps.item())
         if self._lr_at is not None:
-            self.hyper[self._lr_at] = rate
+            self.hyper[self._lr_at] = self._rate
 
     def _zeros(self, count: int) -> NDArray:
         return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
