@@ -78,7 +78,7 @@ def _head() -> Iterator[str]:
 
 def _activations() -> Iterator[str]:
     yield from ("", "## Activations", "")
-    yield "`fastnn.NAME(x)`, `fastnn.NAME_backward(...)`, `fastnn.MLP(activation=\"NAME\")`; a list has one for each layer."
+    yield '`fastnn.NAME(x)`, `fastnn.NAME_backward(...)`, `fastnn.MLP(activation="NAME")`; a list has one for each layer.'
     yield from ("", "![Each activation and its slope](figures/activations.png)", "")
     rows = []
     for name, item in fastnn.Activation.by_name.items():
@@ -93,8 +93,8 @@ def _activations() -> Iterator[str]:
 
 def _losses() -> Iterator[str]:
     yield from ("", "## Losses", "")
-    yield "`fastnn.NAME(z, t)` returns the loss and its gradient; `fastnn.MLP(loss=\"NAME\")`, or with options"
-    yield "`loss=(\"NAME\", {...})`. `sample_weight` is an argument of `train_step`. *Predictions* are what `predict_proba` and"
+    yield '`fastnn.NAME(z, t)` returns the loss and its gradient; `fastnn.MLP(loss="NAME")`, or with options'
+    yield '`loss=("NAME", {...})`. `sample_weight` is an argument of `train_step`. *Predictions* are what `predict_proba` and'
     yield "`predict` of a net give."
     yield ""
     rows = []
@@ -104,7 +104,15 @@ def _losses() -> Iterator[str]:
             options = [f"{number} = {value:g}" for number, value in item.defaults.items()]
             options += [option for option in item.options if option != "sample_weight"]
             rows.append(
-                [f"`{name}`", formula, ", ".join(options), _OUTPUTS[item.output], peer, f"{error(name):.2g}", NOTES.get(name, "")]
+                [
+                    f"`{name}`",
+                    formula,
+                    ", ".join(options),
+                    _OUTPUTS[item.output],
+                    peer,
+                    f"{error(name):.2g}",
+                    NOTES.get(name, ""),
+                ]
             )
     yield from _table(["name", "loss", "options", "predictions", "as", "error", "notes"], rows)
     yield ""

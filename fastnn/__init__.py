@@ -1,13 +1,25 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets
+from fastnn import datasets, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, loss
 from fastnn.mlp import MLP
 from fastnn.numerical import gradient_descent, numerical_diff, numerical_gradient
 from fastnn.ops import ALIASES, DECLARED, PublicFunction
-from fastnn.optimizers import SGD, Adam, Optimizer
+from fastnn.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+)
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
 __version__ = "0.1.0"
@@ -28,11 +40,19 @@ __all__ = [
     "MLP",
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "GradientCheck",
     "GradientError",
+    "Lion",
     "Loss",
+    "NAdam",
     "Optimizer",
+    "RAdam",
+    "RMSprop",
     "activation",
     "check_gradient",
     "datasets",
@@ -42,6 +62,7 @@ __all__ = [
     "loss",
     "numerical_diff",
     "numerical_gradient",
+    "schedules",
     "set_num_threads",
     "set_thread_invariant",
     *DECLARED,

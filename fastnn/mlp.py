@@ -25,7 +25,6 @@ from fastnn.linalg.sparse_inputs import active_columns_size
 from fastnn.losses import Loss
 from fastnn.ops import checks
 from fastnn.optimizers import Optimizer
-from fastnn.optimizers.base import State
 from fastnn.regularization import Regularization, regularization
 from fastnn.step import plan as plans
 from fastnn.step.forward import forward, forward_address
@@ -204,6 +203,11 @@ class MLP:
             loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
             if status == DONE:
                 return loss
+        elif optimizer is prepared.scheduled:
+            prepared.state.ask(optimizer)
+            loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
+            if status == DONE:
+                return loss
         return self._train_on_any(x, t, optimizer)
 
     def _train_on_any(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
@@ -215,6 +219,8 @@ class MLP:
         targets = self._targets(t, n)
         workers = 1 if n < self._rows_to_share else self._workers(n)
         prepared = self._prepare(optimizer, workers, n, targets.ndim == 1)
+        if optimizer is prepared.scheduled:
+            prepared.state.ask(optimizer)
         arguments = id(rows), id(targets), n, prepared.address, workers
         if workers == 1 or threads.get_num_threads() == 1:
             loss, status = train_step(*arguments)
@@ -372,7 +378,8 @@ class MLP:
         last = self._prepared
         enough_memory, enough_gradients = len(last.memory.blocks) >= workers, last.gradients.size >= gradients
         same_targets = last.plan["t_dtype"] == id(target_dtype)
-        if optimizer is last.optimizer and enough_memory and enough_gradients and same_targets:
+        same_optimizer = optimizer is last.optimizer or optimizer is last.scheduled
+        if same_optimizer and enough_memory and enough_gradients and same_targets:
             return last
         memory = last.memory if enough_memory else self._memory_of(workers)
         stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
@@ -390,12 +397,14 @@ class MLP:
         plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
         plan["t_row_bytes"] = _LABEL.itemsize if labels else self._sizes[-1] * self._dtype.itemsize
         # In one assignment: an interrupt finds the net prepared for the one step or the other.
-        self._prepared = prepared = _Prepared(optimizer, plan, plan.ctypes.data, state, memory, stored)
+        plain, scheduled = (_NOBODY, optimizer) if optimizer.is_scheduled else (optimizer, _NOBODY)
+        self._prepared = prepared = _Prepared(plain, scheduled, plan, plan.ctypes.data, state, memory, stored)
         return prepared
 
-    def prepare_again(self) -> None:
-        """Have the next step look at its optimizer again: called when a bound of the gradient is set anew."""
-        self._prepared = replace(self._prepared, optimizer=_NOBODY)
+    def forget_optimizer(self) -> None:
+        """Have the next step look at its optimizer anew. For optimizers, when `lr` becomes a schedule or a number, or
+        a bound of the gradient is set."""
+        self._prepared = replace(self._prepared, optimizer=_NOBODY, scheduled=_NOBODY)
 
     def _prepared_for_nobody(self) -> _Prepared:
         """The first plan: all that does not change from step to step. `_prepare` completes a copy of it."""
@@ -424,7 +433,7 @@ class MLP:
         plan["l1"], plan["l2"], plan["root"] = own.l1, own.l2, self._loss.root
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
         plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
-        return _Prepared(_NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))
+        return _Prepared(_NOBODY, _NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))
 
     def _layer_plans(self) -> NDArray:
         layers = self._layout.layers
@@ -487,9 +496,10 @@ class _Memory(NamedTuple):
 class _Prepared:
     """A plan, the optimizer that it is for, and what it points to. Python never changes one: a net gets another."""
 
-    optimizer: object  # an Optimizer, or _NOBODY
+    optimizer: object  # an Optimizer with a number as its learning rate, or _NOBODY
+    scheduled: object  # an Optimizer with a schedule, which is asked before each step, or _NOBODY
     plan: NDArray
     address: int  # of the plan
-    state: State | None
+    state: Any  # a State, or None for _NOBODY
     memory: _Memory
     gradients: NDArray

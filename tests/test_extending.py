@@ -25,7 +25,7 @@ ACTIVATIONS = ("hardtanh", "tanhshrink", "thresholded_relu")
 NEW = (
     *(f"{name}{part}" for name in ACTIVATIONS for part in ("", "_backward")),
     "mean_absolute_error",
-    "adagrad_update",
+    "yogi_update",
     "clamp",
 )
 
@@ -88,15 +88,15 @@ def test_kinks(dtype: str, scratch: ModuleType) -> None:
         ("tanhshrink", "mean_squared_error", fastnn.Adam(0.01)),
         (["hardtanh", ("thresholded_relu", 0.1)], "softmax_cross_entropy", fastnn.SGD(0.1)),
         ("relu", "mean_absolute_error", fastnn.SGD(0.1, momentum=0.9)),
-        ("sigmoid", "softmax_cross_entropy", "Adagrad"),
-        ("tanhshrink", "mean_absolute_error", "Adagrad"),
+        ("sigmoid", "softmax_cross_entropy", "Yogi"),
+        ("tanhshrink", "mean_absolute_error", "Yogi"),
     ],
 )
 def test_training_equals_the_twin(activation, loss, optimizer, n, dtype, rng, scratch: ModuleType) -> None:
     """100 rows are two row blocks: their gradients are stored; a single row has an update of its own."""
     sizes = (17, 21, 16, 4)
     net, twin = (kind(sizes, activation, loss, dtype=dtype) for kind in (fastnn.MLP, Twin))
-    optimizer = scratch.Adagrad(0.05) if optimizer == "Adagrad" else optimizer
+    optimizer = scratch.Yogi(0.05) if optimizer == "Yogi" else optimizer
     eps = float(np.finfo(dtype).eps)
     for _ in range(STEPS):
         x = rng.standard_normal((n, 17)).astype(dtype)
@@ -114,8 +114,8 @@ def test_items_are_taken_as_objects_too(scratch: ModuleType) -> None:
 
 
 def test_hyper_parameters_are_checked(scratch: ModuleType) -> None:
-    assert repr(scratch.Adagrad(lr=0.5)) == "Adagrad(lr=0.5, eps=1e-10, weight_decay=0.0)"
+    assert repr(scratch.Yogi(lr=0.5)) == "Yogi(lr=0.5, beta1=0.9, beta2=0.999, eps=0.001, weight_decay=0.0)"
     with pytest.raises(ValueError, match=r"lr: got -1"):
-        scratch.Adagrad(lr=-1)
+        scratch.Yogi(lr=-1)
     with pytest.raises(ValueError, match=r"activation: got 'softmax', expected one of .*'hardtanh'"):
         fastnn.MLP((3, 4, 2), activation="softmax")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn.reference.mlp import MLP as Twin
+from tests.optimizers.forms import FORMS, make
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,15 @@ import fastnn
         (lambda: fastnn.SGD(0.1, momentum=1.0), r"^momentum: got 1.0, expected a number in \[0, 1\)"),
         (lambda: fastnn.SGD(0.1, weight_decay=-1), "^weight_decay: got -1"),
         (lambda: fastnn.SGD(0.1, nesterov=True), "^nesterov: got True with a momentum of 0"),
+        (
+            lambda: fastnn.SGD(0.1, momentum=0.9, nesterov=True, dampening=0.5),
+            "^nesterov: got True with a dampening of",
+        ),
         (lambda: fastnn.Adam(beta2=1.5), "^beta2: got 1.5"),
+        (lambda: fastnn.Adagrad(lr_decay=-0.1), "^lr_decay: got -0.1"),
+        (lambda: fastnn.RMSprop(alpha=1.0), "^alpha: got 1.0"),
+        (lambda: fastnn.Adadelta(rho=1.0), "^rho: got 1.0"),
+        (lambda: fastnn.NAdam(momentum_decay=-1), "^momentum_decay: got -1"),
         (lambda: fastnn.Adam(eps=-1e-8), "^eps: got -1e-08"),
     ],
 )
@@ -45,7 +55,7 @@ def test_refused_change_keeps_the_old_value() -> None:
 
 
 def test_shown_as_made() -> None:
-    for optimizer in (fastnn.SGD(0.1, momentum=0.9, nesterov=True), fastnn.Adam(0.01)):
+    for optimizer in map(make, FORMS):
         assert repr(eval(repr(optimizer), vars(fastnn))) == repr(optimizer)
 
 
@@ -65,47 +75,42 @@ def test_attributes_that_do_not_exist_cannot_be_set(name) -> None:
 BATCH = np.linspace(-1, 1, 60, dtype=np.float32).reshape(12, 5), np.arange(12) % 3
 
 
-def trained(make, steps: int, dtype: str = "float32"):
-    net, optimizer = fastnn.MLP((5, 17, 3), dtype=dtype), make()
+def trained(form: str, steps: int, dtype: str = "float32"):
+    net, optimizer = fastnn.MLP((5, 17, 3), dtype=dtype), make(form)
     for _ in range(steps):
         net.train_step(BATCH[0].astype(dtype), BATCH[1], optimizer)
     return net, optimizer
 
 
-OPTIMIZERS = {
-    "sgd": lambda: fastnn.SGD(0.1),
-    "momentum": lambda: fastnn.SGD(0.1, momentum=0.9, weight_decay=0.01),
-    "adam": lambda: fastnn.Adam(0.01),
-}
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda pair: pickle.loads(pickle.dumps(pair))}
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_a_net_and_its_optimizer_go_on_together(make, copied, dtype) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_net_and_its_optimizer_go_on_together(form, copied, dtype) -> None:
     """As pickled by joblib, or as a checkpoint; twice, for the first copy was not trained since."""
-    net, optimizer = copied(copied(trained(make, 3, dtype)))
-    assert repr(optimizer) == repr(make())
+    net, optimizer = copied(copied(trained(form, 3, dtype)))
+    assert repr(optimizer) == repr(make(form))
     for _ in range(2):
         net.train_step(BATCH[0].astype(dtype), BATCH[1], optimizer)
-    expected, _ = trained(make, 5, dtype)
+    expected, _ = trained(form, 5, dtype)
     for w, v in zip(net.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(w, v)
 
 
 def test_a_number_that_the_rule_does_not_use_can_be_set() -> None:
     """Plain descent has no momentum: after training, it can still be told so."""
-    net, optimizer = trained(OPTIMIZERS["sgd"], 2)
+    net, optimizer = trained("SGD", 2)
     optimizer.momentum, optimizer.nesterov = 0.0, False
-    assert repr(optimizer) == repr(OPTIMIZERS["sgd"]())
+    assert repr(optimizer) == repr(make("SGD"))
     net.train_step(*BATCH, optimizer)
-    expected, _ = trained(OPTIMIZERS["sgd"], 3)
+    expected, _ = trained("SGD", 3)
     for w, v in zip(net.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(w, v)
 
 
 def test_an_optimizer_pickles_alone() -> None:
-    for optimizer in (fastnn.Adam(0.01), trained(lambda: fastnn.Adam(0.02), 2)[1]):
+    for optimizer in (fastnn.Adam(0.01), trained("Adam", 2)[1]):
         other = pickle.loads(pickle.dumps(optimizer))
         assert repr(other) == repr(optimizer)
         other.lr = 0.5
@@ -113,14 +118,14 @@ def test_an_optimizer_pickles_alone() -> None:
 
 
 def test_a_shallow_copy_has_a_rate_and_moments_of_its_own() -> None:
-    net, optimizer = trained(OPTIMIZERS["adam"], 3)
+    net, optimizer = trained("Adam", 3)
     copied, other = copy.copy(optimizer), copy.deepcopy(net)
     copied.lr = 0.5
-    assert optimizer.lr == 0.01
-    copied.lr = 0.01
+    assert optimizer.lr == FORMS["Adam"]["lr"]
+    copied.lr = optimizer.lr
     first = net.get_weights()
     net.train_step(*BATCH, copied)
-    expected, _ = trained(OPTIMIZERS["adam"], 4)
+    expected, _ = trained("Adam", 4)
     np.testing.assert_array_equal(net.get_weights()[0], expected.get_weights()[0])
     net.set_weights(first)
     net.train_step(*BATCH, optimizer)  # whose moments the copy's step left alone
@@ -129,10 +134,10 @@ def test_a_shallow_copy_has_a_rate_and_moments_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 12, 300])
-@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_a_rate_of_zero_changes_no_weight(make, n, dtype) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_rate_of_zero_changes_no_weight(form, n, dtype) -> None:
     """As at the end of a cosine or the start of a warm-up."""
-    net, optimizer = trained(make, 3, dtype)
+    net, optimizer = trained(form, 3, dtype)
     before = net.get_weights()
     optimizer.lr = 0.0
     x, t = np.resize(BATCH[0], (n, 5)).astype(dtype), np.resize(BATCH[1], n)
@@ -148,3 +153,44 @@ def test_state_goes_with_its_net() -> None:
     del net
     gc.collect()
     assert len(optimizer._states) == 0
+
+
+# Pairs of forms of one class whose rules differ, and what turns the one into the other.
+CHANGES = {
+    "amsgrad": ("Adam", {"amsgrad": True}),
+    "amsgrad, decoupled": ("AdamW", {"amsgrad": True}),
+    "momentum": ("RMSprop", {"momentum": 0.8}),
+    "centered": ("RMSprop, momentum", {"centered": True}),
+    "decoupled": ("NAdam", {"decoupled_weight_decay": True}),
+    "dampening": ("SGD, momentum", {"dampening": 0.4}),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_flags_can_change_between_steps(case) -> None:
+    """Moments that both rules have go on, others begin at zero; and back."""
+    form, numbers = CHANGES[case]
+    net, own, theirs = fastnn.MLP((5, 17, 3), dtype="float64"), make(form), make(form)
+    twin = Twin((5, 17, 3), dtype="float64")
+    before = {name: getattr(own, name) for name in numbers}
+    for changed in ({}, numbers, before, numbers):
+        for optimizer in (own, theirs):
+            for name, value in changed.items():
+                setattr(optimizer, name, value)
+        for n in (12, 1):
+            x, t = BATCH[0][:n].astype("float64"), BATCH[1][:n]
+            assert net.train_step(x, t, own) == pytest.approx(twin.train_step(x, t, theirs), rel=1e-12)
+    for w, v in zip(net.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(w, v, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "eps" in FORMS[form]])
+@pytest.mark.parametrize("n", [1, 3, 65])
+def test_padding_takes_no_part_without_eps(form, n, dtype, rng) -> None:
+    """Without eps, 0 is divided by 0 where weights are padded, and nowhere else."""
+    net, optimizer = fastnn.MLP((20, 70, 59, 4), "tanh", "mean_squared_error", dtype=dtype), make(form)
+    optimizer.eps, optimizer.lr = 0.0, 1e-4
+    for _ in range(3):
+        x, t = (rng.standard_normal((n, width)).astype(dtype) for width in (20, 4))
+        assert np.isfinite(net.train_step(x, t, optimizer))
+        assert all(np.isfinite(w).all() for w in net.get_weights())

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "items": {"ops"},
     "cpus": set(),
     "scalar_checks": set(),
+    "schedules": {"scalar_checks"},
     "initializers": set(),
     "threads": {"cpus", "intrinsics", "scalar_checks"},
     "linalg": {"linalg", "units", "jit", "intrinsics"},

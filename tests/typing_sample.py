@@ -24,6 +24,10 @@ def train(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
     weights = net.get_weights()
     net.set_weights([w.tolist() for w in weights])
     optimizer.lr = 0.0
+    optimizer.lr = fastnn.schedules.WarmUp(100, fastnn.schedules.Cosine(1e-3, total_steps=10_000))
+    plateau = fastnn.schedules.ReduceOnPlateau(0.1)
+    plateau.step(net.train_step(x, t, fastnn.AdamW(plateau, weight_decay=0.1)))
+    assert_type(plateau(0), float)
     fastnn.set_num_threads(fastnn.get_num_threads())
     return loss
 

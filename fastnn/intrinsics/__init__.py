@@ -35,6 +35,7 @@ from fastnn.intrinsics.sparse_rank_update import sparse_rank_update
 from fastnn.intrinsics.subnormals import flush_subnormals, restore_subnormals
 from fastnn.intrinsics.transpose_tile import transpose_partial_tile, transpose_tile
 from fastnn.intrinsics.vector import (
+    absolute,
     broadcast,
     broadcast_each,
     load,
@@ -43,9 +44,12 @@ from fastnn.intrinsics.vector import (
     masked_load_each,
     masked_store,
     masked_store_each,
+    maximum,
+    sign,
     square_root_times,
     store,
     store_each,
+    where_greater,
 )
 
 __all__ = [
@@ -56,6 +60,7 @@ __all__ = [
     "BorrowedArray",
     "RecordLayout",
     "RecordType",
+    "absolute",
     "address_of_pointer",
     "bits_to_float",
     "broadcast",
@@ -77,6 +82,7 @@ __all__ = [
     "masked_load_each",
     "masked_store",
     "masked_store_each",
+    "maximum",
     "micro_tile",
     "nonzero_columns",
     "offset",
@@ -88,6 +94,7 @@ __all__ = [
     "restore_subnormals",
     "scale_row",
     "shift_row",
+    "sign",
     "sparse_rank_update",
     "square_root_times",
     "stack_alloc",
@@ -100,5 +107,6 @@ __all__ = [
     "transpose_tile",
     "try_lock",
     "unlock",
+    "where_greater",
     "write_each",
 ]

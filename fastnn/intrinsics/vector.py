@@ -122,6 +122,59 @@ def broadcast(typing_context, value):
     return vector(value), generate
 
 
+def _call_intrinsic(builder, name: str, vector: Vector, *arguments):
+    """The LLVM intrinsic of that name, on vectors."""
+    kind = ir.FunctionType(vector.llvm, [vector.llvm] * len(arguments))
+    full_name = f"llvm.{name}.v{vector.lanes}f{vector.dtype.bitwidth}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full_name), arguments)
+
+
+@intrinsic
+def maximum(typing_context, a, b):
+    """The larger one in each lane; NaN where either is NaN, as `np.maximum` has it."""
+
+    def generate(context, builder, signature, arguments):
+        return _call_intrinsic(builder, "maximum", a, *arguments)
+
+    return a(a, a), generate
+
+
+@intrinsic
+def absolute(typing_context, a):
+    """|a| in each lane."""
+
+    def generate(context, builder, signature, arguments):
+        return _call_intrinsic(builder, "fabs", a, *arguments)
+
+    return a(a), generate
+
+
+@intrinsic
+def sign(typing_context, a):
+    """1, -1 or 0 in each lane; NaN stays NaN, as `np.sign` has it."""
+
+    def generate(context, builder, signature, arguments):
+        (value,) = arguments
+        zero = ir.Constant(a.llvm, None)
+        for relation, limit in ((">", 1.0), ("<", -1.0)):
+            constant = ir.Constant(a.llvm, [ir.Constant(LLVM[a.dtype], limit)] * a.lanes)
+            value = builder.select(builder.fcmp_ordered(relation, arguments[0], zero), constant, value)
+        return value
+
+    return a(a), generate
+
+
+@intrinsic
+def where_greater(typing_context, a, b, x, y):
+    """x in the lanes where a > b, and y in the others, also where a or b is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        first, second, chosen, other = arguments
+        return builder.select(builder.fcmp_ordered(">", first, second), chosen, other)
+
+    return x(a, a, x, x), generate
+
+
 @intrinsic
 def square_root_times(typing_context, vector, factor):
     """factor √v, to within 2 units in the last address; NaN for v < 0. The factor must not be negative.

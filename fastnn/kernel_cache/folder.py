@@ -33,6 +33,7 @@ NEVER_COMPILED = (
     "ops",
     "reference",
     "regularization.py",
+    "schedules.py",
     "threads.py",
     "warmup.py",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -18,8 +19,17 @@ from fastnn.optimizers.rule import UpdateRule
 from fastnn.step.plan import OPTIMIZER
 
 
+def learning_rate(name: str, value: Any) -> Any:
+    """The check of a learning rate: a number of at least 0; or a schedule, a function of the number of steps made
+    before (`fastnn.schedules`), whose values are checked when it is asked."""
+    if callable(value) and not isinstance(value, type):
+        return value
+    return scalar_checks.number(name, value, 0.0)
+
+
 class Hyper:
-    """A hyper-parameter: an attribute of an optimizer with a default, checked when it is set."""
+    """A hyper-parameter: an attribute of an optimizer with a default, checked when it is set. The one named `lr` may be
+    a schedule, if `learning_rate` checks it."""
 
     def __init__(self, default: Any, check: Callable[[str, Any], Any]) -> None:
         self.default, self.check = default, check
@@ -34,15 +44,17 @@ class Hyper:
         values = {**optimizer._values, self._name: self.check(self._name, value)}
         optimizer._check_all(values)
         rule = optimizer.rule
+        turns = self._name == "lr" and callable(value) != optimizer.is_scheduled
         optimizer._values = values
+        if turns or self._name in Optimizer.hyper:
+            # Nets know which of their steps must ask a schedule, and the bounds of the gradient.
+            for net in list(optimizer._states):
+                net.forget_optimizer()
         for state in list(optimizer._states.values()):
             if optimizer.rule is not rule:
                 state.tell(optimizer)
-            elif self._name in rule.hyper:
+            elif self._name in rule.hyper and not callable(value):
                 state.hyper[rule.hyper.index(self._name)] = values[self._name]
-        if self._name in Optimizer.hyper:
-            for net in list(optimizer._states):
-                net.prepare_again()
 
 
 def bound(name: str, value: Any) -> float | None:
@@ -68,17 +80,21 @@ class State:
         self._record = np.zeros((), _RECORD)
         # The hyper-parameters as the rule takes them; those of a rule may be changed one by one.
         self.hyper = self._record["hyper"]
+        self._steps = self._record["plan"]["steps"]
+        # What a schedule gave last. It stands in the record until the next step asks, for another thread may be
+        # between asking and its step.
+        self._rate = 0.0
         self.moments = self._zeros(0)
         self.tell(optimizer)
 
     @property
     def steps(self) -> int:
         """How many were made."""
-        return int(self._record["plan"]["steps"])
+        return self._steps.item()
 
     @steps.setter
     def steps(self, value: int) -> None:
-        self._record["plan"]["steps"] = value
+        self._steps[...] = value
 
     @property
     def address(self) -> int:
@@ -92,7 +108,9 @@ class State:
             moments = self._zeros(len(rule.moments))
             moments[: len(self.moments)] = self.moments
         new, values = self._record.copy(), optimizer.values
-        new["hyper"][: len(rule.hyper)] = [values[name] for name in rule.hyper]
+        new["hyper"][: len(rule.hyper)] = [
+            self._rate if callable(values[name]) else values[name] for name in rule.hyper
+        ]
         plan = new["plan"]
         plan["is_linear"] = rule.is_linear
         plan["moments"], plan["moment_stride"] = moments.ctypes.data, moments.shape[1]
@@ -105,6 +123,14 @@ class State:
         self._record[...] = new
         self.moments = moments
         del self._both
+        self._lr_at = rule.hyper.index("lr") if "lr" in rule.hyper else None
+
+    def ask(self, optimizer: Optimizer) -> None:
+        """Write down the learning rate of the next step, which the optimizer's schedule gives. Raises as
+        `Optimizer.values_at` does, and then changes nothing."""
+        self._rate = optimizer._scheduled_rate(self._steps.item())
+        if self._lr_at is not None:
+            self.hyper[self._lr_at] = self._rate
 
     def _zeros(self, count: int) -> NDArray:
         return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
@@ -154,6 +180,30 @@ class Optimizer:
     def values(self) -> dict[str, Any]:
         """The hyper-parameters by their names."""
         return dict(self._values)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether `lr` is a schedule."""
+        return callable(self._values.get("lr"))
+
+    def values_at(self, steps: int) -> dict[str, Any]:
+        """The hyper-parameters after so many steps; where `lr` is a schedule, the number that it then gives.
+
+        Raises ValueError or TypeError if that is no finite number of at least 0.
+        """
+        return {**self._values, "lr": self._scheduled_rate(steps)} if self.is_scheduled else self.values
+
+    def _scheduled_rate(self, steps: int) -> float:
+        schedule = self._values["lr"]
+        rate = schedule(steps)
+        if type(rate) is float and 0.0 <= rate < math.inf:
+            return rate
+        try:
+            return scalar_checks.number("lr", rate, 0.0)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"lr: got {rate!r} from the schedule {schedule!r} after {steps} steps, expected a number in [0, inf)"
+            ) from None
 
     @property
     def rule(self) -> UpdateRule:

@@ -3,7 +3,8 @@ rank-one update, and the array kernel.
 
 A rule is a function of vectors, `rule(g, moments, c)`: the gradient, a tuple of moments and a tuple of constants. It
 returns the new moments, and the numerator and denominator of what is subtracted from the weights; the denominator is
-None if there is no division.
+None if there is no division. Weight decay is not its concern: either the gradient takes it in before, or weights shrink
+by a fraction apart from the gradient ("decoupled").
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inner_kernel, kernel, named, overload_by_type
 
-# The constants of every rule begin with the weight decay: g' = g + decay w.
+# The constants of every rule begin with the weight decay: g' = g + decay w. If it is decoupled, that is the fraction by
+# which weights shrink: w ← (1 - decay) w - quotient.
 DECAY = 0
 FIRST_CONSTANT = 1
 
@@ -72,20 +74,45 @@ def _without_denominator(vector):
     return vector, None
 
 
-def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, Callable]:
+# What is different with decoupled weight decay. All is known when a loop is compiled, and costs it nothing.
+
+
+@force_inline
+def _coupled(constants):
+    return constants[DECAY] != 0
+
+
+@force_inline
+def _never_coupled(constants):
+    return False
+
+
+@force_inline
+def _less(weights, kept, quotient):
+    return weights - quotient
+
+
+@force_inline
+def _shrunk_less(weights, kept, quotient):
+    return kept * weights - quotient
+
+
+def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> tuple[Callable, Callable]:
     """Two functions on addresses. `update` is that of `size` weights by the gradient g. `rank_one_update` is that of
     `rows` rows of `width` weights, full vectors, by the gradient factors[row] d[:width]."""
     constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
     # What the loops carry has its types before the first turn, which does not use it.
     placeholder = _with_denominator if divides else _without_denominator
+    decays_gradient, less = (_never_coupled, _shrunk_less) if decoupled else (_coupled, _less)
 
     # Both loops are software-pipelined: the division for one vector is made while the denominator of the next is
     # computed. Out-of-order execution alone does not hide its latency if two threads share the registers of a core.
 
     @force_inline
     def update(w, g, moments, size, constants):
-        lanes, decays = lanes_of(w), constants[DECAY] != 0
+        lanes, decays = lanes_of(w), decays_gradient(constants)
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
+        kept = broadcast(like(w[0], 1 - constants[DECAY]))
         full = size // lanes * lanes
         numerator, denominator = placeholder(decay)
         for k in range(0, full + lanes, lanes):
@@ -98,7 +125,7 @@ def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, C
                 store_each(new, moments, k)
             if k > 0:
                 address = offset(w, k - lanes)
-                store(load(address) - _quotient(numerator_before, denominator_before), address)
+                store(less(load(address), kept, _quotient(numerator_before, denominator_before)), address)
         rest = size - full
         if rest > 0:
             address = offset(w, full)
@@ -107,12 +134,13 @@ def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, C
                 gradient = gradient + decay * weights
             new, numerator, denominator = rule(gradient, masked_load_each(moments, full, rest), c)
             masked_store_each(new, moments, full, rest)
-            masked_store(weights - _quotient(numerator, denominator), address, rest)
+            masked_store(less(weights, kept, _quotient(numerator, denominator)), address, rest)
 
     @force_inline
     def rank_one_update(w, factors, rows, d, width, moments, constants):
-        lanes, decays = lanes_of(w), constants[DECAY] != 0
+        lanes, decays = lanes_of(w), decays_gradient(constants)
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
+        kept = broadcast(like(w[0], 1 - constants[DECAY]))
         full = rows * width
         numerator, denominator = placeholder(decay)
         row = column = 0
@@ -129,16 +157,23 @@ def _loops(rule: Callable, divides: bool, n_constants: int) -> tuple[Callable, C
                 store_each(new, moments, k)
             if k > 0:
                 address = offset(w, k - lanes)
-                store(load(address) - _quotient(numerator_before, denominator_before), address)
+                store(less(load(address), kept, _quotient(numerator_before, denominator_before)), address)
 
     return update, rank_one_update
 
 
 def step_kernels(
-    name: str, rule: Callable, divides: bool, constants: Callable, n_moments: int, n_hyper: int, n_constants: int
+    name: str,
+    rule: Callable,
+    divides: bool,
+    decoupled: bool,
+    constants: Callable,
+    n_moments: int,
+    n_hyper: int,
+    n_constants: int,
 ) -> tuple[Dispatcher, Dispatcher, Dispatcher]:
     """The kernels of the training step (`step/plan.py`): update, rank_one_update and compute_constants."""
-    update, rank_one_update = _loops(rule, divides, n_constants)
+    update, rank_one_update = _loops(rule, divides, decoupled, n_constants)
     moments_from, hyper_at = evenly_spaced(n_moments), read_each(n_hyper)
 
     def step_update(w, g, moments, stride, size, constants):
@@ -161,6 +196,7 @@ def array_kernel(
     name: str,
     rule: Callable,
     divides: bool,
+    decoupled: bool,
     constants: Callable,
     moments: Sequence[str],
     numbers: Sequence[str],
@@ -168,7 +204,7 @@ def array_kernel(
 ) -> Dispatcher:
     """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, after the
     number of the step if `numbers` begins with it."""
-    update, _ = _loops(rule, divides, n_constants)
+    update, _ = _loops(rule, divides, decoupled, n_constants)
 
     @force_inline
     def update_arrays(w, g, moments, step, hyper):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numba.core import types
+from numpy.typing import NDArray
 
-from fastnn.jit import address_of
+from fastnn.jit import address_of, scalar
 from fastnn.ops.arguments import Array, Gradient, Number
 from fastnn.ops.declare import declare, stub
 from fastnn.optimizers import loops
@@ -33,7 +35,11 @@ class UpdateRule:
         that `rule` takes.
     rule : nopython function (g, moments, c) of vectors; see `fastnn.optimizers.loops`. divides : whether it returns a
         denominator. n_constants : the length of c.
+    decoupled : whether weight decay leaves the gradient alone. The first of the constants is then the fraction by which
+        weights shrink: w ← w (1 - fraction) - numerator / denominator.
     is_linear : whether the update is w - c[0] g.
+    gradient : the kind of argument that g is, for tests and benchmarks; `Gradient()`, where the rule takes squares, if
+        it divides.
     reference : in NumPy, (w, g, *moments, **numbers), in place.
     magnitude, flops, ulps, example : for tests and benchmarks; see `fastnn.ops.declaration`.
     """
@@ -53,6 +59,8 @@ class UpdateRule:
     ulps: float
     example: Mapping[str, Any]
     is_linear: bool = False
+    decoupled: bool = False
+    gradient: Array | None = None
     hyper: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +72,7 @@ class UpdateRule:
             self.name,
             self.rule,
             self.divides,
+            self.decoupled,
             self.constants,
             len(self.moments),
             len(self.hyper),
@@ -94,10 +103,17 @@ def update_rule(name: str, **parts: Any) -> UpdateRule:
     declare(
         f"{','.join(['()'] * len(arrays))}->{','.join(['()'] * len(written))}",
         kernel=loops.array_kernel(
-            name, rule.rule, rule.divides, rule.constants, tuple(rule.moments), tuple(rule.numbers), rule.n_constants
+            name,
+            rule.rule,
+            rule.divides,
+            rule.decoupled,
+            rule.constants,
+            tuple(rule.moments),
+            tuple(rule.numbers),
+            rule.n_constants,
         ),
         reference=rule.reference,
-        arrays={"g": Gradient() if rule.divides else Array(), **rule.moments},
+        arrays={"g": rule.gradient or (Gradient() if rule.divides else Array()), **rule.moments},
         numbers=rule.numbers,
         example=rule.example,
         flops=lambda size: rule.flops * size,
@@ -107,6 +123,49 @@ def update_rule(name: str, **parts: Any) -> UpdateRule:
         in_place=written,
     )(stub(name, arrays, _about(rule, written), numbers, out=False))
     return rule
+
+
+def decoupled(rule: UpdateRule, name: str, formula: Sequence[str], weight_decay: float) -> UpdateRule:
+    """Declare another rule: `rule` with decoupled weight decay, w ← w (1 - lr weight_decay) - what `rule` subtracts,
+    the gradient left alone (Loshchilov and Hutter, Decoupled weight decay regularization, 2019).
+
+    Its numbers are those of `rule`, `lr` among them, with that default of `weight_decay`.
+    """
+    defaults = {**rule.defaults, "weight_decay": weight_decay}
+    coupled_constants = rule.constants
+    lr_at, decay_at = rule.hyper.index("lr"), rule.hyper.index("weight_decay")
+
+    @scalar
+    def constants(step, hyper):  # type: ignore[no-untyped-def]
+        return (hyper[lr_at] * hyper[decay_at],) + coupled_constants(step, hyper)[1:]  # noqa: RUF005
+
+    def reference(w: NDArray, *arrays: NDArray, **given: Any) -> None:
+        numbers = {**defaults, **given}
+        w64 = w.astype(np.float64)
+        if numbers["weight_decay"]:
+            w64 *= 1 - numbers["lr"] * numbers["weight_decay"]
+        rule.reference(w64, *arrays, **{**numbers, "weight_decay": 0.0})
+        w[...] = w64
+
+    coupled = inspect.signature(rule.reference)
+    parameters = [p.replace(default=defaults.get(name, p.default)) for name, p in coupled.parameters.items()]
+    reference.__signature__ = coupled.replace(parameters=parameters)  # type: ignore[attr-defined]
+
+    def magnitude(w: NDArray, *arrays: NDArray, **given: Any) -> tuple[NDArray, ...]:
+        numbers = {**defaults, **given}
+        of_w, *of_moments = rule.magnitude(w, *arrays, **{**numbers, "weight_decay": 0.0})
+        return (of_w + numbers["lr"] * numbers["weight_decay"] * np.abs(w), *of_moments)
+
+    own = {part.name: getattr(rule, part.name) for part in fields(rule) if part.init and part.name != "name"}
+    changed = {
+        "formula": formula,
+        "defaults": defaults,
+        "constants": constants,
+        "reference": reference,
+        "magnitude": magnitude,
+        "decoupled": True,
+    }
+    return update_rule(name, **{**own, **changed})
 
 
 def _about(rule: UpdateRule, written: Sequence[str]) -> list[str]:

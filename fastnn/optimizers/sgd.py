@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.jit import scalar
-from fastnn.ops.arguments import Array, flag, fraction, not_negative
-from fastnn.optimizers.base import Hyper, Optimizer
+from fastnn.ops.arguments import Array, flag, fraction, not_negative, step_number
+from fastnn.optimizers.base import Hyper, Optimizer, learning_rate
 from fastnn.optimizers.rule import UpdateRule, update_rule
 from fastnn.reference.optimizers import decayed
 
@@ -111,23 +111,88 @@ momentum_update = update_rule(
 )
 
 
+@scalar
+def _dampened_constants(step, hyper):
+    lr, momentum, dampening, weight_decay = hyper
+    return weight_decay, momentum, 1.0 if step == 1 else 1 - dampening, lr
+
+
+@scalar
+def _dampened(g, moments, c):
+    momentum, of_gradient, lr = c
+    v = momentum * moments[0] + of_gradient * g
+    return (v,), lr * v, None
+
+
+def _dampened_reference(
+    w: NDArray,
+    g: NDArray,
+    velocity: NDArray,
+    *,
+    step: int,
+    lr: float,
+    momentum: float = 0.9,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+) -> None:
+    w64 = w.astype(np.float64)
+    g64 = decayed(g, w64, weight_decay)
+    v64 = momentum * velocity.astype(np.float64) + (g64 if step == 1 else (1 - dampening) * g64)
+    velocity[...] = v64
+    w[...] = w64 - lr * v64
+
+
+dampened_momentum_update = update_rule(
+    "dampened_momentum_update",
+    formula=(
+        "v ← momentum v + (1 - dampening) g', in the first step momentum v + g'; w ← w - lr v; as `torch.optim.SGD`.",
+        "",
+        "g' = g + weight_decay w.",
+    ),
+    moments={"velocity": Array()},
+    numbers={
+        "step": step_number,
+        "lr": not_negative,
+        "momentum": fraction,
+        "dampening": fraction,
+        "weight_decay": not_negative,
+    },
+    defaults={"momentum": 0.9, "dampening": 0.0, "weight_decay": 0.0},
+    constants=_dampened_constants,
+    rule=_dampened,
+    n_constants=3,
+    divides=False,
+    reference=_dampened_reference,
+    magnitude=_momentum_magnitude,
+    flops=7,
+    ulps=4,
+    example={"step": 2, "lr": 0.1, "momentum": 0.9, "dampening": 0.5, "weight_decay": 0.01},
+)
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent, as `torch.optim.SGD`.
 
     g' = g + weight_decay w; v ← momentum v + g'; w ← w - lr v, or w - lr (g' + momentum v) with Nesterov.
-    Without momentum w ← w - lr g'. Raises ValueError for Nesterov without momentum, as PyTorch does.
+    Without momentum w ← w - lr g'. With dampening v ← momentum v + (1 - dampening) g' from the second step on.
+    Raises ValueError for Nesterov without momentum or with dampening, as PyTorch does.
     """
 
-    lr = Hyper(1e-3, not_negative)
+    lr = Hyper(1e-3, learning_rate)
     momentum = Hyper(0.0, fraction)
     nesterov = Hyper(False, flag)
     weight_decay = Hyper(0.0, not_negative)
+    dampening = Hyper(0.0, fraction)
 
     @property
     def rule(self) -> UpdateRule:
-        """With momentum or without."""
-        return momentum_update if self.momentum else sgd_update
+        """With momentum or without; dampened or not."""
+        if not self.momentum:
+            return sgd_update
+        return dampened_momentum_update if self.dampening else momentum_update
 
     def _check(self, values: dict[str, Any]) -> None:
         if values["nesterov"] and values["momentum"] == 0:
             raise ValueError("nesterov: got True with a momentum of 0, expected a momentum above 0")
+        if values["nesterov"] and values["dampening"]:
+            raise ValueError(f"nesterov: got True with a dampening of {values['dampening']}, expected a dampening of 0")

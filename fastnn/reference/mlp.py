@@ -76,7 +76,8 @@ class MLP:
         gradients = _clipped(gradients, optimizer.clip_value, optimizer.clip_norm)
         rule = optimizer.rule
         steps, moments = self._states.get(optimizer, (0, [[] for _ in gradients]))
-        numbers = {name: optimizer.values[name] for name in rule.hyper}
+        values = optimizer.values_at(steps)
+        numbers = {name: values[name] for name in rule.hyper}
         if "step" in rule.numbers:
             numbers["step"] = steps + 1
         for w, g, own in zip(self._weights, gradients, moments, strict=True):

@@ -1,4 +1,4 @@
-"""The part that all references of update rules share."""
+"""The parts that references of update rules share."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def decayed(g: NDArray, w64: NDArray, weight_decay: float) -> NDArray:
     does not spoil it."""
     g64 = g.astype(np.float64)
     return g64 + weight_decay * w64 if weight_decay else g64
+
+
+def mean_of(moment: NDArray, new: NDArray, kept: float) -> NDArray:
+    """A running mean in float64: kept moment + (1 - kept) new."""
+    return kept * moment.astype(np.float64) + (1 - kept) * new

@@ -13,6 +13,7 @@ import fastnn
 from fastnn.intrinsics import (
     VECTOR_BYTES,
     BorrowedArray,
+    absolute,
     broadcast,
     dot_tile,
     element,
@@ -22,9 +23,12 @@ from fastnn.intrinsics import (
     load,
     masked_load,
     masked_store,
+    maximum,
     restore_subnormals,
+    sign,
     square_root_times,
     store,
+    where_greater,
 )
 
 FLUSHES = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
@@ -34,6 +38,16 @@ FLUSHES = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
 def roots(x, factor, y):
     for k in range(0, x.size, lanes_of(x)):
         store(square_root_times(load(element(x, k)), broadcast(x.dtype.type(factor))), element(y, k))
+
+
+@numba.njit
+def of_two(a, b, results):
+    for k in range(0, a.size, lanes_of(a)):
+        x, y = load(element(a, k)), load(element(b, k))
+        store(maximum(x, y), element(results[0], k))
+        store(absolute(x), element(results[1], k))
+        store(sign(x), element(results[2], k))
+        store(where_greater(x, y, broadcast(a.dtype.type(1)), y), element(results[3], k))
 
 
 @numba.njit
@@ -81,6 +95,16 @@ def test_square_root_of_zeros_infinities_nan_and_negative_numbers(dtype: str) ->
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(y, np.sqrt(special) / 2)
     assert np.signbit(y[1])
+
+
+def test_maximum_absolute_sign_and_choice(dtype: str) -> None:
+    values = np.array([0.0, -0.0, 1.5, -1.5, np.inf, -np.inf, np.nan, np.finfo(dtype).tiny], dtype)
+    a, b = (np.ascontiguousarray(part.ravel()) for part in np.meshgrid(values, values))
+    found = np.full((4, a.size), 7, dtype)
+    of_two(a, b, found)
+    with np.errstate(invalid="ignore"):
+        expected = np.maximum(a, b), np.abs(a), np.sign(a), np.where(a > b, 1, b)
+    np.testing.assert_array_equal(found, np.array(expected, dtype))
 
 
 def test_masked_stores_write_nothing_else(dtype: str) -> None:

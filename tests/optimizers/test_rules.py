@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from typing import Any
+
 import numba
 import numpy as np
 import pytest
@@ -10,12 +13,6 @@ import fastnn
 from fastnn.intrinsics import VECTOR_BYTES, element
 from fastnn.ops import DECLARED
 from fastnn.optimizers import RULES
-
-UPDATES = {
-    "sgd_update": (0, {"lr": 0.1}),
-    "momentum_update": (1, {"lr": 0.1, "momentum": 0.9}),
-    "adam_update": (2, {"lr": 0.1, "step": 3}),
-}
 
 
 def _both(name: str, arrays: list[np.ndarray], numbers: dict) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -28,88 +25,135 @@ def _both(name: str, arrays: list[np.ndarray], numbers: dict) -> tuple[list[np.n
     return found, expected
 
 
+def _numbers(name: str, **changed: Any) -> dict[str, Any]:
+    """The numbers of the example, some of them changed where the rule has them."""
+    rule = RULES[name]
+    return {**rule.defaults, **rule.example, **{n: value for n, value in changed.items() if n in rule.numbers}}
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-@pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.parametrize("name", RULES)
 def test_infinite_weight(name: str, weight_decay: float, dtype: str) -> None:
-    """With decay it spoils the gradient, without it does not."""
-    moments, numbers = UPDATES[name]
+    """With decay it spoils the gradient, without it or where decay is decoupled does not."""
     w = np.full(21, np.inf, dtype)
-    arrays = [w, np.full_like(w, 0.5), *(np.full_like(w, 0.25) for _ in range(moments))]
-    found, expected = _both(name, arrays, {**numbers, "weight_decay": weight_decay})
+    arrays = [w, np.full_like(w, 0.5), *(np.full_like(w, 0.25) for _ in RULES[name].moments)]
+    found, expected = _both(name, arrays, _numbers(name, weight_decay=weight_decay))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=8 * np.finfo(dtype).eps)
-    if weight_decay == 0:
+    if weight_decay == 0 or RULES[name].decoupled:
         assert np.isinf(found[0]).all()
         assert np.isfinite(found[2:]).all()
 
 
-# The gradient, both moments before, and eps.
-EXTREMES = {
-    "an infinite second moment stops the update": (1.0, 0.5, np.inf, 1e-8),
-    "an infinite gradient": (np.inf, 0.5, 0.25, 1e-8),
-    "an infinite first moment": (1.0, np.inf, 0.25, 1e-8),
-    "no gradient yet": (0.0, 0.0, 0.0, 1e-8),
-    "no gradient yet, and no eps": (0.0, 0.0, 0.0, 0.0),
-    "no second moment": (0.0, 0.5, 0.0, 1e-8),
-    "NaN": (np.nan, 0.5, 0.25, 1e-8),
-}
+# Gradients, and moments, each with each: infinite, none yet, NaN; and a usual one.
+GRADIENTS, MOMENTS = (0.5, 0.0, np.inf, -np.inf, np.nan), (0.25, 0.0, np.inf, np.nan)
 
 
-@pytest.mark.parametrize("case", EXTREMES)
-def test_adam_of_extremes(case: str, dtype: str) -> None:
-    gradient, first, second, eps = EXTREMES[case]
-    arrays = [np.full(21, value, dtype) for value in (0.75, gradient, first, second)]
-    found, expected = _both("adam_update", arrays, {"lr": 0.1, "step": 3, "eps": eps})
+@pytest.mark.parametrize(
+    "numbers", [{"step": 1}, {"step": 3}, {"step": 100}, {"step": 3, "eps": 0.0}, {"step": 3, "lr": 0.0}], ids=str
+)
+@pytest.mark.parametrize("name", RULES)
+def test_extremes(name: str, numbers: dict, dtype: str) -> None:
+    """An infinite second moment stops the update, an infinite gradient makes NaN: as the formula has it."""
+    cases = product(GRADIENTS, *[MOMENTS] * len(RULES[name].moments))
+    g, *moments = np.array(list(cases), dtype).T.copy()
+    found, expected = _both(name, [np.full_like(g, 0.75), g, *moments], _numbers(name, weight_decay=0.0, **numbers))
     for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=8 * np.finfo(dtype).eps)
+        # Weights of about 1 less a step of no more than that.
+        np.testing.assert_allclose(a, b, rtol=16 * np.finfo(dtype).eps, atol=16 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("lr", [1e-40, 1e-320])
-def test_adam_of_a_rate_next_to_nothing(lr: float, dtype: str) -> None:
-    arrays = [np.full(21, value, dtype) for value in (0.75, 0.0, 0.0, 0.0)]
+@pytest.mark.parametrize("name", RULES)
+def test_a_rate_next_to_nothing(name: str, lr: float, dtype: str) -> None:
+    w, g = np.full(21, 0.75, dtype), np.zeros(21, dtype)
     for moment in (0.0, 0.5):
-        arrays[2][:] = moment
-        found, _ = _both("adam_update", arrays, {"lr": lr, "step": 3})
-        np.testing.assert_array_equal(found[0], arrays[0])
+        found, _ = _both(name, [w, g, *(np.full_like(w, moment) for _ in RULES[name].moments)], _numbers(name, lr=lr))
+        np.testing.assert_array_equal(found[0], w)
 
 
-CASES = {
-    "sgd": (fastnn.SGD(0.1), "sgd_update"),
-    "momentum": (fastnn.SGD(0.1, momentum=0.9), "momentum_update"),
-    "adam": (fastnn.Adam(0.1), "adam_update"),
-}
+@pytest.mark.parametrize("name", RULES)
+def test_subnormal_numbers_count_as_zero(name: str, dtype: str) -> None:
+    """Only where a rule has moments, which would else decay into them."""
+    tiny = np.finfo(dtype).tiny
+    w, *others = (np.full(21, tiny / 4, dtype) for _ in range(2 + len(RULES[name].moments)))
+    fastnn_update = getattr(fastnn, name)
+    fastnn_update(w, *others, **_numbers(name, weight_decay=0.0))
+    for moment in others[1:]:
+        assert ((moment == 0) | (moment >= tiny)).all()
 
 
-@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("vectors", [1, 2, 3])
-def test_rank_one_update(vectors: int, case: str, weight_decay: float, dtype: str, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("step", [1, 2, 5, 6, 7, 30, 400, 100_000])
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("nadam_update", {"momentum_decay": 0.0}),
+        ("nadam_update", {"beta1": 0.0}),
+        ("nadam_update", {"beta1": 0.999, "momentum_decay": 0.004}),
+        ("radam_update", {"beta2": 0.999}),
+        ("radam_update", {"beta2": 0.5}),  # which never adapts
+        ("radam_update", {"beta2": 0.0}),
+        ("adamax_update", {"beta1": 0.0, "beta2": 0.0}),
+        ("adagrad_update", {"lr_decay": 0.3}),
+    ],
+)
+def test_numbers_that_depend_on_the_step(name: str, numbers: dict, step: int, dtype: str) -> None:
+    w = np.linspace(0.5, 1, 21, dtype=dtype)
+    arrays = [w, *(np.full_like(w, value) for value in (0.3, 0.2, 0.1)[: 1 + len(RULES[name].moments)])]
+    found, expected = _both(name, arrays, _numbers(name, step=step, **numbers))
+    for a, b in zip(found, expected, strict=True):
+        # The rate of RAdam's early steps is a difference of numbers two hundred times as large.
+        np.testing.assert_allclose(a, b, rtol=16 * np.finfo(dtype).eps + 1e-11 * name.startswith("radam"))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rank_one_update(name: str, dtype: str, rng: np.random.Generator) -> None:
     """It is the update by the outer product; nothing but the weights and moments is touched."""
-    optimizer, name = CASES[case]
     rule = RULES[name]
     _, rank_one_update, compute_constants = rule._step_kernels
     moments = len(rule.moments)
 
     @numba.njit
-    def update(w, factors, g, moments, stride, hyper, constants):
-        compute_constants(element(hyper, 0), 3, element(constants, 0))
+    def update(w, factors, g, moments, stride, step, hyper, constants):
+        compute_constants(element(hyper, 0), step, element(constants, 0))
         rank_one_update(
             element(w, 0), element(factors, 0), factors.size, element(g, 0), g.size, element(moments, 0), stride,
             element(constants, 0),
         )  # fmt: skip
 
-    numbers = {**optimizer.values, "weight_decay": weight_decay}
-    hyper = np.array([numbers[n] for n in rule.hyper], np.float64)
-    factors = rng.standard_normal(7).astype(dtype)
-    g = rng.standard_normal(vectors * VECTOR_BYTES // factors.itemsize).astype(dtype)
-    around = np.abs(rng.standard_normal((1 + moments, factors.size * g.size + 128))).astype(dtype)
-    found, expected = around.copy(), around.copy()
-    update(
-        found[0, 64:-64], factors, g, found.reshape(-1)[around.shape[1] + 64 :], around.shape[1], hyper, np.zeros(16)
-    )
-    arrays = [row[64:-64] for row in expected]
-    step = {"step": 3} if "step" in rule.numbers else {}
-    DECLARED[name](arrays[0], np.outer(factors, g).ravel(), *arrays[1:], **step, **{n: numbers[n] for n in rule.hyper})
-    np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
-    np.testing.assert_array_equal(found[:, :64], around[:, :64])
-    np.testing.assert_array_equal(found[:, -64:], around[:, -64:])
+    for vectors, weight_decay in product((1, 2, 3), (0.0, 0.01)):
+        numbers = _numbers(name, weight_decay=weight_decay)
+        hyper = np.array([numbers[n] for n in rule.hyper], np.float64)
+        factors = rng.standard_normal(7).astype(dtype)
+        g = rng.standard_normal(vectors * VECTOR_BYTES // factors.itemsize).astype(dtype)
+        around = np.abs(rng.standard_normal((1 + moments, factors.size * g.size + 128))).astype(dtype)
+        found, expected = around.copy(), around.copy()
+        stride, constants = around.shape[1], np.zeros(16)
+        step = numbers.get("step", 1)
+        update(found[0, 64:-64], factors, g, found.reshape(-1)[stride + 64 :], stride, step, hyper, constants)
+        arrays = [row[64:-64] for row in expected]
+        outer = np.outer(factors, g).ravel()
+        before = [a.copy() for a in (arrays[0], outer, *arrays[1:])]
+        DECLARED[name](arrays[0], outer, *arrays[1:], **numbers)
+        # Both have errors, and the outer product is rounded before in one of them alone.
+        tolerances = DECLARED[name].declaration.tolerance(before, numbers, tuple(arrays))
+        for a, b, tolerance in zip(found, arrays, tolerances, strict=True):
+            assert (np.abs(a[64:-64].astype(np.float64) - b) <= 3 * tolerance).all()
+        np.testing.assert_array_equal(found[:, :64], around[:, :64])
+        np.testing.assert_array_equal(found[:, -64:], around[:, -64:])
+
+
+def test_centered_rmsprop_where_the_variance_is_lost(dtype: str) -> None:
+    """Gradients that are all equal have none: rounding may make it negative, and its root must not be NaN."""
+    w, g = np.ones(1000, dtype), np.linspace(0.1, 10, 1000).astype(dtype)
+    moments = [np.zeros_like(w) for _ in range(3)]
+    negative = False
+    for _ in range(300):
+        fastnn.rmsprop_centered_update(w, g, *moments, lr=1e-9, alpha=0.5)
+        negative |= bool((moments[0].astype(np.float64) - moments[2].astype(np.float64) ** 2 < 0).any())
+    assert negative
+    assert np.isfinite(w).all()
+    moments[0][0] = np.nan
+    fastnn.rmsprop_centered_update(w, g, *moments, lr=1e-9, alpha=0.9)
+    assert np.isnan(w[0])
+    assert np.isfinite(w[1:]).all()

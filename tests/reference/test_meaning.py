@@ -7,6 +7,7 @@ import pytest
 
 import fastnn
 from fastnn.reference import affine, encoding, metrics, softmax
+from tests.optimizers.forms import FORMS, make, numbers_of_torch
 
 cross_entropy, softmax_cross_entropy = (
     getattr(fastnn, name).reference for name in ("cross_entropy", "softmax_cross_entropy")
@@ -94,23 +95,22 @@ class TestAgainstTorch:
         np.testing.assert_allclose(found, loss.item(), **self.tolerance)
         np.testing.assert_allclose(dz, tensor.grad.numpy(), **self.tolerance)
 
-    @pytest.mark.parametrize(
-        ("name", "numbers"),
-        [
-            ("SGD", {"lr": 0.1}),
-            ("SGD", {"lr": 0.1, "weight_decay": 0.01}),
-            ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
-            ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-            ("Adam", {"lr": 0.01}),
-            ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
-        ],
-    )
-    def test_optimizer(self, name: str, numbers: dict, rng: np.random.Generator) -> None:
+    @pytest.fixture
+    def doubles(self):
+        """PyTorch with float64 as its default: NAdam keeps its product in it."""
         torch = self.torch()
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        yield torch
+        torch.set_default_dtype(before)
+
+    @pytest.mark.parametrize("form", [form for form in FORMS if form != "Lion"])  # which PyTorch has not
+    def test_optimizer(self, form: str, doubles, rng: np.random.Generator) -> None:
+        torch = doubles
         w = rng.standard_normal(10)
         tensor = torch.tensor(w.copy(), requires_grad=True)
-        theirs = getattr(torch.optim, name)([tensor], **numbers)
-        own = getattr(fastnn, name)(**numbers)
+        theirs = getattr(torch.optim, form.split(",")[0])([tensor], **numbers_of_torch(FORMS[form]))
+        own = make(form)
         rule, moments = own.rule, [np.zeros(10) for _ in own.rule.moments]
         for step in range(1, 11):
             g = rng.standard_normal(10)
@@ -119,3 +119,17 @@ class TestAgainstTorch:
             values = {**own.values, "step": step}
             rule.reference(w, g, *moments, **{number: values[number] for number in rule.numbers})
         np.testing.assert_allclose(w, tensor.detach().numpy(), **self.tolerance)
+
+    @pytest.mark.parametrize("name", sorted({form.split(",")[0] for form in FORMS} - {"Lion"}))
+    def test_defaults_of_optimizers(self, name: str) -> None:
+        torch = self.torch()
+        theirs = getattr(torch.optim, name)([torch.zeros(1)]).defaults
+        theirs |= dict(zip(("beta1", "beta2"), theirs.get("betas", ()), strict=False))
+        assert {n: theirs[n] for n in getattr(fastnn, name).hyper} == getattr(fastnn, name)().values
+
+
+def test_lion_by_hand() -> None:
+    w, m = np.array([1.0, 1.0, 1.0]), np.array([1.0, -1.0, 0.0])
+    fastnn.lion_update.reference(w, np.array([-8.0, 0.0, 0.0]), m, lr=0.1, beta1=0.9, beta2=0.5, weight_decay=0.5)
+    np.testing.assert_allclose(w, [0.95 - 0.1, 0.95 + 0.1, 0.95])  # the first: 0.9 - 0.1 * 8 is above 0
+    np.testing.assert_allclose(m, [-3.5, -0.5, 0])
