@@ -57,86 +57,89 @@ _OUTPUTS = {
 }
 
 
+_HEAD = """# The catalogue
+
+<!-- Written by docs/make_catalogue.py. -->
+
+Every activation, loss and optimizer that is built in. Each is declared in one place, held to a reference in plain
+NumPy, and runs inside the fused training step; so does [one of your own](extending.md). `help(fastnn.gelu)`
+says the rest.
+
+*Error* is the largest that was measured, in units in the last place of the result, or of its largest term where terms
+cancel; float32 or float64, whichever is larger. *Notes* says where the teaching notes use it that fastnn grew out of.
+
+## Activations
+
+`fastnn.NAME(x)`, `fastnn.NAME_backward(...)`, `fastnn.MLP(activation="NAME")`; a list has one for each hidden layer.
+The two errors are those of the value and of the backward pass.
+
+![Each activation and its slope](figures/activations.png)
+"""
+
+_LOSSES = """
+## Losses
+
+`fastnn.NAME(z, t)` returns the loss and its gradient; `fastnn.MLP(loss="NAME")`, or with options
+`loss=("NAME", {...})`. `sample_weight` is an argument of the functions and of `train_step`. *Predictions* are what
+`predict_proba` and `predict` of a net give.
+"""
+
+_AFTER_LOSSES = """
+Of probabilities, as functions alone: `cross_entropy`, `binary_cross_entropy` and `..._backward` of both, with the
+notes' epsilon as the option `eps`.
+"""
+
+_OPTIMIZERS = """
+## Optimizers
+
+`net.train_step(x, t, fastnn.NAME(...))`. `lr` is a number or a schedule: one of `fastnn.schedules`, or any function of
+the number of steps made before. Each takes `clip_value` or `clip_norm` too, a bound of the gradient's elements
+or its norm.
+"""
+
+
 def page() -> str:
     """The text of the page."""
-    return "\n".join([*_head(), *_activations(), *_losses(), *_optimizers()]) + "\n"
+    activations = _table(["name", "y", "slope", "numbers", "as", "error", "notes"], _activations())
+    losses = _table(["name", "loss", "options", "predictions", "as", "error", "notes"], _losses())
+    optimizers = _table(["name", "source", "hyper-parameters", "as", "notes"], _optimizers())
+    parts = [_HEAD, activations, _LOSSES, losses, _AFTER_LOSSES, _OPTIMIZERS, optimizers]
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
 
 
-def _head() -> Iterator[str]:
-    yield "# The catalogue"
-    yield ""
-    yield "<!-- Written by docs/make_catalogue.py. -->"
-    yield ""
-    yield "Every activation, loss and optimizer that is built in. Each is declared in one place, held to a reference in plain"
-    yield "NumPy, and runs inside the fused training step; so does [one of your own](extending.md). The docstring of each"
-    yield "function says the rest: `help(fastnn.gelu)`."
-    yield ""
-    yield "*Error* is the largest that was measured, in units in the last place of the result, or of its largest term where"
-    yield "terms cancel; of the value and of the slope, float32 and float64, whichever is larger. *Notes* names the network or"
-    yield "the page of the teaching notes that fastnn grew out of which uses it."
-
-
-def _activations() -> Iterator[str]:
-    yield from ("", "## Activations", "")
-    yield '`fastnn.NAME(x)`, `fastnn.NAME_backward(...)`, `fastnn.MLP(activation="NAME")`; a list has one for each layer.'
-    yield from ("", "![Each activation and its slope](figures/activations.png)", "")
-    rows = []
+def _activations() -> Iterator[list[str]]:
     for name, item in fastnn.Activation.by_name.items():
         if item.module.startswith("fastnn."):
             formula, peer = _split(item.formula)
-            numbers = ", ".join(f"{number} = {value:g}" for number, value in item.defaults.items())
-            errors = f"{error(name):.2g}; {error(f'{name}_backward'):.2g}"
             names = " or ".join(f"`{one}`" for one in (name, *item.aliases))
-            rows.append([names, formula, item.slope, numbers, peer, errors, NOTES.get(name, "")])
-    yield from _table(["name", "y", "slope", "numbers", "as", "error", "notes"], rows)
+            errors = f"{error(name):.2g}; {error(f'{name}_backward'):.2g}"
+            yield [names, formula, item.slope, _numbers(item), peer, errors, NOTES.get(name, "")]
 
 
-def _losses() -> Iterator[str]:
-    yield from ("", "## Losses", "")
-    yield '`fastnn.NAME(z, t)` returns the loss and its gradient; `fastnn.MLP(loss="NAME")`, or with options'
-    yield '`loss=("NAME", {...})`. `sample_weight` is an argument of `train_step`. *Predictions* are what `predict_proba` and'
-    yield "`predict` of a net give."
-    yield ""
-    rows = []
+def _losses() -> Iterator[list[str]]:
     for name, item in fastnn.Loss.by_name.items():
         if item.module.startswith("fastnn."):
             formula, peer = _split(_summary(getattr(fastnn, name)))
-            options = [f"{number} = {value:g}" for number, value in item.defaults.items()]
+            options = [_numbers(item)] * bool(item.numbers)
             options += [option for option in item.options if option != "sample_weight"]
-            rows.append(
-                [
-                    f"`{name}`",
-                    formula,
-                    ", ".join(options),
-                    _OUTPUTS[item.output],
-                    peer,
-                    f"{error(name):.2g}",
-                    NOTES.get(name, ""),
-                ]
-            )
-    yield from _table(["name", "loss", "options", "predictions", "as", "error", "notes"], rows)
-    yield ""
-    yield "Of probabilities, as functions alone: `cross_entropy`, `binary_cross_entropy` and `..._backward` of both, with the"
-    yield "notes' epsilon as the option `eps`."
+            found = f"{error(name):.2g}"
+            yield [f"`{name}`", formula, ", ".join(options), _OUTPUTS[item.output], peer, found, NOTES.get(name, "")]
 
 
-def _optimizers() -> Iterator[str]:
-    yield from ("", "## Optimizers", "")
-    yield "`net.train_step(x, t, fastnn.NAME(...))`. `lr` is a number or a schedule, one of `fastnn.schedules` or any function"
-    yield "of the number of steps made before. Each takes `clip_value` or `clip_norm` too, a bound of the gradient's elements or"
-    yield "of its norm."
-    yield ""
-    rows = []
+def _optimizers() -> Iterator[list[str]]:
     for kind in _classes():
-        formula, peer = _split(" ".join(inspect.getdoc(kind).split("\n\n")[0].split()))
+        formula, peer = _split(inspect.getdoc(kind).split("\n\n")[0])
         hyper = [f"{name} = {_shown(h.default)}" for name, h in kind.hyper.items() if name not in Optimizer.hyper]
-        rows.append([f"`{kind.__name__}`", formula, ", ".join(hyper), peer, NOTES.get(kind.__name__, "")])
-    yield from _table(["name", "source", "hyper-parameters", "as", "notes"], rows)
+        yield [f"`{kind.__name__}`", formula, ", ".join(hyper), peer, NOTES.get(kind.__name__, "")]
 
 
 def _classes() -> list[type[Optimizer]]:
     found = [kind for kind in vars(fastnn).values() if isinstance(kind, type) and issubclass(kind, Optimizer)]
     return sorted((kind for kind in found if kind is not Optimizer), key=lambda kind: kind.__name__.lower())
+
+
+def _numbers(item: fastnn.Activation | fastnn.Loss) -> str:
+    return ", ".join(f"{number} = {_shown(value)}" for number, value in item.defaults.items())
 
 
 def _shown(value: object) -> str:
@@ -155,19 +158,17 @@ def _split(text: str) -> tuple[str, str]:
     return _NAME.sub("", " ".join(text.split())).strip().rstrip(".,"), peer
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    head = list(head)
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [" | ".join(head), "|".join(["---"] * len(head))]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def error(name: str) -> float:
     """The largest error of a function, in units in the last place of what its tolerance is relative to."""
     declaration = getattr(fastnn, name).declaration
     dimensions = declaration.signatures[-1].dimensions
-    sizes = {dimension: 100 for dimension in dimensions}
+    sizes = dict.fromkeys(dimensions, 100)
     largest = 0.0
     for dtype in ("float32", "float64"):
         for style in ("ordinary", "large", "tiny"):

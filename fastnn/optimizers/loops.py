@@ -226,7 +226,7 @@ def array_kernel(
         "restore_subnormals": restore_subnormals,
     }
     source = f"def {name}({', '.join(['w', 'g', *moments, *numbers])}): {body}"
-    exec(compile(source, __file__, "exec"), names)
+    exec(compile(source, f"<{name} of {__name__}>", "exec"), names)
     function = names[name]
     function.__module__ = __name__
     return kernel(named(name, function))
