@@ -2,7 +2,7 @@
 
 from fastnn import datasets
 from fastnn.activations import Activation, activation
-from fastnn.losses import Loss, loss
+from fastnn.losses import Loss, elementwise_loss, loss
 from fastnn.mlp import MLP
 from fastnn.ops import DECLARED, PublicFunction
 from fastnn.optimizers import SGD, Adam, Optimizer
@@ -30,6 +30,7 @@ __all__ = [
     "Optimizer",
     "activation",
     "datasets",
+    "elementwise_loss",
     "get_num_threads",
     "is_thread_invariant",
     "loss",

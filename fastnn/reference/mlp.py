@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Activation
 from fastnn.initializers import initial_weights
-from fastnn.losses import Loss
+from fastnn.losses import LossChoice
 from fastnn.optimizers import Optimizer
 from fastnn.reference import affine, softmax
 from fastnn.reference.precision import in_float64
+
+
+@in_float64
+def _sigmoid(z: NDArray) -> NDArray:
+    e = np.exp(-np.abs(z))  # 1 / (1 + exp(-z)) overflows where z is below -709
+    return np.where(z < 0, e, 1) / (1 + e)
 
 
 class MLP:
@@ -22,12 +29,12 @@ class MLP:
         self,
         sizes: Sequence[int],
         activation: str = "sigmoid",
-        loss: str = "softmax_cross_entropy",
+        loss: Any = "softmax_cross_entropy",
         init: str | float | None = None,
         dtype: str = "float32",
         seed: int | None = 0,
     ) -> None:
-        self._activation, self._loss = Activation.find("activation", activation), Loss.find("loss", loss)
+        self._activation, self._loss = Activation.find("activation", activation), LossChoice.find("loss", loss)
         self._weights = initial_weights(sizes, self._activation.init if init is None else init, seed, dtype)
         # Of each optimizer: the steps made, and the moments of each array.
         self._states: dict[Optimizer, tuple[int, list[list[NDArray]]]] = {}
@@ -37,18 +44,24 @@ class MLP:
         return self._layers(x)[-1][1]
 
     def predict_proba(self, x: NDArray) -> NDArray:
-        """softmax(forward(x))."""
-        return softmax.softmax(self.forward(x))
+        """softmax(forward(x)), or sigmoid(forward(x)) where each output has a probability of its own."""
+        z = self.forward(x)
+        return softmax.softmax(z) if self._loss.item.output == "softmax" else _sigmoid(z)
 
     def predict(self, x: NDArray) -> NDArray:
-        """The label (n,) of the largest logit of each row; forward(x) itself where the loss is not of classes."""
-        z = self.forward(x)
-        return z.argmax(axis=1) if self._loss.output == "softmax" else z
+        """What the loss makes of forward(x): labels, signs, rates, or values."""
+        z, output = self.forward(x), self._loss.item.output
+        if output == "softmax":
+            return z.argmax(axis=1)
+        if output in ("sigmoid", "sign"):
+            answers = np.where(z > 0, 1, 0 if output == "sigmoid" else -1)
+            return answers[:, 0] if answers.shape[1] == 1 else answers
+        return in_float64(np.exp)(z) if output == "exp" else z
 
-    def gradients(self, x: NDArray, t: NDArray) -> tuple[float, list[NDArray]]:
+    def gradients(self, x: NDArray, t: NDArray, sample_weight: Any = None) -> tuple[float, list[NDArray]]:
         """The loss, and its gradient for each array of `get_weights()`."""
         layers = self._layers(x)
-        loss, delta = self._loss.reference(layers[-1][1], t)
+        loss, delta = self._loss.reference(layers[-1][1], t, sample_weight)
         found: list[NDArray] = []
         for k in reversed(range(1, len(layers))):
             dx, dw, db = affine.affine_backward(delta, layers[k - 1][1], self._weights[2 * k - 2])
@@ -57,10 +70,10 @@ class MLP:
                 delta = self._activation_backward(dx, *layers[k - 1])
         return float(loss), found
 
-    def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer) -> float:
-        """Forward, loss, backward, update; the mean loss before the update. Of the optimizer only its numbers and the
+    def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer, sample_weight: Any = None) -> float:
+        """Forward, loss, backward, update; the loss before the update. Of the optimizer only its numbers and the
         reference of its rule are used."""
-        loss, gradients = self.gradients(x, t)
+        loss, gradients = self.gradients(x, t, sample_weight)
         rule = optimizer.rule
         steps, moments = self._states.get(optimizer, (0, [[] for _ in gradients]))
         numbers = {name: optimizer.values[name] for name in rule.hyper}
