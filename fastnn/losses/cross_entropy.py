@@ -5,7 +5,7 @@ Targets are labels (n,) or rows (n, c), one-hot or soft. Sums are in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from fastnn.kernels import vecmath
 from fastnn.kernels.softmax import exponentiate, rows_of_block, shift_rows
 from fastnn.linalg.packing import padded
 from fastnn.losses.item import loss
-from fastnn.losses.options import options_of
+from fastnn.losses.options import options_of, parameters_of, with_parameters
 from fastnn.losses.reduction import reduced, weights_of
 from fastnn.losses.weights import label_weight, row_weight
 from fastnn.ops.arguments import LabelsOrRows, Probabilities, fraction_or_one, not_negative
@@ -253,9 +253,13 @@ def _rows(t: NDArray, classes: int) -> NDArray:
 
 
 def softmax_terms(
-    of: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]],
+    of: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]], smoothed: bool, options: Collection[str]
 ) -> Callable[..., tuple[Any, NDArray]]:
-    """The loss and its gradient in NumPy. `of` : logits and rows of targets to the losses of rows, and their slopes."""
+    """The loss and its gradient in NumPy.
+
+    of : logits and rows of targets to the losses of rows, and their slopes. smoothed : whether `label_smoothing` is a
+    number of the loss. options : those that it takes.
+    """
 
     def terms(
         z: NDArray, t: NDArray, label_smoothing: float = 0.0, *, class_weight: Any = None, sample_weight: Any = None,
@@ -275,8 +279,8 @@ def softmax_terms(
         found, moved = reduced(losses[:, np.newaxis], slopes, weights, counted, reduction)
         return found[:, 0] if reduction == "none" else found, moved
 
-    terms.__module__ = of.__module__
-    return terms
+    numbers = {"label_smoothing": 0.0} if smoothed else {}
+    return with_parameters(terms, ("z", "t"), parameters_of(numbers, numbers, options), of.__module__)
 
 
 def _softmax_cross_entropy_of(z: NDArray, targets: NDArray) -> tuple[NDArray, NDArray]:
@@ -292,8 +296,10 @@ def _softmax_cross_entropy_magnitude_of(z: NDArray, targets: NDArray) -> tuple[N
     return losses, softmax(z) * (1 + np.minimum(log_p, 750)) * targets.sum(axis=-1, keepdims=True) + targets
 
 
-softmax_cross_entropy_reference = in_float64(softmax_terms(_softmax_cross_entropy_of))
-_softmax_cross_entropy_magnitude = softmax_terms(_softmax_cross_entropy_magnitude_of)
+_OPTIONS = ("class_weight", "sample_weight", "ignore_label", "reduction")
+
+softmax_cross_entropy_reference = in_float64(softmax_terms(_softmax_cross_entropy_of, True, _OPTIONS))
+_softmax_cross_entropy_magnitude = softmax_terms(_softmax_cross_entropy_magnitude_of, True, _OPTIONS)
 
 
 @in_float64
@@ -370,7 +376,7 @@ softmax_cross_entropy_item = loss(
     numbers={"label_smoothing": fraction_or_one},
     defaults={"label_smoothing": 0.0},
     plain_takes_numbers=False,
-    options=("class_weight", "sample_weight", "ignore_label", "reduction"),
+    options=_OPTIONS,
     weighs_labels=True,
     magnitude=_softmax_cross_entropy_magnitude,
 )

@@ -95,8 +95,9 @@ def _kl_divergence_magnitude_of(z: NDArray, targets: NDArray) -> tuple[NDArray, 
     return losses, softmax(z) * (1 + np.minimum(log_p, 750)) * targets.sum(axis=-1, keepdims=True) + targets
 
 
-_reference = in_float64(softmax_terms(_kl_divergence_of))
-_magnitude = softmax_terms(_kl_divergence_magnitude_of)
+_OPTIONS = ("sample_weight", "reduction")
+_reference = in_float64(softmax_terms(_kl_divergence_of, False, _OPTIONS))
+_magnitude = softmax_terms(_kl_divergence_magnitude_of, False, _OPTIONS)
 
 kl_divergence_item = loss(
     "kl_divergence",
@@ -106,7 +107,7 @@ kl_divergence_item = loss(
     output="softmax",
     mean_over="rows",
     reference=_reference,
-    options=("sample_weight", "reduction"),
+    options=_OPTIONS,
     magnitude=_magnitude,
 )
 

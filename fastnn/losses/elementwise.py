@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnn.intrinsics import element, like, pointer, read_each
 from fastnn.jit import force_inline, force_inline_reassociated, inner_kernel, kernel, named
 from fastnn.losses.item import Loss, Output, loss
-from fastnn.losses.options import keywords_of, options_of
+from fastnn.losses.options import options_of, parameters_of, with_parameters
 from fastnn.losses.reduction import reduced, weights_of
 from fastnn.losses.weights import row_weight
 from fastnn.ops.arguments import Array, Number
@@ -65,7 +65,7 @@ def elementwise_loss(
     """
     checks, given = dict(numbers or {}), dict(defaults or {})
     options = ("class_weight",) * weighs_classes + ("sample_weight",) + ("reduction",) * (not root)
-    per_element = mean_over == "elements"
+    per_element, keywords = mean_over == "elements", parameters_of(checks, given, options)
     plain_sum, weighted_sum, with_options = _kernels(value, slope, len(checks), weighs_classes)
     read = _reader(len(checks))
 
@@ -100,8 +100,7 @@ def elementwise_loss(
             shape = y.shape if per_element else y.shape[:1]
             return found.reshape(shape) if reduction == "none" else found, moved.reshape(y.shape)
 
-        of.__module__ = reference.__module__
-        return of
+        return with_parameters(of, ("y", "t"), keywords, reference.__module__)
 
     computed, relative_to = in_float64(combined(reference)), combined(magnitude)
     item = loss(
@@ -135,7 +134,7 @@ def elementwise_loss(
         ulps=ulps,
         magnitude=relative_to,
         options=options_of(item, kernel(named(f"{name}_with_options", with_options))),
-    )(stub(name, ("y", "t"), _about(item, formula, gradient, about), keywords_of(item)))
+    )(stub(name, ("y", "t"), _about(item, formula, gradient, about), keywords))
     return item
 
 
@@ -270,8 +269,8 @@ def _about(item: Loss, formula: str, gradient: str, more: str) -> list[str]:
         mean,
         "",
         f"dy = {derivative}.",
-        "y, t : float32 or float64, of one shape, (n, outputs) or (n,). Returns (loss, dy): a number, summed in float64,",
-        "and a new array, both of y's dtype.",
+        "y, t : float32 or float64, of one shape, (n, outputs) or (n,). Returns (loss, dy): a number, summed in",
+        "float64, and a new array, both of y's dtype.",
     ]
     lines += [more] if more else []
     return [*lines, *_about_options(item)]

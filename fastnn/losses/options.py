@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -26,18 +26,30 @@ _TYPES = {
 }
 
 
-def keywords_of(item: Loss) -> list[inspect.Parameter]:
-    """The keyword-only parameters of its public function: numbers, then options."""
+def parameters_of(
+    numbers: Iterable[str], defaults: Mapping[str, float], options: Collection[str]
+) -> list[inspect.Parameter]:
+    """The keyword-only parameters of a loss's public function and reference: numbers, then options."""
     kind = inspect.Parameter.KEYWORD_ONLY
-    numbers = [
-        inspect.Parameter(name, kind, default=item.defaults.get(name, inspect.Parameter.empty), annotation="float")
-        for name in item.numbers
+    own = [
+        inspect.Parameter(name, kind, default=defaults.get(name, inspect.Parameter.empty), annotation="float")
+        for name in numbers
     ]
-    return numbers + [
+    return own + [
         inspect.Parameter(name, kind, default=OPTIONS[name], annotation=_TYPES[name])
         for name in OPTIONS
-        if name in item.options
+        if name in options
     ]
+
+
+def with_parameters(
+    function: Callable[..., Any], arrays: Iterable[str], keywords: Iterable[inspect.Parameter], module: str
+) -> Callable[..., Any]:
+    """The function itself, which from now on says that it takes these arrays and keywords, and is of that module."""
+    first = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in arrays]
+    function.__signature__ = inspect.Signature([*first, *keywords])  # type: ignore[attr-defined]
+    function.__module__ = module
+    return function
 
 
 def options_of(item: Loss, kernel: Dispatcher) -> Options:
