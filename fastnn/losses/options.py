@@ -83,14 +83,14 @@ def options_of(item: Loss, kernel: Dispatcher) -> Options:
         scale = 1.0 if item.root else 1 / divisor if divisor else 0.0
         run = compiled(_borrowed(rows), _borrowed(targets))
         run(rows, targets, record.ctypes.data, scale, losses, gradient)
-        if reduction == "none":
-            return losses.astype(z.dtype).reshape(z.shape if item.mean_over == "elements" else (n,))
         with np.errstate(all="ignore"):
+            if reduction == "none":
+                return losses.astype(z.dtype).reshape(z.shape if item.mean_over == "elements" else (n,))
             loss = losses.sum() / np.float64(divisor)
             if item.root:
                 loss = np.sqrt(loss)
                 gradient[...] = 0 if loss == 0 or not divisor else gradient.astype(float) / (2 * loss * divisor)
-        return z.dtype.type(loss)
+            return z.dtype.type(loss)
 
     # Numbers that the kernel without weights does not take are options of the function.
     others = {} if item.plain_takes_numbers else item.defaults

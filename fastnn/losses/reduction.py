@@ -30,5 +30,5 @@ def reduced(
     loss, factor = weighted.sum() / divisor, 0 if divisor == 0 else 1 / divisor
     if root:
         loss = np.sqrt(loss)
-        factor = 0 if loss == 0 else factor / (2 * loss)
+        factor = 0 if loss == 0 or divisor == 0 else factor / (2 * loss)
     return loss, moved * factor

@@ -98,6 +98,6 @@ root_mean_squared_error = elementwise_loss(
     reference=_squares,
     flops=5,
     ulps=4,
-    magnitude=_squares_magnitude,
+    magnitude=_squares,
     root=True,
 )
