@@ -66,14 +66,14 @@ def elementwise_loss(
     checks, given = dict(numbers or {}), dict(defaults or {})
     options = ("class_weight",) * weighs_classes + ("sample_weight",) + ("reduction",) * (not root)
     per_element, keywords = mean_over == "elements", parameters_of(checks, given, options)
-    plain_sum, weighted_sum, with_options = _kernels(value, slope, len(checks), weighs_classes)
-    read = _reader(len(checks))
+    numbers_of, behind = _readers(len(checks), weighs_classes)
+    plain_sum, weighted_sum, with_options = _kernels(value, slope, numbers_of, behind)
 
     def plain_row_sum(z, m, columns, row, t, dz, scale, options, first):
-        return plain_sum(z, row, m, columns, pointer(t, z[0]), dz, row, scale, read(options.numbers))
+        return plain_sum(z, row, m, columns, pointer(t, z[0]), dz, row, scale, behind(numbers_of(options), 1.0))
 
     def plain_label_sum(z, m, columns, row, t, dz, scale, options, first):
-        return plain_sum(z, row, m, columns, pointer(t, np.int64(0)), dz, row, scale, read(options.numbers))
+        return plain_sum(z, row, m, columns, pointer(t, np.int64(0)), dz, row, scale, behind(numbers_of(options), 1.0))
 
     def weighted_row_sum(z, m, columns, row, t, dz, scale, options, first):
         return weighted_sum(z, row, m, columns, pointer(t, z[0]), dz, row, scale, options, first)
@@ -81,7 +81,7 @@ def elementwise_loss(
     def weighted_label_sum(z, m, columns, row, t, dz, scale, options, first):
         return weighted_sum(z, row, m, columns, pointer(t, np.int64(0)), dz, row, scale, options, first)
 
-    of_arrays = _array_kernel(name, plain_sum, tuple(checks), per_element, root)
+    of_arrays = _array_kernel(name, plain_sum, tuple(checks), behind, per_element, root)
 
     def combined(terms: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, NDArray]]:
         def of(
@@ -138,43 +138,37 @@ def elementwise_loss(
     return item
 
 
-@force_inline
-def _no_numbers(numbers):
-    return ()
+def _readers(count: int, weighs_classes: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Two functions: numbers_of(options), the numbers of the loss as a tuple; and behind(numbers, weight), what `value`
+    takes behind y and t: the numbers, and the weight if it weighs classes."""
+    read = read_each(count) if count else None
 
+    @force_inline
+    def numbers_of(options):
+        return read(options.numbers)
 
-def _reader(count: int) -> Callable[..., Any]:
-    """What reads the numbers of a loss, as a tuple."""
-    return read_each(count) if count else _no_numbers
+    @force_inline
+    def no_numbers(options):
+        return ()
+
+    @force_inline
+    def with_weight(numbers, weight):
+        return (*numbers, weight)
+
+    @force_inline
+    def without_weight(numbers, weight):
+        return numbers
+
+    return numbers_of if count else no_numbers, with_weight if weighs_classes else without_weight
 
 
 def _kernels(
-    value: Callable[..., Any], slope: Callable[..., Any], count: int, weighs_classes: bool
+    value: Callable[..., Any], slope: Callable[..., Any], numbers_of: Callable[..., Any], behind: Callable[..., Any]
 ) -> tuple[Callable[..., Any], ...]:
     """The sum of the losses of m rows, without weights and with them; and the losses of whole arrays, with options.
 
     The sums are reassociated, or else their loops, with all that `value` and `slope` do, would not vectorise.
     """
-    read = _reader(count)
-    if weighs_classes:
-
-        @force_inline
-        def value_of(a, b, numbers, weight):
-            return value(a, b, *numbers, weight)
-
-        @force_inline
-        def slope_of(a, b, numbers, weight):
-            return slope(a, b, *numbers, weight)
-
-    else:
-
-        @force_inline
-        def value_of(a, b, numbers, weight):
-            return value(a, b, *numbers)
-
-        @force_inline
-        def slope_of(a, b, numbers, weight):
-            return slope(a, b, *numbers)
 
     @force_inline_reassociated
     def plain_sum(y, y_row, m, columns, t, dy, dy_row, scale, numbers):
@@ -183,15 +177,15 @@ def _kernels(
             for c in range(columns):
                 a = y[r * y_row + c]
                 b = like(a, t[r * columns + c])
-                total += value_of(a, b, numbers, 1.0)
-                dy[r * dy_row + c] = slope_of(a, b, numbers, 1.0) * like(a, scale)
+                total += value(a, b, *numbers)
+                dy[r * dy_row + c] = slope(a, b, *numbers) * like(a, scale)
             for c in range(columns, dy_row):
                 dy[r * dy_row + c] = 0
         return total
 
     @force_inline_reassociated
     def weighted_sum(y, y_row, m, columns, t, dy, dy_row, scale, options, first):
-        numbers, class_weights = read(options.numbers), options.class_weights
+        numbers, class_weights = numbers_of(options), options.class_weights
         total = 0.0
         for r in range(m):
             weight = row_weight(t, r, options, first)
@@ -202,15 +196,16 @@ def _kernels(
             for c in range(columns):
                 a = y[r * y_row + c]
                 b = like(a, t[r * columns + c])
-                total += weight * value_of(a, b, numbers, class_weights[c])
-                dy[r * dy_row + c] = slope_of(a, b, numbers, class_weights[c]) * like(a, weight * scale)
+                others = behind(numbers, class_weights[c])
+                total += weight * value(a, b, *others)
+                dy[r * dy_row + c] = slope(a, b, *others) * like(a, weight * scale)
             for c in range(columns, dy_row):
                 dy[r * dy_row + c] = 0
         return total
 
     def with_options(y, t, address, scale, losses, dy):
         options = loss_of(address, 0, y.dtype.type(0))
-        numbers, class_weights = read(options.numbers), options.class_weights
+        numbers, class_weights = numbers_of(options), options.class_weights
         for r in range(y.shape[0]):
             weight = row_weight(t, r, options, 0)
             for c in range(losses.shape[1]):
@@ -218,15 +213,20 @@ def _kernels(
             for c in range(y.shape[1]):
                 dy[r, c] = 0
                 if weight != 0:
-                    a, b = y[r, c], t[r, c]
-                    losses[r, c if losses.shape[1] > 1 else 0] += weight * value_of(a, b, numbers, class_weights[c])
-                    dy[r, c] = slope_of(a, b, numbers, class_weights[c]) * like(a, weight * scale)
+                    a, b, others = y[r, c], t[r, c], behind(numbers, class_weights[c])
+                    losses[r, c if losses.shape[1] > 1 else 0] += weight * value(a, b, *others)
+                    dy[r, c] = slope(a, b, *others) * like(a, weight * scale)
 
     return plain_sum, weighted_sum, with_options
 
 
 def _array_kernel(
-    name: str, plain_sum: Callable[..., Any], numbers: tuple[str, ...], per_element: bool, root: bool
+    name: str,
+    plain_sum: Callable[..., Any],
+    numbers: tuple[str, ...],
+    behind: Callable[..., Any],
+    per_element: bool,
+    root: bool,
 ) -> Dispatcher:
     """The kernel (y, t, *numbers, dy), which returns the loss; arrays of one or two dimensions."""
 
@@ -234,14 +234,14 @@ def _array_kernel(
     def mean(y, t, numbers, dy):
         n = y.size
         terms = n if per_element else y.shape[0]
-        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), element(dy, 0), n, 1.0 / terms, numbers)
+        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), element(dy, 0), n, 1.0 / terms, behind(numbers, 1.0))
         return y.dtype.type(total / terms)
 
     @force_inline
     def root_of_mean(y, t, numbers, dy):
         n = y.size
         slopes = element(dy, 0)
-        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), slopes, n, 1.0, numbers)
+        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), slopes, n, 1.0, behind(numbers, 1.0))
         result = np.sqrt(total / n)
         # In float64: a tiny slope times a large factor is neither.
         factor = 0.0 if result == 0 else 1.0 / (2.0 * result * n)

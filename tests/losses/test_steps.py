@@ -127,13 +127,12 @@ def test_trajectory_of_torch(choice, weighted, n, rng) -> None:
             counted = torch.where(target < 0, 0.0, by_class[target.clamp(min=0)] * row)
             loss = (losses * row).sum() / counted.sum()
         else:
-            losses = {
-                "sigmoid_cross_entropy": lambda: F.binary_cross_entropy_with_logits(
-                    z, target, pos_weight=by_class, reduction="none"
-                ),
-                "mean_squared_error": lambda: F.mse_loss(z, target, reduction="none"),
-                "huber": lambda: F.huber_loss(z, target, delta=0.5, reduction="none"),
-            }[name]()
+            if name == "sigmoid_cross_entropy":
+                losses = F.binary_cross_entropy_with_logits(z, target, pos_weight=by_class, reduction="none")
+            elif name == "huber":
+                losses = F.huber_loss(z, target, delta=options["delta"], reduction="none")
+            else:
+                losses = F.mse_loss(z, target, reduction="none")
             loss = (losses * row[:, None]).sum() / (row.sum() * OUTPUTS)
         theirs.zero_grad()
         loss.backward()
