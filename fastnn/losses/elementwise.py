@@ -141,7 +141,7 @@ def elementwise_loss(
 def _readers(count: int, weighs_classes: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Two functions: numbers_of(options), the numbers of the loss as a tuple; and behind(numbers, weight), what `value`
     takes behind y and t: the numbers, and the weight if it weighs classes."""
-    read = read_each(count) if count else None
+    read: Any = read_each(count) if count else None
 
     @force_inline
     def numbers_of(options):
