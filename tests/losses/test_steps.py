@@ -160,6 +160,21 @@ def test_all_labels_are_ignored(dtype, rng) -> None:
     np.testing.assert_array_equal(net.get_weights()[0], before)
 
 
+def test_all_classes_of_a_batch_weigh_nothing(dtype, rng) -> None:
+    choice = ("softmax_cross_entropy", {"class_weight": [0, 1, 1]})
+    net, x, t = (
+        fastnn.MLP((INPUTS, OUTPUTS), loss=choice, dtype=dtype),
+        rng.standard_normal((9, INPUTS)),
+        np.zeros(9, int),
+    )
+    before = net.get_weights()[0]
+    assert np.isnan(net.train_step(x.astype(dtype), t, fastnn.SGD(0.1)))
+    np.testing.assert_array_equal(net.get_weights()[0], before)
+    loss, dz = fastnn.softmax_cross_entropy(np.ones((9, OUTPUTS), dtype), t, class_weight=[0, 1, 1])
+    assert np.isnan(loss)
+    np.testing.assert_array_equal(dz, 0)
+
+
 @pytest.mark.parametrize("steps_before", [0, 2])  # after the first the kernel looks at the arrays by itself
 def test_labels_are_checked_beside_the_ignored(steps_before, rng) -> None:
     choice = ("softmax_cross_entropy", {"ignore_label": -100})
