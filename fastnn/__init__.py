@@ -3,7 +3,7 @@
 from fastnn import datasets, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
-from fastnn.losses import Loss, loss
+from fastnn.losses import Loss, elementwise_loss, loss
 from fastnn.mlp import MLP
 from fastnn.numerical import gradient_descent, numerical_diff, numerical_gradient
 from fastnn.ops import ALIASES, DECLARED, PublicFunction
@@ -56,6 +56,7 @@ __all__ = [
     "activation",
     "check_gradient",
     "datasets",
+    "elementwise_loss",
     "get_num_threads",
     "gradient_descent",
     "is_thread_invariant",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -22,8 +22,8 @@ from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
-from fastnn.losses import Loss
-from fastnn.ops import checks
+from fastnn.losses import Loss, LossChoice
+from fastnn.ops import DECLARED, checks
 from fastnn.optimizers import Optimizer
 from fastnn.regularization import Regularization, regularization
 from fastnn.step import plan as plans
@@ -49,6 +49,10 @@ _INVARIANT_WORKERS = 8
 _UPDATE_ROWS = 8
 
 
+# What a net predicts whose loss has such an output.
+_PREDICTS = {"sign": "signs", "exp": "rates", "identity": "values"}
+
+
 class MLP:
     """A multi-layer perceptron: affine layers with activations between them, and a loss on the last.
 
@@ -60,8 +64,17 @@ class MLP:
         "exponential", "mish" or a `fastnn.Activation`; the function of that name has the formula. Its numbers go with
         it, ("leaky_relu", 0.2) or ("leaky_relu", {"negative_slope": 0.2}). A list or tuple has one for each hidden
         layer.
-    loss : "softmax_cross_entropy", the mean over rows, from labels (n,) or rows of probabilities (n, outputs); or
-        "mean_squared_error", the mean over all elements, from targets (n, outputs), or (n,) with one output.
+    loss : the name of one, such as "softmax_cross_entropy", a `fastnn.Loss`, or either with its options:
+        ("huber", {"delta": 2.0}), ("softmax_cross_entropy", {"label_smoothing": 0.1, "class_weight": [1.0, 3.0]}). Each
+        is the function of that name, where formulas and options are; targets are rows (n, outputs), or (n,) with one
+        output.
+        Of logits: "softmax_cross_entropy", from labels (n,) too, and "kl_divergence", from rows of probabilities;
+        "sigmoid_cross_entropy", from a 0 or 1 for each output, with one output from labels (n,) of 0 and 1 too; "hinge"
+        and "squared_hinge", from -1 and +1; "poisson", from counts. Of values: "mean_squared_error",
+        "half_squared_error", "sum_squared_error", "root_mean_squared_error", "mean_absolute_error", "huber" (delta) and
+        "log_cosh".
+        Options: "reduction", "mean" or "sum", of all but the root; "label_smoothing" and "class_weight" of the first
+        and of "sigmoid_cross_entropy"; "ignore_label" of the first. Weights of samples are an argument of `train_step`.
     init : how the initial weights of all layers are drawn; biases start at zero. None is for each layer what its
         activation declares, and for the last one that of the layer before: "he_normal" for those of the family of ReLU,
         "lecun_normal" for SELU, "xavier_normal" for the others.
@@ -91,7 +104,7 @@ class MLP:
         self,
         sizes: Sequence[int],
         activation: str | Activation | Sequence[Any] = "sigmoid",
-        loss: str | Loss = "softmax_cross_entropy",
+        loss: str | Loss | tuple[str | Loss, Mapping[str, Any] | float] = "softmax_cross_entropy",
         init: str | float | Initializer | None = None,
         dtype: DTypeLike = "float32",
         seed: int | None = 0,
@@ -109,12 +122,13 @@ class MLP:
         if len(widths) < 2:
             raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
         hidden = len(widths) - 2
-        activations, own_loss = layer_activations("activation", activation, hidden), Loss.find("loss", loss)
-        if own_loss.output == "softmax" and widths[-1] == 1:
+        activations, own_loss = layer_activations("activation", activation, hidden), LossChoice.find("loss", loss)
+        if own_loss.item.output == "softmax" and widths[-1] == 1:
             raise ValueError(
-                f"sizes: got {widths}, expected at least 2 outputs with {own_loss.name}: the softmax of one output is "
-                "always 1, and the net could not learn"
+                f"sizes: got {widths}, expected at least 2 outputs with {own_loss.item.name}: the softmax of one "
+                "output is always 1, and the net could not learn"
             )
+        own_loss.check_outputs(widths[-1])
         own_dtype = checks.float_dtype("dtype", dtype)
         weights = initial_weights(widths, layer_initializers(init, activations, hidden), seed, own_dtype.name)
         against_overfitting = regularization(hidden, seed, dropout=dropout, input_dropout=input_dropout, l1=l1, l2=l2)
@@ -124,7 +138,7 @@ class MLP:
         self,
         sizes: tuple[int, ...],
         activations: tuple[Chosen[Activation], ...],
-        loss: Loss,
+        loss: LossChoice,
         dtype: np.dtype,
         weights: Sequence[NDArray],
         against_overfitting: Regularization,
@@ -155,9 +169,9 @@ class MLP:
         return tuple(chosen.argument for chosen in self._activations)
 
     @property
-    def loss(self) -> str:
-        """The name of the loss."""
-        return self._loss.name
+    def loss(self) -> str | tuple[str, dict[str, Any]]:
+        """The name of the loss; with its options, as the class takes them, where they are not the defaults."""
+        return self._loss.spec
 
     @property
     def dropout(self) -> tuple[float, ...]:
@@ -189,28 +203,32 @@ class MLP:
         """How the parameters, and an optimizer's moments, lie in a flat array."""
         return self._layout
 
-    def train_step(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
+    def train_step(
+        self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer, sample_weight: ArrayLike | None = None
+    ) -> float:
         """One step of training in place: forward, loss, backward, update.
 
-        x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. Returns the mean loss before
-        the update, with the penalty of the weights. Nothing is changed where an argument is refused with ValueError or
-        TypeError, nor where another thread is training this net: RuntimeError. An interrupted step happens wholly or
-        not at all.
+        x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. sample_weight : (n,), finite, of
+        at least 0: the loss and its gradient are the weighted mean, to which a row of weight 2 counts as two rows, and
+        one of weight 0 nothing, whatever is in it; with the reduction "sum" the weighted sum. Returns the loss before
+        the update, with the penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is
+        changed where an argument is refused with ValueError or TypeError, nor where another thread is training this
+        net: RuntimeError. An interrupted step happens wholly or not at all.
         """
         prepared = self._prepared
-        if optimizer is prepared.optimizer:
+        if optimizer is prepared.optimizer and sample_weight is None:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
             loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
             if status == DONE:
                 return loss
-        elif optimizer is prepared.scheduled:
+        elif optimizer is prepared.scheduled and sample_weight is None:
             prepared.state.ask(optimizer)
             loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
             if status == DONE:
                 return loss
-        return self._train_on_any(x, t, optimizer)
+        return self._train_on_any(x, t, optimizer, sample_weight)
 
-    def _train_on_any(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer) -> float:
+    def _train_on_any(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer, sample_weight: ArrayLike | None) -> float:
         """`train_step` with all checks: for arguments unlike the last ones, and for more rows than `max_rows`."""
         rows = self._rows(x)
         n = len(rows)
@@ -218,10 +236,18 @@ class MLP:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
         workers = 1 if n < self._rows_to_share else self._workers(n)
+        weights = None if sample_weight is None else checks.weights("sample_weight", sample_weight, n, "row of x")
         prepared = self._prepare(optimizer, workers, n, targets.ndim == 1)
         if optimizer is prepared.scheduled:
             prepared.state.ask(optimizer)
-        arguments = id(rows), id(targets), n, prepared.address, workers
+        plan = prepared.plan
+        if weights is not None:
+            # A plan of its own: another thread may be within a step with the other.
+            plan, options = plan.copy(), self._loss.record(self._sizes[-1], weights)
+            plan["loss_options"] = options.ctypes.data
+            for slot, address in self._loss.addresses(self._real, targets.ndim == 1, True).items():
+                plan[slot] = address
+        arguments = id(rows), id(targets), n, plan.ctypes.data, workers
         if workers == 1 or threads.get_num_threads() == 1:
             loss, status = train_step(*arguments)
         else:
@@ -231,7 +257,7 @@ class MLP:
                 "another thread is training this net; let one thread at a time train it, or give each a net of its own"
             )
         if status != DONE:
-            checks.refuse_label("t", targets, status, self.sizes[-1])
+            checks.refuse_label("t", targets, status, int(plan["labels"][0]))
         return loss
 
     def forward(self, x: ArrayLike) -> NDArray:
@@ -245,26 +271,41 @@ class MLP:
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
-        """softmax(forward(x)) (n, outputs): the probabilities of the classes.
+        """Probabilities (n, outputs): softmax(forward(x)), of the classes, or with "sigmoid_cross_entropy"
+        sigmoid(forward(x)), of each output.
 
-        Raises ValueError where the loss is not of classes.
+        Raises ValueError with any other loss.
         """
-        if self._loss.output != "softmax":
+        output = self._loss.item.output
+        if output not in ("softmax", "sigmoid"):
             raise ValueError(
-                f"predict_proba: a net with the loss {self.loss} predicts values and no probabilities; use predict"
+                f"predict_proba: a net with the loss {self._loss.item.name} predicts {_PREDICTS[output]} and no "
+                "probabilities; use predict"
             )
         z = self.forward(x)
-        softmax(z, z)
-        return z
+        if output == "softmax":
+            softmax(z, z)
+            return z
+        return DECLARED["sigmoid"](z)
 
     def predict(self, x: ArrayLike) -> NDArray:
-        """The label (n,) int64 of each row's largest logit; forward(x) itself where the loss is not of classes."""
-        z = self.forward(x)
-        if self._loss.output != "softmax":
+        """What the loss makes of z = forward(x) (n, outputs).
+
+        The label (n,) of each row's largest logit after a softmax. 1 where z is above 0, else 0 with
+        "sigmoid_cross_entropy", or else -1 with "hinge" and "squared_hinge"; (n, outputs), or (n,) with one output.
+        exp(z) with "poisson"; z itself with other losses. Labels are int64, values have the net's dtype.
+        """
+        z, output = self.forward(x), self._loss.item.output
+        if output == "identity":
             return z
-        labels = np.empty(len(z), np.int64)
-        argmax_rows(z, labels)
-        return labels
+        if output == "exp":
+            return DECLARED["exp"](z)
+        if output == "softmax":
+            labels = np.empty(len(z), np.int64)
+            argmax_rows(z, labels)
+            return labels
+        answers = np.where(z > 0, 1, {"sigmoid": 0, "sign": -1}[output])
+        return answers[:, 0] if answers.shape[1] == 1 else answers
 
     def get_weights(self) -> list[NDArray]:
         """Copies of [w1, b1, w2, b2, ...]: w (inputs, outputs), b (outputs,)."""
@@ -331,10 +372,13 @@ class MLP:
         return checks.contiguous(rows)
 
     def _targets(self, t: Any, n: int) -> NDArray:
-        labels_too, outputs = self._loss.takes_labels, self._sizes[-1]
+        outputs = self._sizes[-1]
+        labels_too = self._loss.item.takes_labels(outputs)
         if type(t) is np.ndarray and t.dtype is _LABEL and t.shape == (n,) and labels_too:
             return checks.contiguous(t)
-        check = checks.label_array_or_rows if labels_too else checks.float_array
+        # One output has targets (n,) as well as rows, and labels are told from them by their dtype.
+        either = labels_too and (outputs > 1 or checks.holds_integers(t))
+        check = checks.label_array_or_rows if either else checks.float_array
         targets = check("t", t, self._dtype, ", the net's dtype")
         if targets.dtype == _LABEL:
             if len(targets) != n:
@@ -371,7 +415,7 @@ class MLP:
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
         target_dtype = _LABEL if labels else self._dtype
         clip_value, clip_norm = optimizer.clip_value or 0, optimizer.clip_norm or 0
-        penalizes, root = self._regularization.penalizes, self._loss.root
+        penalizes, root = self._regularization.penalizes, self._loss.item.root
         # `begin` decides whether a step stores gradients; it may where there is room for them.
         stores_gradients = n > workers * plans.BLOCK_ROWS or penalizes or clip_norm > 0
         gradients = workers * self._layout.size if stores_gradients else 0
@@ -390,7 +434,8 @@ class MLP:
         for name, numbers in zip(("losses", "penalties", "norms"), memory.sums, strict=True):
             plan[name] = numbers.ctypes.data
         plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
-        plan["loss"] = self._loss.address(self._real, labels)
+        for slot, address in self._loss.addresses(self._real, labels, False).items():
+            plan[slot] = address
         plan["clip_value"], plan["clip_norm"] = clip_value, clip_norm
         transforms = penalizes or root or clip_norm > 0
         plan["transform_gradients"] = transform_address(self._real) if transforms else 0
@@ -427,10 +472,14 @@ class MLP:
         for slot, address in phase_addresses(real).items():
             plan[slot] = address
         plan["n_layers"], plan["parameters_size"] = len(self._layers), self._layout.size
-        plan["loss_terms_per_row"] = self._loss.terms_per_row(self.sizes[-1])
+        outputs, item = self.sizes[-1], self._loss.item
+        plan["loss_terms_per_row"], plan["labels"] = item.terms_per_row(outputs), item.labels(outputs) or 0
+        plan["loss_is_mean"], plan["loss_has_root"] = self._loss.reduction == "mean", item.root
+        self._loss_options = self._loss.record(outputs)
+        plan["loss_options"] = self._loss_options.ctypes.data
         own = self._regularization
         plan["drops"], plan["dropout_key"], plan["input_dropout"] = own.drops, own.key, own.input_dropout
-        plan["l1"], plan["l2"], plan["root"] = own.l1, own.l2, self._loss.root
+        plan["l1"], plan["l2"] = own.l1, own.l2
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
         plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
         return _Prepared(_NOBODY, _NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))

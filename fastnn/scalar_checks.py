@@ -36,6 +36,13 @@ def count(name: str, value: Any, low: int = 1) -> int:
     return int(value)
 
 
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """`value`, if it is one of the allowed texts. Raises ValueError for any other."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, allowed))}")
+    return value
+
+
 def flag(name: str, value: Any) -> bool:
     """`value` as a bool. Raises TypeError for anything but True or False."""
     if not isinstance(value, (bool, np.bool_)):

@@ -74,7 +74,8 @@ def _begin() -> None:
 
 
 def _call(name: str, dtype: str) -> None:
-    """One call for each signature on one thread, and one on all threads if the function can use them."""
+    """One call for each signature on one thread, also with options, and one on all threads if the function can use
+    them."""
     declaration = DECLARED[name].declaration
     calls = [(index, 2) for index in range(len(declaration.signatures))]
     if declaration.parallel_kernel is not None and threads.get_num_threads() > 1:
@@ -86,25 +87,30 @@ def _call(name: str, dtype: str) -> None:
             sizes, dtype, signature_index=index, leading=(2,) if declaration.flattens_leading else ()
         )
         DECLARED[name](*arrays, **declaration.example)
+        if declaration.options is not None:
+            DECLARED[name](*arrays, **declaration.example, sample_weight=np.ones(size))
 
 
 def _train(name: str, dtype: str) -> None:
-    """One step for each kind of targets on one thread, one on all threads, and a prediction."""
+    """Steps for each kind of targets on one thread, with and without weights, one on all threads, and predictions."""
     loss, optimizer = Loss.by_name[name], SGD(lr=1e-3)
-    net = MLP((64, 64, 2), loss=loss, dtype=dtype)
-    n = net.rows_for_threads(2)
-    x = np.zeros((n, 64), dtype)
-    for t in _targets(loss, n, dtype):
-        net.train_step(x[:2], t[:2], optimizer)
-    net.predict(x[:2])
-    if loss.output == "softmax":
-        net.predict_proba(x[:2])
+    for outputs in (2,) if loss.output == "softmax" else (1, 2):
+        net = MLP((64, 64, outputs), loss=loss, dtype=dtype)
+        n = net.rows_for_threads(2)
+        x = np.zeros((n, 64), dtype)
+        for t in _targets(loss, outputs, n, dtype):
+            net.train_step(x[:2], t[:2], optimizer)
+            if "sample_weight" in loss.options:
+                net.train_step(x[:2], t[:2], optimizer, np.ones(2))
+        net.predict(x[:2])
+        if loss.output in ("softmax", "sigmoid"):
+            net.predict_proba(x[:2])
     if threads.get_num_threads() > 1:
         net.train_step(x, t, optimizer)
 
 
-def _targets(loss: Loss, n: int, dtype: str) -> Iterator[np.ndarray]:
-    if loss.takes_labels:
+def _targets(loss: Loss, outputs: int, n: int, dtype: str) -> Iterator[np.ndarray]:
+    if loss.takes_labels(outputs):
         yield np.zeros(n, np.int64)
     if loss.row_sum is not None:
-        yield np.zeros((n, 2), dtype)
+        yield np.zeros((n, outputs), dtype)

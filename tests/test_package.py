@@ -34,7 +34,9 @@ MAY_IMPORT = {
     "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "scalar_checks", "threads"},
     "step": {"step", "kernels", "linalg", "units", "jit", "intrinsics"},
     "activations": {"activations", "initializers", "items", "ops", "reference", "kernels", "jit", "intrinsics"},
-    "losses": {"losses", "items", "ops", "reference", "kernels", "linalg", "jit", "intrinsics"},
+    "losses": {
+        "losses", "items", "ops", "reference", "step", "kernels", "linalg", "jit", "intrinsics", "scalar_checks",
+    },
     "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics", "scalar_checks"},
     "regularization": {"scalar_checks"},
     "mlp": {

@@ -1,6 +1,21 @@
 """Losses of nets: each is declared in one place, from which all else follows."""
 
-from fastnn.losses import cross_entropy, squared_error
+# The order is that of the catalogue.
+from fastnn.losses import cross_entropy, binary, divergence, margin, poisson, squared_error, robust  # noqa: I001
+from fastnn.losses.choice import LossChoice
+from fastnn.losses.elementwise import elementwise_loss
 from fastnn.losses.item import Loss, loss
 
-__all__ = ["Loss", "cross_entropy", "loss", "squared_error"]
+__all__ = [
+    "Loss",
+    "LossChoice",
+    "binary",
+    "cross_entropy",
+    "divergence",
+    "elementwise_loss",
+    "loss",
+    "margin",
+    "poisson",
+    "robust",
+    "squared_error",
+]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
+import numpy as np
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
-from fastnn.intrinsics import element, like, pointer
-from fastnn.jit import force_inline, inner_kernel, kernel, named
-from fastnn.losses.item import Loss, loss
+from fastnn.intrinsics import element, like, pointer, read_each
+from fastnn.jit import force_inline, force_inline_reassociated, inner_kernel, kernel, named
+from fastnn.losses.item import Loss, Output, loss
+from fastnn.losses.options import options_of, parameters_of, with_parameters
+from fastnn.losses.reduction import reduced, weights_of
+from fastnn.losses.weights import row_weight
+from fastnn.ops.arguments import Array, Number
 from fastnn.ops.declare import declare, stub
 from fastnn.reference.precision import in_float64
+from fastnn.step.plan import loss_of
 
 
 def elementwise_loss(
@@ -21,63 +28,260 @@ def elementwise_loss(
     gradient: str,
     value: Callable[..., Any],
     slope: Callable[..., Any],
-    reference: Callable[[NDArray, NDArray], tuple[Any, NDArray]],
+    reference: Callable[..., tuple[Any, Any]],
     flops: int,
     ulps: float,
-    magnitude: Callable[..., Any],
+    magnitude: Callable[..., tuple[Any, Any]],
+    numbers: Mapping[str, Number] | None = None,
+    defaults: Mapping[str, float] | None = None,
+    example: Mapping[str, float] | None = None,
+    output: Output = "identity",
+    mean_over: Literal["rows", "elements"] = "elements",
+    targets: Array | None = None,
+    labels: int | None = None,
+    weighs_classes: bool = False,
+    root: bool = False,
+    about: str = "",
 ) -> Loss:
     """Declare the mean of value(y, t) over all elements, with its public function.
 
-    formula, gradient : of the mean and of its gradient, for the docs. value : nopython scalar function of an output y
-    and its target t, in float64. slope : of it with respect to y, in the precision of y. reference : in NumPy, (y, t)
-    to the mean and its gradient. flops : per element. ulps, magnitude : see `fastnn.ops.declaration`.
+    formula, gradient : of the mean and of the slope, for the docs; about : more for the docs.
+    value : nopython scalar function of an output y and its target t, decorated with `fastnn.jit.scalar`, in float64.
+    slope : of it with respect to y, in the precision of y.
+    reference : in NumPy on float64 arrays (n, outputs), (y, t) to the values and the slopes of all elements.
+    numbers, defaults : of the loss, such as a threshold: names with their checks, and with their defaults. `value`,
+        `slope`, `reference` and `magnitude` take the numbers behind y and t, in this order.
+    flops : per element. ulps : roundings of the value and of the slope, in units in the last place of `magnitude`,
+        which takes what the reference takes and returns what errors of both are relative to. example : numbers for
+        tests, beside the defaults.
+    output : what the net predicts from y; see `fastnn.Loss`.
+    mean_over : "rows" for the mean over rows of the sum over each row's outputs.
+    targets : the kind of argument that t is. labels : with one output, targets may be labels from 0 to labels - 1.
+    weighs_classes : whether `class_weight` is an option. Its number for the output is then the last argument of all
+        four functions.
+    root : whether the loss is the square root of the mean.
+
+    Weights of samples and the reduction are options of every such loss.
     """
+    checks, given = dict(numbers or {}), dict(defaults or {})
+    options = ("class_weight",) * weighs_classes + ("sample_weight",) + ("reduction",) * (not root)
+    per_element, keywords = mean_over == "elements", parameters_of(checks, given, options)
+    numbers_of, behind = _readers(len(checks), weighs_classes)
+    plain_sum, weighted_sum, with_options = _kernels(value, slope, numbers_of, behind)
+
+    def plain_row_sum(z, m, columns, row, t, dz, scale, options, first):
+        return plain_sum(z, row, m, columns, pointer(t, z[0]), dz, row, scale, behind(numbers_of(options), 1.0))
+
+    def plain_label_sum(z, m, columns, row, t, dz, scale, options, first):
+        return plain_sum(z, row, m, columns, pointer(t, np.int64(0)), dz, row, scale, behind(numbers_of(options), 1.0))
+
+    def weighted_row_sum(z, m, columns, row, t, dz, scale, options, first):
+        return weighted_sum(z, row, m, columns, pointer(t, z[0]), dz, row, scale, options, first)
+
+    def weighted_label_sum(z, m, columns, row, t, dz, scale, options, first):
+        return weighted_sum(z, row, m, columns, pointer(t, np.int64(0)), dz, row, scale, options, first)
+
+    of_arrays = _array_kernel(name, plain_sum, tuple(checks), behind, per_element, root)
+
+    def combined(terms: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, NDArray]]:
+        def of(
+            y: NDArray, t: NDArray, *, class_weight: Any = None, sample_weight: Any = None, reduction: str = "mean",
+            **others: float,
+        ) -> tuple[Any, NDArray]:  # fmt: skip
+            rows = y.reshape(len(y), -1)
+            behind: list[Any] = [{**given, **others}[number] for number in checks]
+            if weighs_classes:
+                behind.append(np.ones(rows.shape[1]) if class_weight is None else np.asarray(class_weight, float))
+            values, slopes = terms(rows, t.reshape(rows.shape), *behind)
+            values, slopes = (np.broadcast_to(part, rows.shape) for part in (values, slopes))
+            losses = values if per_element else values.sum(axis=1, keepdims=True)
+            weights = weights_of(sample_weight, len(y))
+            found, moved = reduced(losses, slopes, weights, weights, reduction, root)
+            shape = y.shape if per_element else y.shape[:1]
+            return found.reshape(shape) if reduction == "none" else found, moved.reshape(y.shape)
+
+        return with_parameters(of, ("y", "t"), keywords, reference.__module__)
+
+    computed, relative_to = in_float64(combined(reference)), combined(magnitude)
+    item = loss(
+        name,
+        label_sum=None if labels is None else inner_kernel(named(f"{name}_step_labels", plain_label_sum)),
+        row_sum=inner_kernel(named(f"{name}_step", plain_row_sum)),
+        weighted_label_sum=None if labels is None else inner_kernel(
+            named(f"{name}_weighted_step_labels", weighted_label_sum)
+        ),
+        weighted_row_sum=inner_kernel(named(f"{name}_weighted_step", weighted_row_sum)),
+        output=output,
+        mean_over=mean_over,
+        reference=computed,
+        numbers=checks,
+        defaults=given,
+        options=options,
+        labels=lambda outputs: labels if outputs == 1 else None,
+        root=root,
+        magnitude=relative_to,
+    )  # fmt: skip
+    declare(
+        "(n,o),(n,o)->(),(n,o)",
+        "(n),(n)->(),(n)",
+        kernel=of_arrays,
+        reference=computed,
+        arrays={} if targets is None else {"t": targets},
+        numbers=checks,
+        example=example,
+        flops=lambda size: flops * size,
+        sum_length=lambda size: (size, 0),
+        ulps=ulps,
+        magnitude=relative_to,
+        options=options_of(item, kernel(named(f"{name}_with_options", with_options))),
+    )(stub(name, ("y", "t"), _about(item, formula, gradient, about), keywords))
+    return item
+
+
+def _readers(count: int, weighs_classes: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Two functions: numbers_of(options), the numbers of the loss as a tuple; and behind(numbers, weight), what `value`
+    takes behind y and t: the numbers, and the weight if it weighs classes."""
+    read: Any = read_each(count) if count else None
 
     @force_inline
-    def sum_of(y, y_row, m, columns, t, dy, dy_row, scale):
+    def numbers_of(options):
+        return read(options.numbers)
+
+    @force_inline
+    def no_numbers(options):
+        return ()
+
+    @force_inline
+    def with_weight(numbers, weight):
+        return (*numbers, weight)
+
+    @force_inline
+    def without_weight(numbers, weight):
+        return numbers
+
+    return numbers_of if count else no_numbers, with_weight if weighs_classes else without_weight
+
+
+def _kernels(
+    value: Callable[..., Any], slope: Callable[..., Any], numbers_of: Callable[..., Any], behind: Callable[..., Any]
+) -> tuple[Callable[..., Any], ...]:
+    """The sum of the losses of m rows, without weights and with them; and the losses of whole arrays, with options.
+
+    The sums are reassociated, or else their loops, with all that `value` and `slope` do, would not vectorise.
+    """
+
+    @force_inline_reassociated
+    def plain_sum(y, y_row, m, columns, t, dy, dy_row, scale, numbers):
         total = 0.0
         for r in range(m):
             for c in range(columns):
-                a, b = y[r * y_row + c], t[r * columns + c]
-                total += value(a, b)
-                dy[r * dy_row + c] = slope(a, b) * like(a, scale)
+                a = y[r * y_row + c]
+                b = like(a, t[r * columns + c])
+                total += value(a, b, *numbers)
+                dy[r * dy_row + c] = slope(a, b, *numbers) * like(a, scale)
             for c in range(columns, dy_row):
                 dy[r * dy_row + c] = 0
         return total
 
-    def row_sum(z, m, columns, row, targets, dz, scale):
-        t = pointer(targets, z[0])
-        return sum_of(z, row, m, columns, t, dz, row, scale)
+    @force_inline_reassociated
+    def weighted_sum(y, y_row, m, columns, t, dy, dy_row, scale, options, first):
+        numbers, class_weights = numbers_of(options), options.class_weights
+        total = 0.0
+        for r in range(m):
+            weight = row_weight(t, r, options, first)
+            if weight == 0:
+                for c in range(dy_row):
+                    dy[r * dy_row + c] = 0
+                continue
+            for c in range(columns):
+                a = y[r * y_row + c]
+                b = like(a, t[r * columns + c])
+                others = behind(numbers, class_weights[c])
+                total += weight * value(a, b, *others)
+                dy[r * dy_row + c] = slope(a, b, *others) * like(a, weight * scale)
+            for c in range(columns, dy_row):
+                dy[r * dy_row + c] = 0
+        return total
 
-    def mean(y, t, dy):
+    def with_options(y, t, address, scale, losses, dy):
+        options = loss_of(address, 0, y.dtype.type(0))
+        numbers, class_weights = numbers_of(options), options.class_weights
+        for r in range(y.shape[0]):
+            weight = row_weight(t, r, options, 0)
+            for c in range(losses.shape[1]):
+                losses[r, c] = 0
+            for c in range(y.shape[1]):
+                dy[r, c] = 0
+                if weight != 0:
+                    a, b, others = y[r, c], t[r, c], behind(numbers, class_weights[c])
+                    losses[r, c if losses.shape[1] > 1 else 0] += weight * value(a, b, *others)
+                    dy[r, c] = slope(a, b, *others) * like(a, weight * scale)
+
+    return plain_sum, weighted_sum, with_options
+
+
+def _array_kernel(
+    name: str,
+    plain_sum: Callable[..., Any],
+    numbers: tuple[str, ...],
+    behind: Callable[..., Any],
+    per_element: bool,
+    root: bool,
+) -> Dispatcher:
+    """The kernel (y, t, *numbers, dy), which returns the loss; arrays of one or two dimensions."""
+
+    @force_inline
+    def mean(y, t, numbers, dy):
         n = y.size
-        total = sum_of(element(y, 0), n, 1, n, element(t, 0), element(dy, 0), n, 1.0 / n)
-        return y.dtype.type(total / n)
+        terms = n if per_element else y.shape[0]
+        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), element(dy, 0), n, 1.0 / terms, behind(numbers, 1.0))
+        return y.dtype.type(total / terms)
 
-    computed = in_float64(reference)
-    item = loss(
-        name,
-        label_sum=None,
-        row_sum=inner_kernel(named(f"{name}_step", row_sum)),
-        output="identity",
-        mean_over="elements",
-        reference=computed,
-    )
-    about = (
-        f"{formula} over all elements, and its gradient",
+    @force_inline
+    def root_of_mean(y, t, numbers, dy):
+        n = y.size
+        slopes = element(dy, 0)
+        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), slopes, n, 1.0, behind(numbers, 1.0))
+        result = np.sqrt(total / n)
+        # In float64: a tiny slope times a large factor is neither.
+        factor = 0.0 if result == 0 else 1.0 / (2.0 * result * n)
+        for k in range(n):
+            slopes[k] = np.float64(slopes[k]) * factor
+        return y.dtype.type(result)
+
+    # Numba takes the names of the arguments from the source.
+    names = {"np": np, "mean": root_of_mean if root else mean}
+    tupled = "".join(f"np.float64({number}), " for number in numbers)
+    source = f"def {name}({', '.join(['y', 't', *numbers, 'dy'])}): return mean(y, t, ({tupled}), dy)"
+    exec(compile(source, __file__, "exec"), names)
+    function: Any = names[name]
+    function.__module__ = __name__
+    return kernel(named(name, function))
+
+
+def _about(item: Loss, formula: str, gradient: str, more: str) -> list[str]:
+    terms, divisor = ("rows", "n") if item.mean_over == "rows" else ("elements", "size")
+    if item.root:
+        mean, derivative = f"{formula} and its gradient", gradient
+    else:
+        mean, derivative = f"{formula} over all {terms}, and its gradient", f"{gradient} / {divisor}"
+    lines = [
+        mean,
         "",
-        f"dy = {gradient} / size. y, t : float32 or float64, of one shape. Returns (loss, dy): a number, summed in",
-        "float64, and a new array, both of y's dtype. Raises TypeError for other dtypes, ValueError for shapes that",
-        "differ or no elements.",
-    )
-    declare(
-        "(n,o),(n,o)->(),(n,o)",
-        "(n),(n)->(),(n)",
-        kernel=kernel(named(name, mean)),
-        reference=computed,
-        flops=lambda size: flops * size,
-        sum_length=lambda size: (size, 0),
-        ulps=ulps,
-        magnitude=magnitude,
-    )(stub(name, ("y", "t"), about))
-    return item
+        f"dy = {derivative}.",
+        "y, t : float32 or float64, of one shape, (n, outputs) or (n,). Returns (loss, dy): a number, summed in",
+        "float64, and a new array, both of y's dtype.",
+    ]
+    lines += [more] if more else []
+    return [*lines, *_about_options(item)]
+
+
+def _about_options(item: Loss) -> list[str]:
+    lines = ["", "sample_weight : (n,), finite, of at least 0: a row of weight 2 counts as two, also in the mean."]
+    if "reduction" in item.options:
+        each = "of each element" if item.mean_over == "elements" else "(n,) of the rows"
+        lines.append(f'reduction : "mean", "sum", or "none" for the losses {each}, with the gradient of their sum.')
+    lines += [
+        "Raises TypeError for other dtypes; ValueError for shapes that differ, no elements, and options out of range.",
+    ]
+    return lines

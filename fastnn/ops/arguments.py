@@ -137,6 +137,45 @@ class LabelsOrRows(Labels):
         return labels if len(shape) == 1 else np.eye(shape[1], dtype=dtype)[labels]
 
 
+@dataclass(frozen=True)
+class Fractions(Array):
+    """Numbers from 0 to 1; the style "special" has both exactly."""
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        values = np.full(shape, 0.5) if style == "equal" else rng.random(shape)
+        if style == "special" and values.size:
+            values.flat[rng.integers(values.size, size=2)] = 0.0, 1.0
+        return values.astype(dtype)
+
+
+@dataclass(frozen=True)
+class ZerosAndOnes(Array):
+    """Targets of one or several answers, yes or no: 1 or 0, or a probability. Integers 0 and 1 are taken too."""
+
+    def check(self, name, value, dtype, like):
+        array = checks.plain_array(name, value)
+        if array.dtype.kind in "iu" and dtype is not None:
+            wrong = np.argwhere((array != 0) & (array != 1))
+            if len(wrong):
+                found = array[tuple(wrong[0])]
+                raise ValueError(f"{name}: got label {found} at position {wrong[0].tolist()}, expected labels 0 or 1")
+            return array.astype(dtype)
+        return super().check(name, value, dtype, like)
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        if style == "equal":
+            return np.zeros(shape, dtype)
+        return (rng.random(shape) if style == "large" else rng.integers(0, 2, shape)).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Signs(Array):
+    """Targets -1 and +1."""
+
+    def draw(self, rng, shape, dtype, style, sizes):
+        return np.where((rng.random(shape) < 0.5) & (style != "equal"), -1, 1).astype(dtype)
+
+
 Number = Callable[[str, Any], Any]  # (name, value) to the value, checked, in the type that the kernel is compiled for
 
 
@@ -153,6 +192,14 @@ def positive(name: str, value: Any) -> float:
 def fraction(name: str, value: Any) -> float:
     """A number in [0, 1)."""
     return scalar_checks.number(name, value, 0.0, 1.0)
+
+
+def fraction_or_one(name: str, value: Any) -> float:
+    """A number in [0, 1]."""
+    real = scalar_checks.number(name, value, 0.0)
+    if real > 1:
+        raise ValueError(f"{name}: got {value!r}, expected a number in [0, 1]")
+    return real
 
 
 def flag(name: str, value: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.ops import checks
+from fastnn.ops import checks, options
 from fastnn.ops.declaration import Declaration, PublicFunction
 from fastnn.ops.source import source_lines
 from fastnn.ops.specialization import Specialization
@@ -37,6 +37,8 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Publi
     arguments = _Arguments(declaration, inspect.signature(stub))
     names = {
         "bind": arguments.bind,
+        "with_options": arguments.call_with_options,
+        "OPTIONS": frozenset(declaration.options.defaults if declaration.options else ()),
         "prepare": arguments.prepare,
         "specializations": arguments.specializations,
         "refuse_shared": _refuse_shared,
@@ -58,6 +60,7 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Publi
     exec(compile(source, file, "exec"), names)
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
     function: Any = names[declaration.name]
+    arguments.function = function
     update_wrapper(function, stub)
     function.__doc__ = f"{inspect.getdoc(stub)}{_about_out(declaration)}\n\nShapes: {declaration.signature}"
     function.__doc__ += _notes(declaration)
@@ -97,10 +100,18 @@ class _Arguments:
 
     def __init__(self, declaration: Declaration, parameters: inspect.Signature) -> None:
         self._declaration, self._parameters = declaration, parameters
+        # What a call takes behind the arrays, without options.
+        self._others = (*declaration.numbers, *(["out"] if declaration.returned_arrays else []))
+        self.function: Callable[..., Any]  # the public function, once there is one
         self.specializations: dict[tuple[Any, ...], Specialization] = {}
 
     def bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The arrays and the numbers, in order. Raises TypeError as any Python function does."""
+        """The arrays; and the numbers and `out`, in order. Raises TypeError as any Python function does."""
+        bound = self._bound(args, keywords)
+        return tuple(bound[name] for name in self._declaration.arrays), tuple(bound[name] for name in self._others)
+
+    def _bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+        """All arguments by their names."""
         given = {name: value for name, value in keywords.items() if value is not _MISSING}
         try:
             bound = self._parameters.bind(*args, **given)
@@ -109,9 +120,30 @@ class _Arguments:
             call = f"{self._declaration.name}{inspect.Signature(plain)}"
             raise TypeError(f"{self._declaration.name}: {error}; call it as {call}") from None
         bound.apply_defaults()
-        values = tuple(bound.arguments.values())
-        n_arrays = len(self._declaration.arrays)
-        return values[:n_arrays], values[n_arrays:]
+        return bound.arguments
+
+    def call_with_options(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """The function with some of its options given."""
+        declaration, bound = self._declaration, self._bound(args, keywords)
+        chosen = declaration.options
+        assert chosen is not None
+        given = {name: bound[name] for name in chosen.defaults}
+        if options.all_default(given, chosen.defaults):
+            arguments = [bound[name] for name in declaration.arrays]
+            return self.function(*arguments, **{name: bound[name] for name in self._others})
+        numbers = {name: check(name, bound[name]) for name, check in declaration.numbers.items()}
+        arrays = self._check_arrays(tuple(bound[name] for name in declaration.arrays))
+        shapes = declaration.match_shapes(tuple(a.shape for a in arrays), {})
+        checked = options.checked(given, arrays[0])
+        for (name, kind), array in zip(declaration.arrays.items(), arrays, strict=True):
+            value_check = kind.value_check(name, array, shapes.sizes)
+            if value_check is not None:
+                value_check(options.without_ignored(array, checked.get("ignore_label")))
+        (shape,), dtype, out = shapes.array_outputs, arrays[0].dtype, bound["out"]
+        if out is not None:
+            checks.outputs(out, (shape,), dtype, dict(zip(declaration.arrays, arrays, strict=True)))
+        gradient = np.empty(shape, dtype) if out is None else out
+        return chosen.compute(arrays, numbers, checked, gradient), gradient
 
     def prepare(
         self, args: tuple[Any, ...], numbers: dict[str, Any], chosen: tuple[Any, ...]

@@ -106,6 +106,22 @@ def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
     return rounded
 
 
+def weights(name: str, value: Any, size: int | None, of: str) -> NDArray[np.float64]:
+    """Weights as a contiguous float64 array (size,), or of any length if that is None; `of` says what has one.
+
+    Raises TypeError for what is no array of real numbers, ValueError for another shape, and for weights that are
+    negative, infinite or NaN.
+    """
+    array = contiguous(converted(name, value, FLOATS[1]))
+    if array.ndim != 1 or (size is not None and len(array) != size):
+        expected = f"({'n' if size is None else size},)"
+        raise ValueError(f"{name}: got shape {array.shape}, expected {expected}, a weight for each {of}")
+    wrong = np.flatnonzero(~((array >= 0) & (array < np.inf)))
+    if wrong.size:
+        raise ValueError(f"{name}: got {array[wrong[0]]} at position {wrong[0]}, expected finite weights of at least 0")
+    return array
+
+
 def sequence(name: str, value: Any) -> Sequence[Any] | NDArray:
     """`value`, if it is a sequence or an array. Raises TypeError for anything else, strings too."""
     if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
@@ -205,6 +221,11 @@ def label_array_or_rows(name: str, value: Any, dtype: np.dtype | None, like: str
             f"{dtype}{like}; pass np.ravel({name}) if these are labels"
         )
     return float_array(name, value, dtype, like)
+
+
+def holds_integers(value: Any) -> bool:
+    """Whether NumPy makes an array of integers of it."""
+    return plain_array("t", value).dtype.kind in "iu"
 
 
 def _are_one_hot(rows: NDArray) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.ops.arguments import Array, Number
+from fastnn.ops.options import Options
 from fastnn.ops.shapes import CallShapes, Shape, match_shapes
 from fastnn.ops.signature import Signature
 
@@ -45,6 +46,7 @@ class Declaration:
     strided: bool  # the bare kernel indexes arrays, without addresses, and so takes any layout
     in_place: tuple[str, ...]  # the inputs that are updated in place; if there are any, nothing is returned
     may_be_empty: tuple[str, ...]  # dimensions that may be 0
+    options: Options | None  # the keyword-only parameters behind the numbers, which have a kernel of their own
 
     @property
     def signature(self) -> str:

@@ -17,6 +17,7 @@ from fastnn.ops.arguments import Array, Number
 from fastnn.ops.calling import public_function
 from fastnn.ops.declaration import Declaration, PublicFunction
 from fastnn.ops.kernel_types import type_check
+from fastnn.ops.options import Options
 from fastnn.ops.reference_kernel import reference_kernel
 from fastnn.ops.signature import Signature
 
@@ -43,6 +44,7 @@ def declare(
     strided: bool = False,
     in_place: tuple[str, ...] = (),
     may_be_empty: tuple[str, ...] = (),
+    options: Options | None = None,
 ) -> Callable[[Callable[..., Any]], PublicFunction]:
     """Replace the decorated function by one that checks arguments and calls `kernel`; register it in `DECLARED`.
 
@@ -56,8 +58,10 @@ def declare(
         parsed = tuple(map(Signature.parse, signatures))
         if any(len(s.inputs) != len(positional) for s in parsed):
             raise ValueError(f"{function.__name__}: {len(positional)} arrays, but the signature is {signatures}")
-        if [p.name for p in keywords] != list(numbers or {}):
-            raise ValueError(f"{function.__name__}: `numbers` must name its keyword-only parameters, in order")
+        if [p.name for p in keywords] != [*(numbers or {}), *(options.defaults if options else {})]:
+            raise ValueError(
+                f"{function.__name__}: `numbers` and `options` must name its keyword-only parameters, in order"
+            )
         declaration = Declaration(
             name=function.__name__,
             signatures=parsed,
@@ -66,7 +70,7 @@ def declare(
             reference=reference,
             arrays={name: (arrays or {}).get(name, Array()) for name in positional},
             numbers=numbers or {},
-            defaults={p.name: p.default for p in keywords if p.default is not p.empty},
+            defaults={p.name: p.default for p in keywords if p.name in (numbers or {}) and p.default is not p.empty},
             example=example or {},
             flops=flops,
             sum_length=sum_length,
@@ -76,6 +80,7 @@ def declare(
             strided=strided,
             in_place=in_place,
             may_be_empty=may_be_empty,
+            options=options,
         )
         if bool(declaration.returned_arrays) != any(p.name == "out" for p in parameters):
             raise ValueError(

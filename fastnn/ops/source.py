@@ -16,6 +16,9 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
     given = ["out"] if declaration.returned_arrays else []
     keywords = "".join(f"{name}=DEFAULT_{name}, " for name in numbers) + "".join(f"{name}=None, " for name in given)
     yield f"def {declaration.name}(*args, {keywords}**others):"
+    if declaration.options is not None:
+        yield "    if others and not OPTIONS.isdisjoint(others):"
+        yield f"        return with_options(args, {{{_named(numbers + given)}**others}})"
     unlike = [f"{name} is MISSING" for name in numbers if name not in declaration.defaults]
     yield f"    if {' or '.join(['others', f'len(args) != {len(arrays)}', *unlike])}:"
     yield f"        args, {_tuple(numbers + given)} = bind(args, {{{_named(numbers + given)}**others}})"

@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 
 from fastnn.activations import layer_activations, layer_initializers
 from fastnn.initializers import Initializer, initial_weights
-from fastnn.losses import Loss
+from fastnn.losses import LossChoice
 from fastnn.optimizers import Optimizer
 from fastnn.reference import affine, softmax
 from fastnn.reference.dropout import dropout_factors
 from fastnn.reference.precision import in_float64
 from fastnn.regularization import regularization
+
+
+@in_float64
+def _sigmoid(z: NDArray) -> NDArray:
+    e = np.exp(-np.abs(z))  # 1 / (1 + exp(-z)) overflows where z is below -709
+    return np.where(z < 0, e, 1) / (1 + e)
 
 
 class MLP:
@@ -25,14 +31,17 @@ class MLP:
         self,
         sizes: Sequence[int],
         activation: Any = "sigmoid",
-        loss: str = "softmax_cross_entropy",
+        loss: Any = "softmax_cross_entropy",
         init: str | float | Initializer | None = None,
         dtype: str = "float32",
         seed: int | None = 0,
         **against_overfitting: Any,
     ) -> None:
         hidden = len(sizes) - 2
-        self._activations, self._loss = layer_activations("activation", activation, hidden), Loss.find("loss", loss)
+        self._activations, self._loss = (
+            layer_activations("activation", activation, hidden),
+            LossChoice.find("loss", loss),
+        )
         self._weights = initial_weights(sizes, layer_initializers(init, self._activations, hidden), seed, dtype)
         self._regularization = regularization(hidden, seed, **against_overfitting)
         self._steps = 0
@@ -44,18 +53,24 @@ class MLP:
         return self._layers(x)[-1][1]
 
     def predict_proba(self, x: NDArray) -> NDArray:
-        """softmax(forward(x))."""
-        return softmax.softmax(self.forward(x))
+        """softmax(forward(x)), or sigmoid(forward(x)) where each output has a probability of its own."""
+        z = self.forward(x)
+        return softmax.softmax(z) if self._loss.item.output == "softmax" else _sigmoid(z)
 
     def predict(self, x: NDArray) -> NDArray:
-        """The label (n,) of the largest logit of each row; forward(x) itself where the loss is not of classes."""
-        z = self.forward(x)
-        return z.argmax(axis=1) if self._loss.output == "softmax" else z
+        """What the loss makes of forward(x): labels, signs, rates, or values."""
+        z, output = self.forward(x), self._loss.item.output
+        if output == "softmax":
+            return z.argmax(axis=1)
+        if output in ("sigmoid", "sign"):
+            answers = np.where(z > 0, 1, 0 if output == "sigmoid" else -1)
+            return answers[:, 0] if answers.shape[1] == 1 else answers
+        return in_float64(np.exp)(z) if output == "exp" else z
 
-    def gradients(self, x: NDArray, t: NDArray) -> tuple[float, list[NDArray]]:
+    def gradients(self, x: NDArray, t: NDArray, sample_weight: Any = None) -> tuple[float, list[NDArray]]:
         """The loss of the next training step, and its gradient for each array of `get_weights()`."""
         layers, factors = self._layers(x, drops=self._regularization.drops), self._dropout_factors(len(x))
-        loss, delta = self._loss.reference(layers[-1][1], t)
+        loss, delta = self._loss.reference(layers[-1][1], t, sample_weight)
         found: list[NDArray] = []
         penalty = 0.0
         for k in reversed(range(1, len(layers))):
@@ -68,10 +83,10 @@ class MLP:
                 delta = self._activation_backward(k - 2, dx * factors[k - 1], *layers[k - 1])
         return float(loss) + float(penalty), found
 
-    def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer) -> float:
-        """Forward, loss, backward, update; the mean loss before the update. Of the optimizer only its numbers and the
+    def train_step(self, x: NDArray, t: NDArray, optimizer: Optimizer, sample_weight: Any = None) -> float:
+        """Forward, loss, backward, update; the loss before the update. Of the optimizer only its numbers and the
         reference of its rule are used."""
-        loss, gradients = self.gradients(x, t)
+        loss, gradients = self.gradients(x, t, sample_weight)
         self._steps += 1
         gradients = _clipped(gradients, optimizer.clip_value, optimizer.clip_norm)
         rule = optimizer.rule

@@ -12,12 +12,12 @@ from fastnn.linalg.packing import transpose_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.dropout import drop
 from fastnn.step.forward import call_activation, forward_block
-from fastnn.step.plan import SCRATCH, layer_of
+from fastnn.step.plan import SCRATCH, layer_of, loss_of
 from fastnn.units import unit
 
 # call_loss(slot, ...): logits z in padded rows, the rows, their columns and padded columns, the address
-# of the rows' targets, the deltas dz to be written and their scale. It returns the sum of the
-# rows' losses, and may overwrite z.
+# of the rows' targets, the deltas dz to be written and their scale, the LOSS, and the first row's position in the
+# batch. It returns the sum of the rows' losses, and may overwrite z.
 call_loss = indirect_call(types.float64)
 
 
@@ -71,7 +71,8 @@ def forward_backward_block(plan, first, m, block, scratch):
     last = layer_of(plan.layers, plan.n_layers - 1, plan)
     activations, deltas = block.activations, block.deltas
     t, dz = plan.t + first * plan.t_row_bytes, offset(deltas, m * last.column)
-    total = call_loss(plan.loss, z, m, last.outputs, last.row, t, dz, plan.scale)
+    options = loss_of(plan.loss_options, 0, plan)
+    total = call_loss(plan.loss, z, m, last.outputs, last.row, t, dz, plan.scale, options, first)
     for index in range(plan.n_layers - 1, 0, -1):
         layer, before = layer_of(plan.layers, index, plan), layer_of(plan.layers, index - 1, plan)
         dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)

@@ -1,12 +1,14 @@
 """The plan of a training step: everything that it needs to know, in records that Python fills once.
 
 `STEP` is one record per net, `LAYER` one per layer, `BLOCK` one per row block in progress, `OPTIMIZER` one per pair of
-net and optimizer. Python keeps the arrays alive whose addresses they hold. The step itself writes the numbers of one
-step (`x`, `t`, `n`, ...), so that its functions take little more than the plan.
+net and optimizer, `LOSS` one per net, and one per step with sample weights. Python keeps the arrays alive whose
+addresses they hold. The step itself writes the numbers of one step (`x`, `t`, `n`, ...), so that its functions take
+little more than the plan.
 
 A *slot* is a field that holds the address of a compiled kernel: activations, losses and updates are called that way,
 and compiled on first need. The phases of the step are slots too. What the kernel in a slot takes is said by the comment
-at `call_activation` (forward.py), `call_loss` (backward.py), `call_update` and `call_rank_one_update` (update.py).
+at `call_activation` (forward.py), `call_loss` (backward.py), `call_update` and `call_rank_one_update` (update.py),
+`_call_sum_weights` (train_step.py).
 
 As in all products, fields and parameters whose names end in `row` are lengths: the elements from one row of a matrix to
 the next.
@@ -80,6 +82,17 @@ OPTIMIZER = RecordLayout(
     is_linear="int",  # whether the update is w ← w - rate g and no more
 )
 
+LOSS = RecordLayout(
+    "LossPlan",
+    numbers="float64*",  # in the order of the loss's own
+    # What follows is for the kernels with weights alone.
+    class_weights="float64*",  # one per output
+    sample_weights="float64*",  # from the batch's first row on
+    sample_stride="int",  # from the weight of one row to that of the next; 0 where one weight serves all rows
+    ignores="int",  # whether rows with a certain label count nothing, and that label
+    ignored="int",
+)
+
 STEP = RecordLayout(
     "StepPlan",
     layers="int",  # the address of the first LAYER
@@ -94,6 +107,10 @@ STEP = RecordLayout(
     penalties="float64*",  # of the weights, one per worker
     norms="float64*",  # the squared norm of the gradient, one part per worker
     loss_terms_per_row="int",  # how many terms of the mean one row has
+    loss_is_mean="int",  # or else a sum
+    loss_has_root="int",  # whether the loss is the square root of that mean
+    loss_options="int",  # the address of the LOSS
+    labels="int",  # labels are from 0 to labels - 1
     optimizer="int",  # the address of the OPTIMIZER
     in_use="int64*",  # the lock of the net, which all its plans share: at most one step at a time
     net_steps="int64*",  # how many steps the net has made, with any optimizer
@@ -104,9 +121,9 @@ STEP = RecordLayout(
     l2="float",
     clip_value="float",  # bounds of each element of the gradient, and of its norm; 0 for none
     clip_norm="float",
-    root="int",  # whether the loss is the square root of the mean
     # Slots.
     loss="int",  # for targets as the last ones, labels or rows
+    sum_weights="int",  # of the rows of a batch; 0 where all weigh 1
     begin="int",
     accumulate_gradients="int",
     transform_gradients="int",  # 0 where nothing but their sum is needed
@@ -131,10 +148,11 @@ STEP = RecordLayout(
     transposes="int",  # whether weights are transposed for the backward pass
     fused_update="int",  # whether deltas are scaled by -rate and their products added to the weights
     sparsity="int",  # NEVER, GRADIENT or ALWAYS
+    divisor="float",  # of the sum of the losses
     scale="float",  # of the loss's gradient
 )
 
 
 # In kernels: layer_of(plan.layers, index, plan) and block_of(plan.blocks, index, plan) are the records of that index,
-# optimizer_of(plan.optimizer, 0, plan) that of the optimizer.
-layer_of, block_of, optimizer_of = LAYER.at, BLOCK.at, OPTIMIZER.at
+# optimizer_of(plan.optimizer, 0, plan) that of the optimizer, loss_of(plan.loss_options, 0, plan) that of the loss.
+layer_of, block_of, optimizer_of, loss_of = LAYER.at, BLOCK.at, OPTIMIZER.at, LOSS.at

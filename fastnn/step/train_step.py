@@ -36,7 +36,7 @@ from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, transpose_weights
-from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, optimizer_of
+from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
@@ -48,6 +48,9 @@ DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
 # _call_constants(slot, hyper, step, constants): writes the constants of the step. The first is the weight decay; if the
 # update is linear, the second is the rate.
 _call_constants = indirect_call(types.none)
+
+# _call_sum_weights(slot, t, n, options): the sum of the weights of n rows, from the address of their targets.
+_call_sum_weights = indirect_call(types.float64)
 
 _step_of = STEP.at
 
@@ -65,7 +68,13 @@ def begin(plan):
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
     # The norm of the gradient of one row needs no gradient.
     plan.stores_gradients = plan.n_blocks > workers or penalizes(plan) or (plan.clip_norm > 0 and n > 1)
-    plan.scale = 1.0 / (n * plan.loss_terms_per_row)
+    divisor = 1.0 * n * plan.loss_terms_per_row
+    if plan.sum_weights != 0:
+        options = loss_of(plan.loss_options, 0, plan)
+        divisor = _call_sum_weights(plan.sum_weights, plan.t, n, options) * plan.loss_terms_per_row
+    plan.divisor = divisor if plan.loss_is_mean else 1.0
+    # Where nothing weighs anything the loss is 0 / 0, and no weight moves.
+    plan.scale = 1.0 / plan.divisor if plan.divisor != 0 else 0.0
     # For few rows, transposing the weights costs more than it saves.
     plan.transposes = n > 2 * lanes
     if plan.transposes:
@@ -141,7 +150,8 @@ def start_step(x, t, n, address, workers):
         if n == 0:
             return UNLIKE_LAST
     if plan.t_dimensions == 1:
-        wrong = first_label_out_of_range(pointer(data_of(t), np.int64(0)), n, last.outputs)
+        options, labels = loss_of(plan.loss_options, 0, plan), pointer(data_of(t), np.int64(0))
+        wrong = first_label_out_of_range(labels, n, plan.labels, options.ignores, options.ignored)
         if wrong >= 0:
             return wrong
     if not try_lock(plan.in_use):
@@ -160,11 +170,11 @@ def finish_step(address):
     total = penalty = 0.0
     for worker in range(plan.workers):
         total += plan.losses[worker]
-    loss = total / (plan.n * plan.loss_terms_per_row)
+    loss = total / plan.divisor
     if plan.transform_gradients != 0:
         for worker in range(plan.workers):
             penalty += plan.penalties[worker]
-        loss = (np.sqrt(loss) if plan.root else loss) + penalty
+        loss = (np.sqrt(loss) if plan.loss_has_root else loss) + penalty
     unlock(plan.in_use)
     return loss
 
@@ -178,7 +188,7 @@ def train_step(x, t, n, address, workers):
     plan. workers : between how many the batch is shared. Here they run one after the other; sums are formed as by so
     many threads.
 
-    Returns the mean loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
+    Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
     or the position of the first label out of range.
     """
     status = start_step(x, t, n, address, workers)

@@ -61,13 +61,14 @@ def _norm_factor(plan):
 @force_inline
 def _root_factor(plan):
     """The slope of the square root at the mean: 1 / (2 √mean); 0 at a mean of 0, where all gradients are 0."""
-    if not plan.root:
+    if not plan.loss_has_root:
         return 1.0
     mean = 0.0
     for worker in range(plan.workers):
         mean += plan.losses[worker]
     mean *= plan.scale
-    return 0.0 if mean == 0 else 0.5 / np.sqrt(mean)
+    # Not infinite in the precision of the deltas: these may be 0 where the mean is next to nothing.
+    return 0.0 if mean == 0 else min(0.5 / np.sqrt(mean), 1e37)
 
 
 @force_inline_reassociated
@@ -132,7 +133,7 @@ def transform_gradients(plan, worker):
         first, last = part_of_parameters(plan, worker)
         sum_gradients(plan, first, last - first)
         gradient = offset(plan.gradients, first)
-        if plan.root:
+        if plan.loss_has_root:
             scale_in_place(gradient, last - first, factor)
         if penalizes(plan):
             plan.penalties[worker] = _penalize(plan, first, last)

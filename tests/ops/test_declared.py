@@ -30,7 +30,7 @@ CATALOGUE = {
     *(name for item in fastnn.Activation.by_name for name in (item, f"{item}_backward")),
     *fastnn.Loss.by_name,
     *RULES,
-    "cross_entropy",
+    *(f"{name}{suffix}" for name in ("cross_entropy", "binary_cross_entropy") for suffix in ("", "_backward")),
 }
 
 
@@ -64,7 +64,9 @@ def test_looks_like_a_function(name: str) -> None:
     assert function.signature in function.__doc__
     parameters = inspect.signature(function).parameters
     out = ["out"] if function.declaration.returned_arrays else []
-    assert list(parameters) == [*function.declaration.arrays, *function.declaration.numbers, *out]
+    options = function.declaration.options
+    expected = [*function.declaration.arrays, *function.declaration.numbers, *(options.defaults if options else ())]
+    assert list(parameters) == [*expected, *out]
     assert "Raises" in function.__doc__
 
 

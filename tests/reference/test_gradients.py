@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,10 +70,39 @@ def test_softmax_cross_entropy(one_hot: bool, rng: np.random.Generator) -> None:
     np.testing.assert_allclose(dz, expected, **TOLERANCE)
 
 
-def test_mean_squared_error(rng: np.random.Generator) -> None:
-    y, t = rng.standard_normal((4, 5)), rng.standard_normal((4, 5))
-    expected = central_differences(lambda y: fastnn.mean_squared_error.reference(y, t)[0], y)
-    np.testing.assert_allclose(fastnn.mean_squared_error.reference(y, t)[1], expected, **TOLERANCE)
+def drawn(loss: str, n: int, outputs: int) -> list[np.ndarray]:
+    """Random outputs and targets in float64."""
+    return getattr(fastnn, loss).declaration.draw({"n": n, "o": outputs, "c": outputs}, "float64")
+
+
+def options_of(loss: str) -> list[dict[str, Any]]:
+    """The example numbers, and one of every option."""
+    example, has = getattr(fastnn, loss).declaration.example, fastnn.Loss.by_name[loss].options
+    found: list[dict[str, Any]] = [{}, dict(example), {**example, "sample_weight": np.array([1.5, 0, 0.3, 2])}]
+    if "reduction" in has:
+        found.append({"reduction": "sum"})
+    if "class_weight" in has:
+        found.append({"class_weight": np.array([1, 0.5, 2, 3, 0.1]), "label_smoothing": 0.2})
+    if "ignore_label" in has:
+        found.append({"ignore_label": 4, "class_weight": np.array([1, 0.5, 2, 3, 0.1])})
+    return found
+
+
+@pytest.mark.parametrize("loss", fastnn.Loss.by_name)
+def test_loss(loss: str) -> None:
+    reference, (y, t) = getattr(fastnn, loss).reference, drawn(loss, 4, 5)
+    for options in options_of(loss):
+        expected = central_differences(lambda y, options=options: reference(y, t, **options)[0], y)
+        np.testing.assert_allclose(reference(y, t, **options)[1], expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "binary_cross_entropy"])
+@pytest.mark.parametrize("eps", [0.0, 1e-3])
+def test_of_probabilities(name: str, eps: float, rng: np.random.Generator) -> None:
+    forward, backward = (getattr(fastnn, full).reference for full in (name, f"{name}_backward"))
+    p, t = rng.random((4, 5)) * 0.8 + 0.1, np.eye(5)[rng.integers(0, 5, 4)] * 0.9 + 0.02
+    expected = central_differences(lambda p: forward(p, t, eps), p)
+    np.testing.assert_allclose(backward(p, t, eps), expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("loss", fastnn.Loss.by_name)
@@ -81,7 +111,7 @@ def test_every_weight_of_the_notes_network(activation: str, loss: str, rng: np.r
     """2-3-2-2, whose numerical gradients the teaching notes compute."""
     net = MLP((2, 3, 2, 2), activation, loss, dtype="float64")
     x = rng.standard_normal((4, 2))
-    t = rng.integers(0, 2, 4) if loss == "softmax_cross_entropy" else rng.standard_normal((4, 2))
+    t = drawn(loss, 4, 2)[1]
     # Zero biases would leave a unit behind dead ones just on ReLU's kink.
     weights = [w + rng.normal(0, 0.3, w.shape) for w in net.get_weights()]
     net.set_weights(weights)

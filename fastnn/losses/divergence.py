@@ -1,0 +1,144 @@
+"""The Kullback-Leibler divergence of the softmax of logits from rows of probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn.intrinsics import element, lanes_of, pointer
+from fastnn.jit import force_inline, inner_kernel, kernel, named
+from fastnn.kernels import vecmath
+from fastnn.kernels.softmax import rows_of_block
+from fastnn.linalg.packing import padded
+from fastnn.losses.cross_entropy import row_weight_of, softmax_terms, subtract_row_of, sum_of, weighted_sum_of
+from fastnn.losses.item import loss
+from fastnn.losses.options import options_of
+from fastnn.losses.weights import row_weight
+from fastnn.ops.arguments import Probabilities
+from fastnn.ops.declare import declare
+from fastnn.reference.precision import in_float64
+from fastnn.reference.softmax import log_softmax, softmax
+from fastnn.step.plan import loss_of
+
+# The divergence is the cross-entropy without that of the targets themselves, and so has the same gradient.
+
+
+@force_inline
+def _row_times(shifted, t, r, classes):
+    total = 0.0
+    for c in range(classes):
+        target = t[r * classes + c]
+        if target != 0:
+            total += target * (shifted[c] - vecmath.log(target))
+    return total
+
+
+@force_inline
+def _target(t, r, c, classes, options):
+    return t[r * classes + c]
+
+
+_row_sum = sum_of(_row_times, row_weight_of, subtract_row_of)
+_weighted_row_sum = weighted_sum_of(_target, row_weight, vecmath.log)
+
+
+def _step_row_sum(z, m, classes, row, targets, dz, scale, options, first):
+    return _row_sum(z, row, m, classes, z, pointer(targets, z[0]), dz, row, scale)
+
+
+def _weighted_step_row_sum(z, m, classes, row, targets, dz, scale, options, first):
+    return _weighted_row_sum(z, row, m, classes, z, pointer(targets, z[0]), dz, row, scale, options, first)
+
+
+@kernel
+def kl_divergence_kernel(z, t, dz):
+    """Σ t (log t - log softmax(z)) / n; dz ← its gradient (softmax(z) Σ t - t) / n."""
+    n, classes = z.shape
+    width = padded(classes, lanes_of(z))
+    rows = rows_of_block(n, width)
+    workspace = np.empty(rows * width, z.dtype)
+    total = 0.0
+    for first in range(0, n, rows):
+        m, start = min(rows, n - first), first * classes
+        block = element(workspace, 0)  # in the loop, so that the array lives as long
+        own, dz_own = element(z, start), element(dz, start)
+        total += _row_sum(own, classes, m, classes, block, element(t, start), dz_own, classes, 1.0 / n)
+    return z.dtype.type(total / n)
+
+
+@kernel
+def kl_divergence_with_options_kernel(z, t, address, scale, losses, dz):
+    """losses (n, 1) ← the weighted loss of each row; dz ← the gradient of their sum, times the scale."""
+    n, classes = z.shape
+    options = loss_of(address, 0, z.dtype.type(0))
+    workspace = np.empty(padded(classes, lanes_of(z)), z.dtype)
+    for r in range(n):
+        start = r * classes
+        block = element(workspace, 0)  # in the loop, so that the array lives as long
+        own, dz_own = element(z, start), element(dz, start)
+        # As a block of one row, which is the r-th of the batch.
+        losses[r, 0] = _weighted_row_sum(
+            own, classes, 1, classes, block, element(t, start), dz_own, classes, scale, options, r
+        )
+
+
+def _kl_divergence_of(z: NDArray, targets: NDArray) -> tuple[NDArray, NDArray]:
+    shifted = z - z.max(axis=-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    losses = np.where(targets == 0, 0, targets * (np.log(targets) - log_p)).sum(axis=-1)
+    return losses, np.exp(log_p) * targets.sum(axis=-1, keepdims=True) - targets
+
+
+def _kl_divergence_magnitude_of(z: NDArray, targets: NDArray) -> tuple[NDArray, NDArray]:
+    log_p = np.abs(log_softmax(z))
+    losses = np.where(targets == 0, 0, targets * (1 + log_p + np.abs(np.log(targets)))).sum(axis=-1)
+    return losses, softmax(z) * (1 + np.minimum(log_p, 750)) * targets.sum(axis=-1, keepdims=True) + targets
+
+
+_OPTIONS = ("sample_weight", "reduction")
+_reference = in_float64(softmax_terms(_kl_divergence_of, False, _OPTIONS))
+_magnitude = softmax_terms(_kl_divergence_magnitude_of, False, _OPTIONS)
+
+kl_divergence_item = loss(
+    "kl_divergence",
+    label_sum=None,
+    row_sum=inner_kernel(named("kl_divergence_step", _step_row_sum)),
+    weighted_row_sum=inner_kernel(named("kl_divergence_weighted_step", _weighted_step_row_sum)),
+    output="softmax",
+    mean_over="rows",
+    reference=_reference,
+    options=_OPTIONS,
+    magnitude=_magnitude,
+)
+
+
+@declare(
+    "(n,c),(n,c)->(),(n,c)",
+    kernel=kl_divergence_kernel,
+    reference=_reference,
+    arrays={"t": Probabilities()},
+    flops=lambda n, c: 9 * n * c,
+    sum_length=lambda c: c,
+    ulps=5,
+    magnitude=_magnitude,
+    options=options_of(kl_divergence_item, kl_divergence_with_options_kernel),
+)
+def kl_divergence(
+    z: ArrayLike,
+    t: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    out: NDArray | None = None,
+) -> tuple[np.floating, NDArray]:
+    """The mean divergence of softmax(z) from the probabilities t, and its gradient, as
+    `torch.nn.functional.kl_div(log_softmax(z), t, reduction="batchmean")`.
+
+    loss = Σ t (log t - log softmax(z)) / n, where a target of 0 counts nothing; dz = (softmax(z) Σ t - t) / n.
+    z : logits, float32 or float64, (n, c). t : rows of probabilities, of z's shape and dtype. Returns (loss, dz): a
+    number, summed in float64, and a new array, both of z's dtype.
+
+    sample_weight : (n,), finite, of at least 0: a row of weight 2 counts as two, also in the mean. reduction : "mean",
+    "sum", or "none" for the losses (n,) of the rows, with the gradient of their sum. Raises TypeError for other dtypes;
+    ValueError for shapes that differ, no rows, and options out of range.
+    """
