@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnn.intrinsics import flush_subnormals, lanes_of, like, offset, restore_subnormals
 from fastnn.jit import force_inline, force_inline_reassociated, inline_ir
+from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
 
@@ -69,6 +70,31 @@ def _root_factor(plan):
     mean *= plan.scale
     # Not infinite in the precision of the deltas: these may be 0 where the mean is next to nothing.
     return 0.0 if mean == 0 else min(0.5 / np.sqrt(mean), 1e37)
+
+
+@inline_ir
+def _clear_padding(plan, numbers, first, last):
+    """Zero the padding that lies from `first` to `last` in the parameters, or in what is laid out like them.
+
+    An update without eps makes it 0 / 0, which neither a penalty nor a norm may see.
+    """
+    lanes = lanes_of(plan.parameters)
+    for index in range(plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        vectors, columns = layer.panel_vectors, layer.outputs - layer.tail
+        if columns < vectors * lanes:
+            n_panels = panel_count(vectors)
+            begin = panel_start(n_panels - 1, n_panels, vectors)
+            width = (vectors - begin) * lanes
+            # The vector that holds padding is the last in each row of the last panel.
+            vector = layer.weights + begin * lanes * layer.inputs + width - lanes
+            for r in range(layer.inputs):
+                if first <= vector and vector < last:
+                    for k in range(lanes - (vectors * lanes - columns), lanes):
+                        numbers[vector + k] = 0
+                vector += width
+        for k in range(max(first, layer.bias + layer.outputs), min(last, layer.bias + layer.row)):
+            numbers[k] = 0
 
 
 @force_inline_reassociated
@@ -135,6 +161,8 @@ def transform_gradients(plan, worker):
         gradient = offset(plan.gradients, first)
         if plan.loss_has_root:
             scale_in_place(gradient, last - first, factor)
+        _clear_padding(plan, plan.gradients, first, last)
+        _clear_padding(plan, plan.parameters, first, last)
         if penalizes(plan):
             plan.penalties[worker] = _penalize(plan, first, last)
         if plan.clip_norm > 0:
