@@ -210,10 +210,11 @@ class MLP:
 
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. sample_weight : (n,), finite, of
         at least 0: the loss and its gradient are the weighted mean, to which a row of weight 2 counts as two rows, and
-        one of weight 0 nothing, whatever is in it; with the reduction "sum" the weighted sum. Returns the loss before
-        the update, with the penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is
-        changed where an argument is refused with ValueError or TypeError, nor where another thread is training this
-        net: RuntimeError. An interrupted step happens wholly or not at all.
+        one of weight 0 nothing; with the reduction "sum" the weighted sum. (A NaN or an infinity in a row of x makes
+        weights NaN whatever the row weighs, for 0 times these is NaN.) Returns the loss before the update, with the
+        penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is changed where an
+        argument is refused with ValueError or TypeError, nor where another thread is training this net: RuntimeError.
+        An interrupted step happens wholly or not at all.
         """
         prepared = self._prepared
         if optimizer is prepared.optimizer and sample_weight is None:
@@ -414,7 +415,8 @@ class MLP:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
         target_dtype = _LABEL if labels else self._dtype
-        clip_value, clip_norm = optimizer.clip_value or 0, optimizer.clip_norm or 0
+        values = optimizer.values
+        clip_value, clip_norm = values["clip_value"] or 0, values["clip_norm"] or 0
         penalizes, root = self._regularization.penalizes, self._loss.item.root
         # `begin` decides whether a step stores gradients; it may where there is room for them.
         stores_gradients = n > workers * plans.BLOCK_ROWS or penalizes or clip_norm > 0
@@ -444,6 +446,10 @@ class MLP:
         # In one assignment: an interrupt finds the net prepared for the one step or the other.
         plain, scheduled = (_NOBODY, optimizer) if optimizer.is_scheduled else (optimizer, _NOBODY)
         self._prepared = prepared = _Prepared(plain, scheduled, plan, plan.ctypes.data, state, memory, stored)
+        if optimizer.values != values:
+            # What another thread set meanwhile it had the last plan forgotten for, and not this one.
+            self.forget_optimizer()
+            return self._prepare(optimizer, workers, n, labels)
         return prepared
 
     def forget_optimizer(self) -> None:

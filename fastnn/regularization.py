@@ -55,7 +55,8 @@ def regularization(
 
 
 def _rates(dropout: Any, n_hidden: int) -> tuple[float, ...]:
-    if not isinstance(dropout, (Sequence, np.ndarray)) or isinstance(dropout, str):
+    is_array = isinstance(dropout, np.ndarray) and dropout.ndim > 0
+    if not is_array and (not isinstance(dropout, Sequence) or isinstance(dropout, str)):
         return (scalar_checks.number("dropout", dropout, 0, 1),) * n_hidden
     if len(dropout) != n_hidden:
         raise ValueError(f"dropout: got {len(dropout)} fractions, expected {n_hidden}, one per hidden layer")

@@ -25,6 +25,14 @@ def number(name: str, value: Any, low: float, high: float = np.inf, above: bool 
     return real
 
 
+def fraction_or_one(name: str, value: Any) -> float:
+    """`value` as a float in [0, 1]. Raises as `number` does."""
+    real = number(name, value, 0.0)
+    if real > 1:
+        raise ValueError(f"{name}: got {value!r}, expected a number in [0, 1]")
+    return real
+
+
 def count(name: str, value: Any, low: int = 1) -> int:
     """`value` as an int of at least `low`. Raises TypeError for what is no integer and ValueError below."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -33,21 +33,6 @@ def _not_negative(name: str, value: Any) -> float:
     return scalar_checks.number(name, value, 0.0)
 
 
-def _share(name: str, value: Any) -> float:
-    """A number from 0 to 1, both of which it may be."""
-    return scalar_checks.number(name, value, 0.0, math.nextafter(1.0, 2.0))
-
-
-def _above_zero(name: str, value: Any) -> float:
-    return scalar_checks.number(name, value, math.ulp(0.0))
-
-
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, choices))}")
-    return str(value)
-
-
 @dataclass(frozen=True)
 class Constant:
     """The same rate in all steps: lr."""
@@ -78,7 +63,7 @@ class Step:
             self,
             lr=_not_negative("lr", self.lr),
             step_size=scalar_checks.count("step_size", self.step_size),
-            gamma=_share("gamma", self.gamma),
+            gamma=scalar_checks.fraction_or_one("gamma", self.gamma),
         )
 
     def __call__(self, steps: int) -> float:
@@ -97,7 +82,7 @@ class Exponential:
     gamma: float
 
     def __post_init__(self) -> None:
-        _set(self, lr=_not_negative("lr", self.lr), gamma=_share("gamma", self.gamma))
+        _set(self, lr=_not_negative("lr", self.lr), gamma=scalar_checks.fraction_or_one("gamma", self.gamma))
 
     def __call__(self, steps: int) -> float:
         """The rate after so many steps."""
@@ -157,10 +142,10 @@ class OneCycle:
             self,
             max_lr=_not_negative("max_lr", self.max_lr),
             total_steps=scalar_checks.count("total_steps", self.total_steps),
-            pct_start=_share("pct_start", self.pct_start),
-            anneal_strategy=_one_of("anneal_strategy", self.anneal_strategy, _ANNEALING),
-            div_factor=_above_zero("div_factor", self.div_factor),
-            final_div_factor=_above_zero("final_div_factor", self.final_div_factor),
+            pct_start=scalar_checks.fraction_or_one("pct_start", self.pct_start),
+            anneal_strategy=scalar_checks.choice("anneal_strategy", self.anneal_strategy, _ANNEALING),
+            div_factor=scalar_checks.number("div_factor", self.div_factor, 0.0, above=True),
+            final_div_factor=scalar_checks.number("final_div_factor", self.final_div_factor, 0.0, above=True),
             three_phase=scalar_checks.flag("three_phase", self.three_phase),
         )
 
@@ -208,7 +193,7 @@ class WarmUp:
             self,
             steps=scalar_checks.count("steps", self.steps),
             after=after,
-            start_factor=_share("start_factor", self.start_factor),
+            start_factor=scalar_checks.fraction_or_one("start_factor", self.start_factor),
         )
 
     def __call__(self, steps: int) -> float:
@@ -249,11 +234,11 @@ class ReduceOnPlateau:
 
     def __post_init__(self) -> None:
         self.lr = self.last_lr = _not_negative("lr", self.lr)
-        self.mode = _one_of("mode", self.mode, ("min", "max"))
+        self.mode = scalar_checks.choice("mode", self.mode, ("min", "max"))
         self.factor = scalar_checks.number("factor", self.factor, 0.0, 1.0)
         self.patience = scalar_checks.count("patience", self.patience, 0)
         self.threshold = _not_negative("threshold", self.threshold)
-        self.threshold_mode = _one_of("threshold_mode", self.threshold_mode, ("rel", "abs"))
+        self.threshold_mode = scalar_checks.choice("threshold_mode", self.threshold_mode, ("rel", "abs"))
         self.cooldown = scalar_checks.count("cooldown", self.cooldown, 0)
         self.min_lr = _not_negative("min_lr", self.min_lr)
         self.eps = _not_negative("eps", self.eps)

@@ -432,6 +432,7 @@ def test_every_kind_of_targets_after_every_other(dtype, rng) -> None:
     [
         ({"sizes": (3,)}, ValueError, "^sizes: got"),
         ({"sizes": 4}, TypeError, "^sizes: got 4, expected a sequence"),
+        ({"sizes": np.array(4)}, TypeError, r"^sizes: got array\(4\), expected a sequence"),
         ({"sizes": "784"}, TypeError, "^sizes: got '784'"),
         ({"sizes": (3, 1)}, ValueError, "^sizes: got .*at least 2 outputs with softmax_cross_entropy"),
         ({"sizes": (3, 2), "activation": ["relu"]}, ValueError, "^activation: got 1 activations, expected 0"),

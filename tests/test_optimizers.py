@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn.optimizers import UpdateRule
 from fastnn.reference.mlp import MLP as Twin
 from tests.optimizers.forms import FORMS, make
 
@@ -194,3 +195,33 @@ def test_padding_takes_no_part_without_eps(form, n, dtype, rng) -> None:
         x, t = (rng.standard_normal((n, width)).astype(dtype) for width in (20, 4))
         assert np.isfinite(net.train_step(x, t, optimizer))
         assert all(np.isfinite(w).all() for w in net.get_weights())
+
+
+def test_what_another_thread_sets_while_a_net_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels may be compiled then, which takes long."""
+    x, t = np.random.default_rng(0).standard_normal((9, 5)).astype(np.float32), np.arange(9) % 3
+    optimizer, told = fastnn.SGD(0.1), fastnn.SGD(lambda steps: 0.5, clip_norm=0.01)
+    net, expected = fastnn.MLP((5, 17, 3)), fastnn.MLP((5, 17, 3))
+    addresses = UpdateRule.addresses
+
+    def set_meanwhile(rule: UpdateRule, real: object) -> dict[str, int]:
+        found = addresses(rule, real)
+        if optimizer.clip_norm is None:
+            optimizer.clip_norm, optimizer.lr = 0.01, told.lr
+        return found
+
+    monkeypatch.setattr(UpdateRule, "addresses", set_meanwhile)
+    for _ in range(2):
+        assert net.train_step(x, t, optimizer) == expected.train_step(x, t, told)
+    for w, v in zip(net.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(w, v)
+
+
+def test_a_schedule_that_another_thread_replaces_by_a_number_before_it_is_asked() -> None:
+    x, t = np.zeros((9, 5), np.float32), np.arange(9) % 3
+    net, optimizer = fastnn.MLP((5, 17, 3)), fastnn.SGD(lambda steps: 0.5)
+    net.train_step(x, t, optimizer)
+    state = optimizer.state(net)
+    optimizer.lr = 0.25
+    state.ask(optimizer)
+    assert state.hyper[0] == 0.25

@@ -165,6 +165,8 @@ def test_cannot_be_changed(schedule) -> None:
         (partial(schedules.OneCycle, 0.1, 10, 1.1), ValueError, "^pct_start: got 1.1"),
         (partial(schedules.OneCycle, 0.1, 10, anneal_strategy="sine"), ValueError, "^anneal_strategy: got 'sine', "),
         (partial(schedules.OneCycle, 0.1, 10, div_factor=0), ValueError, "^div_factor: got 0"),
+        (partial(schedules.Step, 0.1, 5, 1.5), ValueError, r"^gamma: got 1.5, expected a number in \[0, 1\]$"),
+        (partial(schedules.OneCycle, 0.1, 10, div_factor=0), ValueError, r"^div_factor: got 0, .* in \(0, inf\)$"),
         (partial(schedules.OneCycle, 0.1, 10, three_phase=1), TypeError, "^three_phase: got 1, expected True or False"),
         (partial(schedules.WarmUp, 0, 0.1), ValueError, "^steps: got 0"),
         (partial(schedules.WarmUp, 5, "0.1"), TypeError, "^after: got '0.1', expected a number"),

@@ -81,7 +81,8 @@ def sum_of(times: Callable, weight: Callable, subtract: Callable) -> Callable:
         for r in range(m):
             exponentials, own = offset(block, r * row), offset(dz, r * dz_row)
             normaliser, mass = sum_row(exponentials, row), weight(exponentials, t, r, classes)
-            total += mass * vecmath.log(normaliser)
+            # Targets of zero count nothing, whatever the logits.
+            total += mass * vecmath.log(normaliser) if mass != 0 else 0.0
             scale_row(exponentials, mass * (factor / normaliser), dz_row, own)
             subtract(own, t, r, classes, factor)
         return total
@@ -148,7 +149,7 @@ def weighted_sum_of(target: Callable, row_weight: Callable, from_targets: Callab
             for c in range(classes):
                 mass += target(t, r, c, classes, options)
             normaliser = sum_row(exponentials, row)
-            total += weight * mass * vecmath.log(normaliser)
+            total += weight * mass * vecmath.log(normaliser) if mass != 0 else 0.0
             scale_row(exponentials, like(z[0], weight * mass * scale / normaliser), dz_row, own)
             for c in range(classes):
                 own[c] -= like(z[0], weight * scale * target(t, r, c, classes, options))

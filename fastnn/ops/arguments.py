@@ -196,10 +196,7 @@ def fraction(name: str, value: Any) -> float:
 
 def fraction_or_one(name: str, value: Any) -> float:
     """A number in [0, 1]."""
-    real = scalar_checks.number(name, value, 0.0)
-    if real > 1:
-        raise ValueError(f"{name}: got {value!r}, expected a number in [0, 1]")
-    return real
+    return scalar_checks.fraction_or_one(name, value)
 
 
 def flag(name: str, value: Any) -> bool:

@@ -124,7 +124,8 @@ def weights(name: str, value: Any, size: int | None, of: str) -> NDArray[np.floa
 
 def sequence(name: str, value: Any) -> Sequence[Any] | NDArray:
     """`value`, if it is a sequence or an array. Raises TypeError for anything else, strings too."""
-    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0
+    if not is_array and (not isinstance(value, Sequence) or isinstance(value, str)):
         raise TypeError(f"{name}: got {value!r}, expected a sequence")
     return value
 

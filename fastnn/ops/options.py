@@ -77,7 +77,7 @@ def checked(options: Mapping[str, Any], array: NDArray) -> dict[str, Any]:
 def all_default(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
     """Whether all options are as without any."""
     return all(
-        value is None or (isinstance(value, (str, float, int)) and value == defaults[name])
+        value is defaults[name] or (type(value) is type(defaults[name]) and value == defaults[name])
         for name, value in options.items()
     )
 

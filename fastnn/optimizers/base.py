@@ -57,12 +57,9 @@ class Hyper:
                 state.hyper[rule.hyper.index(self._name)] = values[self._name]
 
 
-def bound(name: str, value: Any) -> float | None:
-    """A number above 0, or None for no bound."""
-    number = None if value is None else scalar_checks.number(name, value, 0.0)
-    if number == 0:
-        raise ValueError(f"{name}: got {value!r}, expected a number above 0, or None for no bound")
-    return number
+def positive_or_none(name: str, value: Any) -> float | None:
+    """A number above 0, or None."""
+    return None if value is None else scalar_checks.number(name, value, 0.0, above=True)
 
 
 # What the training step reads of an optimizer, with the hyper-parameters that the record points to.
@@ -147,8 +144,8 @@ class Optimizer:
     with moments of its own.
     """
 
-    clip_value = Hyper(None, bound)
-    clip_norm = Hyper(None, bound)
+    clip_value = Hyper(None, positive_or_none)
+    clip_norm = Hyper(None, positive_or_none)
 
     hyper: ClassVar[dict[str, Hyper]] = {"clip_value": clip_value, "clip_norm": clip_norm}
 
@@ -164,9 +161,9 @@ class Optimizer:
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **numbers: Any) -> None:
-        bound = inspect.signature(type(self)).bind(*args, **numbers)
-        bound.apply_defaults()
-        values = {name: self.hyper[name].check(name, value) for name, value in bound.arguments.items()}
+        given = inspect.signature(type(self)).bind(*args, **numbers)
+        given.apply_defaults()
+        values = {name: self.hyper[name].check(name, value) for name, value in given.arguments.items()}
         self._check_all(values)
         self._begin(values)
 
@@ -195,7 +192,8 @@ class Optimizer:
 
     def _scheduled_rate(self, steps: int) -> float:
         schedule = self._values["lr"]
-        rate = schedule(steps)
+        # Another thread may just have put a number in its place.
+        rate = schedule(steps) if callable(schedule) else schedule
         if type(rate) is float and 0.0 <= rate < math.inf:
             return rate
         try:
@@ -225,6 +223,7 @@ class Optimizer:
         """The state kept for `net`, zero before its first step."""
         found = self._states.get(net)
         if found is None:
+            values = self._values
             found = State(net.layout.size, net.dtype, self)
             steps, moments = self._restored.get(net, (0, []))
             for own, arrays in zip(found.moments, moments, strict=False):
@@ -232,6 +231,9 @@ class Optimizer:
             found.steps = steps
             # Of two threads at once the later gets what the earlier made.
             found = self._states.setdefault(net, found)
+            # What another thread set meanwhile it told only the states that there were.
+            if self._values is not values:
+                found.tell(self)
             self._restored.pop(net, None)
         return found
 

@@ -70,6 +70,18 @@ def test_all_labels_are_ignored(dtype: str) -> None:
     np.testing.assert_array_equal(dz, 0)
 
 
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "kl_divergence"])
+def test_targets_of_zero_count_nothing_whatever_the_logits(name: str, dtype: str) -> None:
+    """As in the reference: of rows, and of a label whose class weighs nothing."""
+    z, t = np.array([[1, 2, 3], [np.nan, 1, 1]], dtype), np.array([[0, 0.5, 0.5], [0, 0, 0]], dtype)
+    function = getattr(fastnn, name)
+    for options in ({}, {"sample_weight": [1, 2]}):
+        assert function(z, t, **options)[0] == pytest.approx(function.reference(z, t, **options)[0], rel=1e-6)
+        assert np.isfinite(function(z, t, **options)[0])
+    if name == "softmax_cross_entropy":
+        assert function(z, [1, 0], class_weight=[0, 1, 1])[0] == pytest.approx(function(z[:1], [1])[0], rel=1e-6)
+
+
 def _all_options(name: str) -> list[dict[str, Any]]:
     has, weights = fastnn.Loss.by_name[name].options, np.linspace(0, 2, N)
     found: list[dict[str, Any]] = [{"sample_weight": weights}]
@@ -182,7 +194,7 @@ Y, T = np.ones((4, 2), np.float32), np.zeros((4, 2), np.float32)
         ("huber", T, {"sample_weight": [1, 2, 3, np.inf]}, ValueError, "^sample_weight: got inf at position 3"),
         ("huber", T, {"sample_weight": ["a"] * 4}, TypeError, "^sample_weight: got dtype <U1, expected real"),
         ("huber", T, {"reduction": "batchmean"}, ValueError, "^reduction: got 'batchmean', expected one of 'mean', 's"),
-        ("huber", T, {"delta": 0, "reduction": "sum"}, ValueError, "^delta: got 0, expected a number above 0"),
+        ("huber", T, {"delta": 0, "reduction": "sum"}, ValueError, r"^delta: got 0, expected a number in \(0, inf\)"),
         ("huber", T, {"delta": "a"}, TypeError, "^delta: got 'a', expected a number"),
         ("huber", T[:3], {"reduction": "sum"}, ValueError, r"^t: got shape \(3, 2\), expected \(n, o\) with n = 4"),
         ("huber", T.astype(float), {"reduction": "sum"}, TypeError, "^t: got dtype float64, expected float32 as in y"),
@@ -200,6 +212,9 @@ Y, T = np.ones((4, 2), np.float32), np.zeros((4, 2), np.float32)
         ("softmax_cross_entropy", [0, 1, 1, 0], {"ignore_label": 0.5}, TypeError, "^ignore_label: got 0.5"),
         ("softmax_cross_entropy", [0, 1, 1, 0], {"class_weight": [1, 2, 3]}, ValueError, "^class_weight: got shape"),
         ("softmax_cross_entropy", [0, 1, 1, 0], {"label_smoothing": -0.1}, ValueError, "^label_smoothing: got -0.1"),
+        ("softmax_cross_entropy", [0, 1, 1, 0], {"label_smoothing": None}, TypeError, "^label_smoothing: got None"),
+        ("softmax_cross_entropy", [0, 1, 1, 0], {"label_smoothing": False}, TypeError, "^label_smoothing: got False"),
+        ("huber", T, {"reduction": None}, ValueError, "^reduction: got None, expected one of 'mean'"),
         ("kl_divergence", T, {"label_smoothing": 0.1}, TypeError, "unexpected keyword argument 'label_smoothing'"),
     ],
 )

@@ -130,6 +130,8 @@ def test_out_of_range(made_of: dict, message: str) -> None:
 def test_wrong_type() -> None:
     with pytest.raises(TypeError, match="^dropout: got '0.5', expected a number"):
         fastnn.MLP(SIZES, dropout="0.5")
+    with pytest.raises(TypeError, match=r"^dropout: got array\(0.5\), expected a number"):
+        fastnn.MLP(SIZES, dropout=np.array(0.5))
 
 
 def test_what_a_net_is_made_of_is_shown() -> None:
