@@ -87,12 +87,12 @@ def _clear_padding(plan, numbers, first, last):
             begin = panel_start(n_panels - 1, n_panels, vectors)
             width = (vectors - begin) * lanes
             # The vector that holds padding is the last in each row of the last panel.
-            vector = layer.weights + begin * lanes * layer.inputs + width - lanes
+            start = layer.weights + begin * lanes * layer.inputs + width - lanes
             for r in range(layer.inputs):
+                vector = start + r * width
                 if first <= vector and vector < last:
                     for k in range(lanes - (vectors * lanes - columns), lanes):
                         numbers[vector + k] = 0
-                vector += width
         for k in range(max(first, layer.bias + layer.outputs), min(last, layer.bias + layer.row)):
             numbers[k] = 0
 
