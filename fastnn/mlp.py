@@ -22,7 +22,7 @@ from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
-from fastnn.losses import Loss, LossChoice
+from fastnn.losses import ChosenLoss, Loss
 from fastnn.ops import DECLARED, checks
 from fastnn.optimizers import Optimizer
 from fastnn.regularization import Regularization, regularization
@@ -122,7 +122,7 @@ class MLP:
         if len(widths) < 2:
             raise ValueError(f"sizes: got {widths}, expected at least two widths, inputs and outputs")
         hidden = len(widths) - 2
-        activations, own_loss = layer_activations("activation", activation, hidden), LossChoice.find("loss", loss)
+        activations, own_loss = layer_activations("activation", activation, hidden), ChosenLoss.find("loss", loss)
         if own_loss.item.output == "softmax" and widths[-1] == 1:
             raise ValueError(
                 f"sizes: got {widths}, expected at least 2 outputs with {own_loss.item.name}: the softmax of one "
@@ -138,7 +138,7 @@ class MLP:
         self,
         sizes: tuple[int, ...],
         activations: tuple[Chosen[Activation], ...],
-        loss: LossChoice,
+        loss: ChosenLoss,
         dtype: np.dtype,
         weights: Sequence[NDArray],
         against_overfitting: Regularization,
@@ -171,7 +171,7 @@ class MLP:
     @property
     def loss(self) -> str | tuple[str, dict[str, Any]]:
         """The name of the loss; with its options, as the class takes them, where they are not the defaults."""
-        return self._loss.spec
+        return self._loss.argument
 
     @property
     def dropout(self) -> tuple[float, ...]:

@@ -11,17 +11,13 @@ from fastnn.activations.item import activation
 from fastnn.intrinsics import like
 from fastnn.jit import scalar
 from fastnn.kernels import vecmath
+from fastnn.reference.elementary import sigmoid
 
 # Beyond these bounds the gates are 0 or 1 in both precisions, and the slopes too. Where x is cut off there, its
 # infinities give the limits: infinity times zero would be NaN.
 _GAUSSIAN_BOUND, _LOGISTIC_BOUND = 50.0, 800.0
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
-
-
-def _sigmoid(x: NDArray) -> NDArray:
-    e = np.exp(-np.abs(x))  # 1 / (1 + exp(-x)) overflows where x is below -709
-    return np.where(x < 0, e, 1) / (1 + e)
 
 
 @scalar
@@ -117,17 +113,17 @@ def _gelu_tanh_parts(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 def _gelu_tanh_slope(x: NDArray) -> NDArray:
     x, v, dv = _gelu_tanh_parts(x)
-    return _sigmoid(v) * (1 + x * _sigmoid(-v) * dv)
+    return sigmoid(v) * (1 + x * sigmoid(-v) * dv)
 
 
 def _gelu_tanh_magnitude(dy: NDArray, x: NDArray) -> NDArray:
     x, v, dv = _gelu_tanh_parts(x)
-    return np.abs(dy) * _sigmoid(v) * (1 + np.abs(x) * _sigmoid(-v) * dv) * (1 + np.abs(v))
+    return np.abs(dy) * sigmoid(v) * (1 + np.abs(x) * sigmoid(-v) * dv) * (1 + np.abs(v))
 
 
 def _gelu_tanh_value_magnitude(x: NDArray) -> NDArray:
     _, v, _ = _gelu_tanh_parts(x)
-    return np.abs(x) * _sigmoid(v) * (1 + np.abs(v) * _sigmoid(-v))
+    return np.abs(x) * sigmoid(v) * (1 + np.abs(v) * sigmoid(-v))
 
 
 gelu_tanh = activation(
@@ -138,7 +134,7 @@ gelu_tanh = activation(
     value=_gelu_tanh,
     backward=_gelu_tanh_backward,
     slope_of="input",
-    reference=lambda x: np.maximum(x, -_GAUSSIAN_BOUND) * _sigmoid(_gelu_tanh_parts(x)[1]),
+    reference=lambda x: np.maximum(x, -_GAUSSIAN_BOUND) * sigmoid(_gelu_tanh_parts(x)[1]),
     reference_backward=lambda dy, x: dy * _gelu_tanh_slope(x),
     init="he_normal",
     flops=(9, 15),
@@ -164,12 +160,12 @@ def _silu_backward(dy, x, y):
 
 def _silu_slope(x: NDArray) -> NDArray:
     x = np.clip(x, -_LOGISTIC_BOUND, _LOGISTIC_BOUND)
-    return _sigmoid(x) * (1 + x * _sigmoid(-x))
+    return sigmoid(x) * (1 + x * sigmoid(-x))
 
 
 def _silu_magnitude(dy: NDArray, x: NDArray) -> NDArray:
     x = np.clip(x, -_LOGISTIC_BOUND, _LOGISTIC_BOUND)
-    return np.abs(dy) * _sigmoid(x) * (1 + np.abs(x) * _sigmoid(-x))
+    return np.abs(dy) * sigmoid(x) * (1 + np.abs(x) * sigmoid(-x))
 
 
 silu = activation(
@@ -179,7 +175,7 @@ silu = activation(
     value=_silu,
     backward=_silu_backward,
     slope_of="input",
-    reference=lambda x: np.maximum(x, -_LOGISTIC_BOUND) * _sigmoid(x),
+    reference=lambda x: np.maximum(x, -_LOGISTIC_BOUND) * sigmoid(x),
     reference_backward=lambda dy, x: dy * _silu_slope(x),
     init="he_normal",
     flops=(4, 8),
@@ -242,7 +238,7 @@ def _mish_terms(x: NDArray) -> tuple[NDArray, NDArray]:
     """The two terms of the slope: the gate, and x times its slope."""
     x = np.clip(x, -_LOGISTIC_BOUND, _LOGISTIC_BOUND)
     softplus = np.logaddexp(0, x)
-    return np.tanh(softplus), x * _sigmoid(x) / np.cosh(np.minimum(softplus, 300)) ** 2
+    return np.tanh(softplus), x * sigmoid(x) / np.cosh(np.minimum(softplus, 300)) ** 2
 
 
 mish = activation(

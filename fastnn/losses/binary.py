@@ -11,6 +11,7 @@ from fastnn.kernels import vecmath
 from fastnn.losses.elementwise import elementwise_loss
 from fastnn.ops.arguments import Fractions, ZerosAndOnes, fraction_or_one, not_negative
 from fastnn.ops.declare import declare
+from fastnn.reference.elementary import sigmoid
 from fastnn.reference.precision import in_float64
 
 
@@ -45,23 +46,18 @@ def _softplus(z):
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def _logistic(z):
-    e = np.exp(-np.abs(z))  # 1 / (1 + exp(-z)) overflows where z is below -709
-    return np.where(z < 0, e, 1) / (1 + e)
-
-
 def _sigmoid_cross_entropy_reference(y, t, smoothing, weight):
     smooth = (1 - smoothing) * t + smoothing / 2
     yes, no = weight * smooth, 1 - smooth
     losses = np.where(yes == 0, 0, yes * _softplus(-y)) + np.where(no == 0, 0, no * _softplus(y))
-    return losses, no * _logistic(y) - yes * _logistic(-y)
+    return losses, no * sigmoid(y) - yes * sigmoid(-y)
 
 
 def _sigmoid_cross_entropy_magnitude(y, t, smoothing, weight):
     smooth = (1 - smoothing) * t + smoothing / 2
     yes, no = weight * smooth, 1 - smooth
     losses = np.where(yes == 0, 0, yes * _softplus(-y)) + np.where(no == 0, 0, no * _softplus(y))
-    return losses, np.abs(no) * _logistic(y) + np.abs(yes) * _logistic(-y)
+    return losses, np.abs(no) * sigmoid(y) + np.abs(yes) * sigmoid(-y)
 
 
 sigmoid_cross_entropy = elementwise_loss(

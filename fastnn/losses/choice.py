@@ -11,6 +11,7 @@ from numba.core import types
 from numpy.typing import NDArray
 
 from fastnn import scalar_checks
+from fastnn.items import Chosen
 from fastnn.losses.item import OPTIONS, Loss
 from fastnn.losses.reduction import weights_of
 from fastnn.ops import checks, options
@@ -21,24 +22,22 @@ from fastnn.step.plan import LOSS
 _OF_A_NET = tuple(name for name in OPTIONS if name != "sample_weight")
 
 
-@dataclass(frozen=True)
-class LossChoice:
-    """A loss, its numbers in order, and its options; `class_weight` has a number for each output."""
+@dataclass(frozen=True, repr=False)
+class ChosenLoss(Chosen[Loss]):
+    """A loss with its numbers and its options; `class_weight` has a number for each output."""
 
-    item: Loss
-    numbers: tuple[float, ...]
     class_weight: tuple[float, ...] | None = None
     ignore_label: int | None = None
     reduction: str = "mean"
 
     @classmethod
-    def find(cls, argument: str, value: Any) -> LossChoice:
+    def find(cls, argument: str, value: Any) -> ChosenLoss:
         """A loss by its name or as an object, alone, or with its numbers and options in a dictionary; or with the one
         number that it has.
 
         Raises ValueError or TypeError naming the argument for any other.
         """
-        if isinstance(value, LossChoice):
+        if isinstance(value, ChosenLoss):
             return value
         if not isinstance(value, (tuple, list)):
             return cls.of(Loss.find(argument, value), {})
@@ -54,7 +53,7 @@ class LossChoice:
         return cls.of(item, given, argument)
 
     @classmethod
-    def of(cls, item: Loss, given: Mapping[str, Any], argument: str = "loss") -> LossChoice:
+    def of(cls, item: Loss, given: Mapping[str, Any], argument: str = "loss") -> ChosenLoss:
         """The loss with the numbers and options of that dictionary, and the defaults of others."""
         allowed = (*item.numbers, *(name for name in _OF_A_NET if name in item.options))
         for name in given:
@@ -83,7 +82,7 @@ class LossChoice:
         """The numbers and options that are not the defaults."""
         defaults: Mapping[str, Any] = {**self.item.defaults, **OPTIONS}
         own = {
-            **dict(zip(self.item.numbers, self.numbers, strict=True)),
+            **self.numbers,
             "class_weight": None if self.class_weight is None else list(self.class_weight),
             "ignore_label": self.ignore_label,
             "reduction": self.reduction,
@@ -91,14 +90,14 @@ class LossChoice:
         return {name: value for name, value in own.items() if name not in defaults or value != defaults[name]}
 
     @property
-    def spec(self) -> str | tuple[str, dict[str, Any]]:
+    def argument(self) -> str | tuple[str, dict[str, Any]]:
         """What `fastnn.MLP(loss=...)` takes for it: the name, with the options where they are not the defaults."""
         return (self.item.name, self.options) if self.options else self.item.name
 
     @property
     def has_weights(self) -> bool:
         """Whether it needs the kernels with weights, whatever the batch."""
-        beyond = not self.item.plain_takes_numbers and self.numbers != tuple(self.item.defaults.values())
+        beyond = not self.item.plain_takes_numbers and self.numbers != self.item.defaults
         return beyond or self.class_weight is not None or self.ignore_label is not None
 
     def reference(self, z: NDArray, t: NDArray, sample_weight: Any = None) -> tuple[Any, NDArray]:
@@ -127,7 +126,7 @@ class LossChoice:
 
     def record(self, outputs: int, sample_weight: NDArray | None = None) -> _Record:
         """The LOSS record, for a net or a call with so many outputs."""
-        numbers = np.array([*self.numbers, 0.0])
+        numbers = np.array([*self.values, 0.0])
         by_class = np.ones(outputs) if self.class_weight is None else np.array(self.class_weight)
         by_sample = np.ones(1) if sample_weight is None else sample_weight
         record = LOSS.empty().view(_Record)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastnn.intrinsics import BorrowedArray
 from fastnn.jit import DISABLED, entry_point
-from fastnn.losses.choice import LossChoice
+from fastnn.losses.choice import ChosenLoss
 from fastnn.losses.item import OPTIONS, Loss
 from fastnn.ops.options import Options
 
@@ -74,7 +74,7 @@ def options_of(item: Loss, kernel: Dispatcher) -> Options:
         targets = t if t.dtype.kind == "i" else t.reshape(n, outputs)
         weights, reduction = options["sample_weight"], options.get("reduction", "mean")
         of_a_net = {name: options[name] for name in options if name not in ("sample_weight", "reduction")}
-        choice = LossChoice.of(item, {**numbers, **of_a_net})
+        choice = ChosenLoss.of(item, {**numbers, **of_a_net})
         record = choice.record(outputs, weights)
         terms = item.terms_per_row(outputs)
         losses = np.empty((n, terms if reduction == "none" else 1))

@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 
 from fastnn.activations import layer_activations, layer_initializers
 from fastnn.initializers import Initializer, initial_weights
-from fastnn.losses import LossChoice
+from fastnn.losses import ChosenLoss
 from fastnn.optimizers import Optimizer
-from fastnn.reference import affine, softmax
+from fastnn.reference import affine, elementary, softmax
 from fastnn.reference.dropout import dropout_factors
 from fastnn.reference.precision import in_float64
 from fastnn.regularization import regularization
-
-
-@in_float64
-def _sigmoid(z: NDArray) -> NDArray:
-    e = np.exp(-np.abs(z))  # 1 / (1 + exp(-z)) overflows where z is below -709
-    return np.where(z < 0, e, 1) / (1 + e)
 
 
 class MLP:
@@ -40,7 +34,7 @@ class MLP:
         hidden = len(sizes) - 2
         self._activations, self._loss = (
             layer_activations("activation", activation, hidden),
-            LossChoice.find("loss", loss),
+            ChosenLoss.find("loss", loss),
         )
         self._weights = initial_weights(sizes, layer_initializers(init, self._activations, hidden), seed, dtype)
         self._regularization = regularization(hidden, seed, **against_overfitting)
@@ -55,7 +49,7 @@ class MLP:
     def predict_proba(self, x: NDArray) -> NDArray:
         """softmax(forward(x)), or sigmoid(forward(x)) where each output has a probability of its own."""
         z = self.forward(x)
-        return softmax.softmax(z) if self._loss.item.output == "softmax" else _sigmoid(z)
+        return softmax.softmax(z) if self._loss.item.output == "softmax" else elementary.sigmoid(z)
 
     def predict(self, x: NDArray) -> NDArray:
         """What the loss makes of forward(x): labels, signs, rates, or values."""
@@ -65,7 +59,7 @@ class MLP:
         if output in ("sigmoid", "sign"):
             answers = np.where(z > 0, 1, 0 if output == "sigmoid" else -1)
             return answers[:, 0] if answers.shape[1] == 1 else answers
-        return in_float64(np.exp)(z) if output == "exp" else z
+        return elementary.exp(z) if output == "exp" else z
 
     def gradients(self, x: NDArray, t: NDArray, sample_weight: Any = None) -> tuple[float, list[NDArray]]:
         """The loss of the next training step, and its gradient for each array of `get_weights()`."""

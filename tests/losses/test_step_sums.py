@@ -8,7 +8,7 @@ import pytest
 
 import fastnn
 from fastnn.intrinsics import VECTOR_BYTES, element
-from fastnn.losses import LossChoice
+from fastnn.losses import ChosenLoss
 from fastnn.step.plan import loss_of
 
 CASES = [
@@ -46,7 +46,7 @@ def test_sum_and_gradient(
     # The rows are the third to the seventh of their batch.
     weights = rng.random(first + n) if weighted else None
     options = {"class_weight": rng.random(columns) + 0.5} if weighted and "class_weight" in loss.options else {}
-    choice = LossChoice.of(loss, options)
+    choice = ChosenLoss.of(loss, options)
     record = choice.record(columns, weights)
     own = {} if weights is None else {"sample_weight": weights[first:]}
     if loss.root:  # the kernels have the sum of the squares, and the gradient of their mean
