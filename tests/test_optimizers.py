@@ -225,3 +225,16 @@ def test_a_schedule_that_another_thread_replaces_by_a_number_before_it_is_asked(
     optimizer.lr = 0.25
     state.ask(optimizer)
     assert state.hyper[0] == 0.25
+
+
+def test_a_schedule_that_another_thread_replaces_by_a_number_while_it_is_asked() -> None:
+    def schedule(steps: int) -> float:
+        if steps == 1:
+            optimizer.lr = 0.25
+        return 0.5
+
+    x, t = np.zeros((9, 5), np.float32), np.arange(9) % 3
+    net, optimizer = fastnn.MLP((5, 17, 3)), fastnn.SGD(schedule)
+    for _ in range(2):
+        net.train_step(x, t, optimizer)
+    assert optimizer.state(net).hyper[0] == 0.25

@@ -128,6 +128,8 @@ class State:
         self._rate = optimizer._scheduled_rate(self._steps.item())
         if self._lr_at is not None:
             self.hyper[self._lr_at] = self._rate
+            if not optimizer.is_scheduled:  # any more: another thread set a number while the schedule was asked
+                self.tell(optimizer)
 
     def _zeros(self, count: int) -> NDArray:
         return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
