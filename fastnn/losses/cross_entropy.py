@@ -175,44 +175,57 @@ def _weighted_step_row_sum(z, m, classes, row, targets, dz, scale, options, firs
     return _weighted_row_sum(z, row, m, classes, z, pointer(targets, z[0]), dz, row, scale, options, first)
 
 
-@kernel
-def softmax_cross_entropy_with_options_kernel(z, t, address, scale, losses, dz):
-    """losses (n, 1) ← the weighted loss of each row; dz ← the gradient of their sum, times the scale."""
-    n, classes = z.shape
-    options = loss_of(address, 0, z.dtype.type(0))
-    workspace = np.empty(padded(classes, lanes_of(z)), z.dtype)
-    for r in range(n):
-        own, dz_own = element(z, r * classes), element(dz, r * classes)
-        block = element(workspace, 0)  # in the loop, so that the array lives as long
-        if t.ndim == 1:
-            losses[r, 0] = _weighted_label_sum(
-                own, classes, 1, classes, block, element(t, r), dz_own, classes, scale, options, r
-            )
-        else:
-            losses[r, 0] = _weighted_row_sum(
-                own, classes, 1, classes, block, element(t, r * classes), dz_own, classes, scale, options, r
-            )
+def row_kernels(name: str, sums: tuple[Callable, Callable], weighted: tuple[Callable, Callable]) -> tuple[Any, Any]:
+    """The kernels of a public function, without options and with them.
+
+    sums : for labels and for rows of targets, as `sum_of` makes them; weighted : as `weighted_sum_of` does.
+    """
+    (label_sum, row_sum), (weighted_label_sum, weighted_row_sum) = sums, weighted
+
+    def mean(z, t, dz):
+        """The mean of the losses of the rows; dz ← its gradient."""
+        n, classes = z.shape
+        width = padded(classes, lanes_of(z))
+        rows = rows_of_block(n, width)
+        workspace = np.empty(rows * width, z.dtype)
+        total = 0.0
+        for first in range(0, n, rows):
+            m = min(rows, n - first)
+            own, dz_own = element(z, first * classes), element(dz, first * classes)
+            block = element(workspace, 0)  # in the loop, so that the array lives as long
+            if t.ndim == 1:
+                # Labels may have any layout.
+                labels = t[first : first + m]
+                total += label_sum(own, classes, m, classes, block, labels, dz_own, classes, 1.0 / n)
+            else:
+                targets = element(t, first * classes)
+                total += row_sum(own, classes, m, classes, block, targets, dz_own, classes, 1.0 / n)
+        return z.dtype.type(total / n)
+
+    def with_options(z, t, address, scale, losses, dz):
+        """losses (n, 1) ← the weighted loss of each row; dz ← the gradient of their sum, times the scale."""
+        n, classes = z.shape
+        options = loss_of(address, 0, z.dtype.type(0))
+        workspace = np.empty(padded(classes, lanes_of(z)), z.dtype)
+        for r in range(n):
+            own, dz_own = element(z, r * classes), element(dz, r * classes)
+            block = element(workspace, 0)  # in the loop, so that the array lives as long
+            # As a block of one row, which is the r-th of the batch.
+            if t.ndim == 1:
+                losses[r, 0] = weighted_label_sum(
+                    own, classes, 1, classes, block, element(t, r), dz_own, classes, scale, options, r
+                )
+            else:
+                losses[r, 0] = weighted_row_sum(
+                    own, classes, 1, classes, block, element(t, r * classes), dz_own, classes, scale, options, r
+                )
+
+    return kernel(named(f"{name}_kernel", mean)), kernel(named(f"{name}_with_options_kernel", with_options))
 
 
-@kernel
-def softmax_cross_entropy_kernel(z, t, dz):
-    """The cross-entropy of softmax(z); dz ← its gradient (softmax(z) Σ t - t) / n."""
-    n, classes = z.shape
-    width = padded(classes, lanes_of(z))
-    rows = rows_of_block(n, width)
-    workspace = np.empty(rows * width, z.dtype)
-    total = 0.0
-    for first in range(0, n, rows):
-        m = min(rows, n - first)
-        own, dz_own = element(z, first * classes), element(dz, first * classes)
-        block = element(workspace, 0)  # in the loop, so that the array lives as long
-        if t.ndim == 1:
-            # Labels may have any layout.
-            labels = t[first : first + m]
-            total += _label_sum(own, classes, m, classes, block, labels, dz_own, classes, 1.0 / n)
-        else:
-            total += _row_sum(own, classes, m, classes, block, element(t, first * classes), dz_own, classes, 1.0 / n)
-    return z.dtype.type(total / n)
+softmax_cross_entropy_kernel, softmax_cross_entropy_with_options_kernel = row_kernels(
+    "softmax_cross_entropy", (_label_sum, _row_sum), (_weighted_label_sum, _weighted_row_sum)
+)
 
 
 @kernel

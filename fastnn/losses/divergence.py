@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.intrinsics import element, lanes_of, pointer
-from fastnn.jit import force_inline, inner_kernel, kernel, named
+from fastnn.intrinsics import pointer
+from fastnn.jit import force_inline, inner_kernel, named
 from fastnn.kernels import vecmath
-from fastnn.kernels.softmax import rows_of_block
-from fastnn.linalg.packing import padded
-from fastnn.losses.cross_entropy import row_weight_of, softmax_terms, subtract_row_of, sum_of, weighted_sum_of
+from fastnn.losses.cross_entropy import (
+    row_kernels,
+    row_weight_of,
+    softmax_terms,
+    subtract_row_of,
+    sum_of,
+    weighted_sum_of,
+)
 from fastnn.losses.item import loss
 from fastnn.losses.options import options_of
 from fastnn.losses.weights import row_weight
@@ -18,7 +23,6 @@ from fastnn.ops.arguments import Probabilities
 from fastnn.ops.declare import declare
 from fastnn.reference.precision import in_float64
 from fastnn.reference.softmax import log_softmax, softmax
-from fastnn.step.plan import loss_of
 
 # The divergence is the cross-entropy without that of the targets themselves, and so has the same gradient.
 
@@ -50,36 +54,10 @@ def _weighted_step_row_sum(z, m, classes, row, targets, dz, scale, options, firs
     return _weighted_row_sum(z, row, m, classes, z, pointer(targets, z[0]), dz, row, scale, options, first)
 
 
-@kernel
-def kl_divergence_kernel(z, t, dz):
-    """Σ t (log t - log softmax(z)) / n; dz ← its gradient (softmax(z) Σ t - t) / n."""
-    n, classes = z.shape
-    width = padded(classes, lanes_of(z))
-    rows = rows_of_block(n, width)
-    workspace = np.empty(rows * width, z.dtype)
-    total = 0.0
-    for first in range(0, n, rows):
-        m, start = min(rows, n - first), first * classes
-        block = element(workspace, 0)  # in the loop, so that the array lives as long
-        own, dz_own = element(z, start), element(dz, start)
-        total += _row_sum(own, classes, m, classes, block, element(t, start), dz_own, classes, 1.0 / n)
-    return z.dtype.type(total / n)
-
-
-@kernel
-def kl_divergence_with_options_kernel(z, t, address, scale, losses, dz):
-    """losses (n, 1) ← the weighted loss of each row; dz ← the gradient of their sum, times the scale."""
-    n, classes = z.shape
-    options = loss_of(address, 0, z.dtype.type(0))
-    workspace = np.empty(padded(classes, lanes_of(z)), z.dtype)
-    for r in range(n):
-        start = r * classes
-        block = element(workspace, 0)  # in the loop, so that the array lives as long
-        own, dz_own = element(z, start), element(dz, start)
-        # As a block of one row, which is the r-th of the batch.
-        losses[r, 0] = _weighted_row_sum(
-            own, classes, 1, classes, block, element(t, start), dz_own, classes, scale, options, r
-        )
+# There are no labels here.
+kl_divergence_kernel, kl_divergence_with_options_kernel = row_kernels(
+    "kl_divergence", (_row_sum, _row_sum), (_weighted_row_sum, _weighted_row_sum)
+)
 
 
 def _kl_divergence_of(z: NDArray, targets: NDArray) -> tuple[NDArray, NDArray]:
