@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 import fastnn
 from benchmarks.report.canvas import INK, MUTED, RULE, STYLE
-from fastnn.ops import PublicFunction
 from fastnn.ops.verify import compare
 from fastnn.optimizers import Optimizer
 
@@ -47,7 +46,7 @@ NOTES = {
 NOTES |= dict.fromkeys(["Adagrad", "RMSprop", "Adadelta", "NAdam", "Adamax"], "optimizers")
 
 ERROR_SIZE = 20_000  # elements of each kind of input that errors are measured on
-_NAME = re.compile(r",? as (`[^`]*`|Keras' `[^`]*`)")
+_NAME = re.compile(r",? as (`[^`]*`|Keras' `[^`]*`)(?: and `[^`]*`)?(?: with log_input)?")
 _OUTPUTS = {
     "softmax": "softmax: probabilities of the classes; the most probable",
     "sigmoid": "sigmoid: a probability for each output; 0 or 1",
@@ -102,7 +101,7 @@ def page() -> str:
     """The text of the page."""
     activations = _table(["name", "y", "slope", "numbers", "as", "error", "notes"], _activations())
     losses = _table(["name", "loss", "options", "predictions", "as", "error", "notes"], _losses())
-    optimizers = _table(["name", "source", "hyper-parameters", "as", "notes"], _optimizers())
+    optimizers = _table(["name", "source", "update", "hyper-parameters", "as", "notes"], _optimizers())
     parts = [_HEAD, activations, _LOSSES, losses, _AFTER_LOSSES, _OPTIMIZERS, optimizers]
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
@@ -119,7 +118,8 @@ def _activations() -> Iterator[list[str]]:
 def _losses() -> Iterator[list[str]]:
     for name, item in fastnn.Loss.by_name.items():
         if item.module.startswith("fastnn."):
-            formula, peer = _split(_summary(getattr(fastnn, name)))
+            formula, peer = _split(_paragraphs(getattr(fastnn, name))[0])
+            formula = formula.removesuffix("and its gradient").rstrip(", ")
             options = [_numbers(item)] * bool(item.numbers)
             options += [option for option in item.options if option != "sample_weight"]
             found = f"{error(name):.2g}"
@@ -128,9 +128,10 @@ def _losses() -> Iterator[list[str]]:
 
 def _optimizers() -> Iterator[list[str]]:
     for kind in _classes():
-        formula, peer = _split(inspect.getdoc(kind).split("\n\n")[0])
+        source, peer = _split(_paragraphs(kind)[0])
+        formula = _paragraphs(kind)[1]
         hyper = [f"{name} = {_shown(h.default)}" for name, h in kind.hyper.items() if name not in Optimizer.hyper]
-        yield [f"`{kind.__name__}`", formula, ", ".join(hyper), peer, NOTES.get(kind.__name__, "")]
+        yield [f"`{kind.__name__}`", source, formula, ", ".join(hyper), peer, NOTES.get(kind.__name__, "")]
 
 
 def _classes() -> list[type[Optimizer]]:
@@ -146,9 +147,9 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _summary(function: PublicFunction) -> str:
-    """The first paragraph of its docstring."""
-    return " ".join(inspect.getdoc(function).split("\n\n")[0].split())
+def _paragraphs(value: object) -> list[str]:
+    """Of its docstring."""
+    return [" ".join(paragraph.split()) for paragraph in inspect.getdoc(value).split("\n\n")]
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -159,7 +160,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [" | ".join(head), "|".join(["---"] * len(head))]
+    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
     lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 

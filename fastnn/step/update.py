@@ -182,7 +182,7 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
     add_rows(m, dy, layer.row, offset(target, layer.bias), layer.row)
 
 
-@inline_ir
+@unit("StepPlan LayerPlan int -> none")
 def fused_sgd_update(plan, layer, worker):
     """w ← w + aᵀ (-rate delta), a worker's part of a layer: no gradient in between. Deltas are scaled already."""
     top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
@@ -215,16 +215,16 @@ def add_block_gradient(plan, index, block, gradient):
         accumulate_tail_and_bias(plan, layer, index, block, gradient)
 
 
-@inline_ir
-def reduce_and_update(plan, first, last):
-    """Update the parameters from `first` to `last` by the sum of the workers' gradients, update block by update block;
+@unit("StepPlan int -> none")
+def update_by_stored_gradient(plan, worker):
+    """Update the worker's part of the parameters by the sum of all workers' gradients, update block by update block;
     `transform_gradients` has formed that sum, if it was called."""
+    first, last = part_of_parameters(plan, worker)
     for start in range(first, last, UPDATE_BLOCK):
         size = min(UPDATE_BLOCK, last - start)
-        gradient = offset(plan.gradients, start)
         if plan.transform_gradients == 0:
             sum_gradients(plan, start, size)
-        update_range(plan, start, size, gradient)
+        update_range(plan, start, size, offset(plan.gradients, start))
 
 
 @unit("StepPlan int -> none")
@@ -232,8 +232,7 @@ def apply_update(plan, worker):
     """Update the worker's part of the parameters, after the forward and backward passes of all workers."""
     before = flush_subnormals()
     if plan.stores_gradients:
-        first, last = part_of_parameters(plan, worker)
-        reduce_and_update(plan, first, last)
+        update_by_stored_gradient(plan, worker)
     else:
         for index in range(plan.n_layers):
             layer = layer_of(plan.layers, index, plan)
