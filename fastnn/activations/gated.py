@@ -11,7 +11,7 @@ from fastnn.activations.item import activation
 from fastnn.intrinsics import like
 from fastnn.jit import scalar
 from fastnn.kernels import vecmath
-from fastnn.reference.elementary import sigmoid
+from fastnn.reference.logistic import sigmoid
 
 # Beyond these bounds the gates are 0 or 1 in both precisions, and the slopes too. Where x is cut off there, its
 # infinities give the limits: infinity times zero would be NaN.

@@ -11,7 +11,7 @@ from fastnn.kernels import vecmath
 from fastnn.losses.elementwise import elementwise_loss
 from fastnn.ops.arguments import Fractions, ZerosAndOnes, fraction_or_one, not_negative
 from fastnn.ops.declare import declare
-from fastnn.reference.elementary import sigmoid
+from fastnn.reference.logistic import sigmoid
 from fastnn.reference.precision import in_float64
 
 

@@ -1,4 +1,4 @@
-"""The exponential function, the logarithm and the logistic function."""
+"""The exponential function and the logarithm."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from fastnn.reference.precision import in_float64
 def exp(x: NDArray) -> NDArray:
     """eˣ."""
     return np.exp(x)
-
-
-@in_float64
-def sigmoid(x: NDArray) -> NDArray:
-    """1 / (1 + exp(-x)), without overflow where x is below -709."""
-    e = np.exp(-np.abs(x))
-    return np.where(x < 0, e, 1) / (1 + e)
 
 
 @in_float64

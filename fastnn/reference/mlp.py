@@ -14,6 +14,7 @@ from fastnn.losses import ChosenLoss
 from fastnn.optimizers import Optimizer
 from fastnn.reference import affine, elementary, softmax
 from fastnn.reference.dropout import dropout_factors
+from fastnn.reference.logistic import sigmoid
 from fastnn.reference.precision import in_float64
 from fastnn.regularization import regularization
 
@@ -49,7 +50,7 @@ class MLP:
     def predict_proba(self, x: NDArray) -> NDArray:
         """softmax(forward(x)), or sigmoid(forward(x)) where each output has a probability of its own."""
         z = self.forward(x)
-        return softmax.softmax(z) if self._loss.item.output == "softmax" else elementary.sigmoid(z)
+        return softmax.softmax(z) if self._loss.item.output == "softmax" else in_float64(sigmoid)(z)
 
     def predict(self, x: NDArray) -> NDArray:
         """What the loss makes of forward(x): labels, signs, rates, or values."""

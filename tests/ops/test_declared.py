@@ -22,7 +22,7 @@ from fastnn.optimizers import RULES
 REFERENCE_FUNCTIONS = {
     name: info.name
     for info in pkgutil.iter_modules(fastnn.reference.__path__)
-    if info.name not in ("dropout", "mlp", "precision", "optimizers")
+    if info.name not in ("dropout", "logistic", "mlp", "precision", "optimizers")
     for name, value in vars(importlib.import_module(f"fastnn.reference.{info.name}")).items()
     if inspect.isfunction(value) and not name.startswith("_") and name != "in_float64"
 }
