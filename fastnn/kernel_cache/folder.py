@@ -26,6 +26,7 @@ NEVER_COMPILED = (
     "__main__.py",
     "cache_directory.py",
     "datasets",
+    "extend.py",
     "gradient_check.py",
     "initializers.py",
     "mlp.py",

@@ -64,6 +64,20 @@ def _choose_quotient(numerator, denominator):
 overload_by_type(_quotient, _choose_quotient)
 
 
+def _of_length(count: int) -> Callable:
+    """A function that returns its argument, if that is a tuple of so many; a longer one would be cut off unseen."""
+
+    def same(numbers):
+        raise TypeError("for nopython code")
+
+    def choose(numbers):
+        fits = isinstance(numbers, types.BaseTuple) and len(numbers) == count
+        return (lambda numbers: numbers) if fits else None
+
+    overload_by_type(same, choose)
+    return same
+
+
 @force_inline
 def _with_denominator(vector):
     return vector, vector
@@ -175,6 +189,7 @@ def step_kernels(
     """The kernels of the training step (`step/plan.py`): update, rank_one_update and compute_constants."""
     update, rank_one_update = _loops(rule, divides, decoupled, n_constants)
     moments_from, hyper_at = evenly_spaced(n_moments), read_each(n_hyper)
+    all_constants = _of_length(FIRST_CONSTANT + n_constants)
 
     def step_update(w, g, moments, stride, size, constants):
         update(w, g, moments_from(moments, stride), size, constants)
@@ -183,7 +198,7 @@ def step_kernels(
         rank_one_update(w, factors, rows, d, width, moments_from(moments, stride), constants)
 
     def compute_constants(hyper, step, computed):
-        write_each(constants(step, hyper_at(hyper)), computed)
+        write_each(all_constants(constants(step, hyper_at(hyper))), computed)
 
     return (
         inner_kernel(named(f"{name}_step", step_update)),
@@ -205,11 +220,12 @@ def array_kernel(
     """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, after the
     number of the step if `numbers` begins with it."""
     update, _ = _loops(rule, divides, decoupled, n_constants)
+    all_constants = _of_length(FIRST_CONSTANT + n_constants)
 
     @force_inline
     def update_arrays(w, g, moments, step, hyper):
         numbers = _alloc_numbers(pointer(0, np.float64(0)))
-        write_each(constants(step, hyper), numbers)
+        write_each(all_constants(constants(step, hyper)), numbers)
         update(element(w, 0), element(g, 0), moments, w.size, numbers)
 
     step = "step" if "step" in numbers else "1"
