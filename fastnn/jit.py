@@ -44,6 +44,11 @@ def force_inline(function: Callable) -> Callable:
 scalar = force_inline
 
 
+def is_inlined(function: object) -> bool:
+    """Whether `force_inline` has made it, so that kernels have its code."""
+    return isinstance(function, FunctionType) and function in _inlined
+
+
 def named(name: str, function: Callable) -> Callable:
     """A copy of a generated function under that name. The on-disk cache identifies a kernel by its name."""
     copied = FunctionType(

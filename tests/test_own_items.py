@@ -220,13 +220,39 @@ def test_activations_refused(parts: dict[str, Any], error: type[Exception], mess
     assert before == list(REGISTRIES)
 
 
-def test_what_raises_is_refused() -> None:
-    def checked(x):
-        assert x > 0
-        return x
+def checked(x):
+    assert x > 0
+    return x
 
-    with pytest.raises(ValueError, match="^wrong: value: got checked, which raises or asserts; nothing can be raised"):
-        fastnn.activation("wrong", value=checked, backward=lambda dy, x, y: dy)
+
+def test_what_raises_is_refused() -> None:
+    """Itself, and where a function that it calls does."""
+    decorated = extend.scalar(lambda x: checked_too(x))
+    for value in (checked, lambda x: decorated(x)):
+        with pytest.raises(ValueError, match="^wrong: value: got checked, which raises or asserts; nothing can be rai"):
+            fastnn.activation("wrong", value=value, backward=lambda dy, x, y: dy)
+
+
+checked_too = extend.scalar(checked)
+
+
+def test_a_cell_that_runs_again_replaces_its_items(rng: np.random.Generator) -> None:
+    x = np.ones(2, np.float32)
+    for factor in (2.0, 3.0):
+        fastnn.activation("again", value=lambda x, by=factor: by * x, backward=lambda dy, x, y: dy)
+        fastnn.elementwise_loss("again_loss", value=lambda y, t, by=factor: by * (y - t), slope=power_slope)
+        optimizer_of("Again", moments=(), momentum=None, weight_decay=None, update=lambda g, lr: lr * (g + g))
+        w = np.zeros(2, np.float32)
+        fastnn.again_update(w, x, lr=factor)
+        assert (fastnn.again(x)[0], fastnn.again_loss(x, 0 * x)[0], w[0]) == (factor, factor, -2 * factor)
+
+
+def test_without_compiling_there_is_nothing_to_call(tmp_path: Path) -> None:
+    (tmp_path / "my_items.py").write_text(ITEMS)
+    (tmp_path / "my_parts.py").write_text(PARTS.format(unique="", by=2.0, factor=0.25))
+    program = "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'; import fastnn, my_items; fastnn.my_bent([1.0])"
+    expected = "RuntimeError: my_bent: with NUMBA_DISABLE_JIT it cannot be computed, for it has no reference in NumPy"
+    assert expected in run(tmp_path, program).stderr
 
 
 @pytest.mark.parametrize("name", ["class", "a b", "", 3, "relu", "softmax", "hinge", "adam_update"])

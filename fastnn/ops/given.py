@@ -14,14 +14,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any
 
 import numba
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
 
-from fastnn.jit import DISABLED, scalar
+from fastnn.jit import DISABLED, is_inlined, scalar
 
 # What is wrong with the type that a function returns, or None.
 Check = Callable[[types.Type], str | None]
@@ -48,12 +48,24 @@ def given_function(item: str, part: str, function: Any, parameters: Sequence[str
         signature.bind(*parameters)
     except TypeError:
         raise TypeError(f"{item}: {part}: got {python.__name__}{signature}, expected a function of {takes}") from None
-    if dis.opmap["RAISE_VARARGS"] in python.__code__.co_code[::2]:
+    raising = _raising(python, set())
+    if raising is not None:
         raise ValueError(
-            f"{item}: {part}: got {python.__name__}, which raises or asserts; nothing can be raised within a training "
-            "step, so return a number such as math.nan"
+            f"{item}: {part}: got {raising}, which raises or asserts; nothing can be raised within a training step, so "
+            "return a number such as math.nan"
         )
     return scalar(function)
+
+
+def _raising(function: FunctionType, seen: set[FunctionType]) -> str | None:
+    """The name of the function, or of one whose code it calls, that has a statement `raise` or `assert`."""
+    if dis.opmap["RAISE_VARARGS"] in function.__code__.co_code[::2]:
+        return function.__name__
+    seen.add(function)
+    found = [function.__globals__.get(name) for name in function.__code__.co_names]
+    found += [cell.cell_contents for cell in function.__closure__ or () if cell != CellType()]
+    called = {_python(one) for one in found if isinstance(one, Dispatcher) or is_inlined(one)}
+    return next(filter(None, (_raising(one, seen) for one in called - seen)), None)
 
 
 class OwnCode:
