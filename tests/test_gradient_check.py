@@ -119,7 +119,7 @@ def _catalogues() -> Iterator[None]:
 def batch(net: fastnn.MLP, rng, n=12):
     """Labels where the loss takes them, else targets between 0 and 1, which any loss takes."""
     x, t = rng.standard_normal((n, net.sizes[0])), rng.uniform(0, 1, (n, net.sizes[-1]))
-    labels = fastnn.Loss.by_name[net.loss].takes_labels
+    labels = fastnn.Loss.by_name[net.loss].takes_labels(net.sizes[-1])
     return x.astype(net.dtype), t.argmax(axis=1) if labels else t.astype(net.dtype)
 
 

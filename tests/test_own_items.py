@@ -381,6 +381,18 @@ def test_an_update_that_does_not_compile(case: str) -> None:
     unchanged(net, before, x, t)
 
 
+def test_an_update_that_forgets_a_moment() -> None:
+    """Which would stay zero."""
+    net, x, t = usable_net()
+    before = net.get_weights()
+    made = optimizer_of("Wrong", moments=("m", "v"), update=staticmethod(lambda g, m, v, lr, momentum: (m, lr * g)))
+    with pytest.raises(
+        TypeError, match="^Wrong: update: .* returns .*, expected the new m, and the new v, and what is"
+    ):
+        net.train_step(x, t, made())
+    unchanged(net, before, x, t)
+
+
 @pytest.mark.parametrize("constants", [lambda step, lr, momentum: lr, lambda step, lr, momentum: (lr, lr, lr)])
 def test_constants_of_another_number(constants: Any) -> None:
     net, x, t = usable_net()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fastnn.activations import loops
 from fastnn.initializers import Initializer, initializer
 from fastnn.items import Chosen, Item, is_pair
-from fastnn.jit import address_of
+from fastnn.jit import address_of, scalar
 from fastnn.ops.arguments import Array, Number, finite
 from fastnn.ops.declare import ALIASES, declare, stub
 from fastnn.ops.given import (
@@ -28,10 +28,10 @@ from fastnn.ops.given import (
     OwnCode,
     Part,
     a_number,
+    check_function,
     check_name,
     described,
     explained,
-    given_function,
     run_in_float64,
 )
 from fastnn.reference.precision import in_float64
@@ -101,8 +101,9 @@ class Activation(Item):
             )
         initializer(self.init)
         for part, arguments in (("value", ("x",)), ("backward", ("dy", "x", "y"))):
-            function = given_function(self.name, part, getattr(self, part), (*arguments, *self.numbers))
-            object.__setattr__(self, part, function)
+            function = getattr(self, part)
+            check_function(self.name, part, function, (*arguments, *self.numbers))
+            object.__setattr__(self, part, scalar(function))
         if self.ulps is not None and not self.has_reference:
             raise ValueError(
                 f"ulps: got {self.ulps} without reference and reference_backward, against which {self.name} is verified"

@@ -26,7 +26,6 @@ NEVER_COMPILED = (
     "__main__.py",
     "cache_directory.py",
     "datasets",
-    "extend.py",
     "gradient_check.py",
     "initializers.py",
     "mlp.py",

@@ -11,7 +11,7 @@ from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from fastnn.intrinsics import a_number, element, like, pointer, read_each
-from fastnn.jit import force_inline, force_inline_reassociated, inner_kernel, kernel, named
+from fastnn.jit import force_inline, force_inline_reassociated, inner_kernel, kernel, named, scalar
 from fastnn.losses.item import Loss, Output, loss
 from fastnn.losses.options import options_of, parameters_of, with_parameters
 from fastnn.losses.reduction import reduced, weights_of
@@ -59,8 +59,8 @@ def elementwise_loss(
         and t, in this order.
     flops : per element; 0 if they were not counted. example : numbers for tests, beside the defaults.
     ulps : roundings of the value and of the slope, in units in the last place of `magnitude`, which takes what the
-        reference takes and returns what errors of both are relative to. With them the loss is verified against its
-        reference; None where that cannot be done.
+        reference takes and returns what errors of both are relative to; without it the results. With `ulps` the loss is
+        verified against its reference; None where that cannot be done.
     output : what the net predicts from y; see `fastnn.Loss`.
     mean_over : "rows" for the mean over rows of the sum over each row's outputs.
     targets : the kind of argument that t is. labels : with one output, targets may be labels from 0 to labels - 1.
@@ -77,14 +77,13 @@ def elementwise_loss(
     checks = dict(numbers or dict.fromkeys(own, finite))
     arguments = ("y", "t", *checks, *("class_weight",) * weighs_classes)
     given.check_name(name)
-    value = given.given_function(name, "value", value, arguments)
-    slope = given.given_function(name, "slope", slope, arguments)
+    given.check_function(name, "value", value, arguments)
+    given.check_function(name, "slope", slope, arguments)
+    value, slope = scalar(value), scalar(slope)
     if not own.keys() <= checks.keys():
         raise ValueError(f"defaults: got {list(own)}, expected some of the numbers, {list(checks)}")
     if reference is None and ulps is not None:
         raise ValueError(f"ulps: got {ulps} without a reference, against which {name} is verified")
-    if ulps is not None and magnitude is None:
-        raise ValueError(f"magnitude: got None beside ulps, expected what errors of {name} are relative to")
     options = ("class_weight",) * weighs_classes + ("sample_weight",) + ("reduction",) * (not root)
     per_element, keywords = mean_over == "elements", parameters_of(checks, own, options)
     numbers_of, behind = _readers(len(checks), weighs_classes)

@@ -21,7 +21,7 @@ import numba
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
 
-from fastnn.jit import DISABLED, is_inlined, scalar
+from fastnn.jit import DISABLED, is_inlined
 
 # What is wrong with the type that a function returns, or None.
 Check = Callable[[types.Type], str | None]
@@ -33,12 +33,9 @@ def check_name(name: Any) -> None:
         raise ValueError(f"name: got {name!r}, expected a name that a function can have")
 
 
-def given_function(item: str, part: str, function: Any, parameters: Sequence[str]) -> Callable[..., Any]:
-    """The function, ready to be called by kernels.
-
-    Raises TypeError naming the item and its part for what is no function written in Python, or one that does not take
-    these arguments; ValueError for one that raises exceptions.
-    """
+def check_function(item: str, part: str, function: Any, parameters: Sequence[str]) -> None:
+    """Raises TypeError naming the item and its part for what is no function written in Python, or one that does not
+    take these arguments; ValueError for one that raises exceptions."""
     takes = f"({', '.join(parameters)})"
     if not isinstance(function, (FunctionType, Dispatcher)):
         raise TypeError(f"{item}: {part}: got {function!r}, expected a function written in Python, of {takes}")
@@ -54,7 +51,6 @@ def given_function(item: str, part: str, function: Any, parameters: Sequence[str
             f"{item}: {part}: got {raising}, which raises or asserts; nothing can be raised within a training step, so "
             "return a number such as math.nan"
         )
-    return scalar(function)
 
 
 def _raising(function: FunctionType, seen: set[FunctionType]) -> str | None:

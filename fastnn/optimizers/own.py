@@ -12,7 +12,7 @@ from numba.core import types
 from fastnn.intrinsics.vector import Vector
 from fastnn.jit import scalar
 from fastnn.ops.arguments import Number, not_negative, step_number
-from fastnn.ops.given import Part, given_function
+from fastnn.ops.given import Part, check_function
 from fastnn.optimizers.rule import UpdateRule, constants_of, tuple_of_numbers, update_rule
 
 
@@ -74,7 +74,8 @@ def _given(name: str, part: str, function: Any, parameters: tuple[str, ...], mor
                 f"{name}: {part}: got {python.__name__}{signature}, expected the arguments ({expected}){advice}"
             )
         parameters = names
-    return given_function(name, part, function, parameters)
+    check_function(name, part, function, parameters)
+    return scalar(function)
 
 
 def _rule(update: Callable[..., Any], count: int) -> Callable[..., Any]:

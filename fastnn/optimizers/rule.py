@@ -22,10 +22,10 @@ from fastnn.ops.given import (
     OwnCode,
     Part,
     a_number,
+    check_function,
     check_name,
     described,
     explained,
-    given_function,
     run_in_float64,
 )
 from fastnn.optimizers import loops
@@ -143,20 +143,20 @@ class UpdateRule:
         if not self.defaults.keys() <= self.numbers.keys():
             raise ValueError(f"defaults: got {list(self.defaults)}, expected some of the numbers, {list(self.numbers)}")
         own(hyper=tuple(name for name in self.numbers if name != "step"))
-        own(rule=given_function(self.name, "rule", self.rule, ("g", "moments", "c")))
+        check_function(self.name, "rule", self.rule, ("g", "moments", "c"))
+        own(rule=scalar(self.rule))
         if self.constants is _hyper_parameters:
             own(
                 constants=constants_of(self.hyper),
                 n_constants=len([name for name in self.hyper if name != "weight_decay"]),
             )
-        own(constants=given_function(self.name, "constants", self.constants, ("step", "hyper")))
+        check_function(self.name, "constants", self.constants, ("step", "hyper"))
+        own(constants=scalar(self.constants))
         most = loops.MOST_NUMBERS
         if max(len(self.hyper), self.n_constants + 1) > most:
             raise ValueError(f"numbers: got {len(self.hyper)}, expected at most {most - 1} for the rule {self.name}")
-        if self.ulps is not None and (not self.has_reference or self.magnitude is None):
-            raise ValueError(
-                f"ulps: got {self.ulps} without a reference and a magnitude, against which {self.name} is verified"
-            )
+        if self.ulps is not None and not self.has_reference:
+            raise ValueError(f"ulps: got {self.ulps} without a reference, against which {self.name} is verified")
         if not self.has_reference:
             own(reference=OwnCode(self._in_float64))
         if not self.parts:
