@@ -147,7 +147,9 @@ def adam_of_numbers() -> type[fastnn.Optimizer]:
 def test_vectors_take_numbers(dtype: str, rng: np.random.Generator) -> None:
     def update(g, lr):
         larger = extend.where_greater(g, 0, extend.maximum(g, 0.5), -1.0)
-        return lr * (1 - larger) - -extend.sign(g) * 2 / (extend.absolute(g) + 1) + extend.square_root_times(g * g, 3)
+        larger -= 1
+        larger *= -1
+        return lr * larger - -extend.sign(g) * 2 / (extend.absolute(g) + 1) + extend.square_root_times(g * g, 3)
 
     optimizer_of("NumbersOfATest", moments=(), momentum=None, weight_decay=None, update=staticmethod(update))
     w, g = rng.standard_normal((2, 101)).astype(dtype)

@@ -70,13 +70,14 @@ def _operator(symbol, instruction: str) -> None:
         return getattr(builder, instruction)(*arguments, flags=["contract"])
 
 
-for _symbol, _instruction in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
+for _symbol, _in_place, _instruction in (
+    (operator.add, operator.iadd, "fadd"),
+    (operator.sub, operator.isub, "fsub"),
+    (operator.mul, operator.imul, "fmul"),
+    (operator.truediv, operator.itruediv, "fdiv"),
 ):
     _operator(_symbol, _instruction)
+    _operator(_in_place, _instruction)
 
 
 @infer_global(operator.neg)
