@@ -1,6 +1,6 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets, schedules
+from fastnn import datasets, extend, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, elementwise_loss, loss
@@ -57,6 +57,7 @@ __all__ = [
     "check_gradient",
     "datasets",
     "elementwise_loss",
+    "extend",
     "get_num_threads",
     "gradient_descent",
     "is_thread_invariant",

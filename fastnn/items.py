@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -11,6 +12,7 @@ import numpy as np
 
 from fastnn.ops.arguments import Number
 from fastnn.ops.declare import ALIASES, DECLARED
+from fastnn.ops.given import check_name
 
 ItemType = TypeVar("ItemType", bound="Item")
 
@@ -69,8 +71,7 @@ class Item:
         Raises ValueError for a name that cannot be a function's, or that another item or function has. A module that is
         run again replaces its own items.
         """
-        if not self.name.isidentifier():
-            raise ValueError(f"name: got {self.name!r}, expected a name that a function can have")
+        check_name(self.name)
         other = self.by_name.get(self.name)
         taken = {*DECLARED, *ALIASES}.intersection(functions) if other is None else other.module != self.module
         if taken:
@@ -87,8 +88,15 @@ class Item:
 
 
 def _restored(kind: type[Item], module: str, name: str) -> Item:
-    importlib.import_module(module)
-    return kind.by_name[name]
+    try:
+        importlib.import_module(module)
+        return kind.by_name[name]
+    except (ImportError, KeyError) as error:
+        why = f"cannot be imported here ({error})" if isinstance(error, ImportError) else "does not declare it here"
+        raise pickle.UnpicklingError(
+            f"the {kind.__name__.lower()} {name!r} is declared in the module {module!r}, which {why}; declare it at "
+            "the top of a file that both processes can import, and not in a script, a notebook or a function"
+        ) from None
 
 
 @dataclass(frozen=True, repr=False)

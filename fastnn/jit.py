@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType
+from weakref import WeakSet
 
 import numba
 from numba.core import sigutils, types
@@ -27,13 +28,25 @@ DISABLED = bool(numba.config.DISABLE_JIT)
 _COMPILED = {"error_model": "numpy", "nogil": True}
 
 
+# What `force_inline` has made: Numba would find the code of a function twice that is decorated twice.
+_inlined: WeakSet[FunctionType] = WeakSet()
+
+
 def force_inline(function: Callable) -> Callable:
-    """A helper that LLVM inlines into each kernel that calls it."""
-    return register_jitable(fastmath=_FUSED, forceinline=True, **_COMPILED)(function)
+    """A helper that LLVM inlines into each kernel that calls it. One that is decorated, or compiled, stays as it is."""
+    if isinstance(function, FunctionType) and function not in _inlined:
+        register_jitable(fastmath=_FUSED, forceinline=True, **_COMPILED)(function)
+        _inlined.add(function)
+    return function
 
 
 # Decorates a scalar function from which loops are generated, such as an activation.
 scalar = force_inline
+
+
+def is_inlined(function: object) -> bool:
+    """Whether `force_inline` has made it, so that kernels have its code."""
+    return isinstance(function, FunctionType) and function in _inlined
 
 
 def named(name: str, function: Callable) -> Callable:

@@ -66,9 +66,9 @@ def test_public_function_exists_and_equals_its_reference(name: str, dtype: str, 
 
 
 def test_a_wrong_slope_is_seen(dtype: str, scratch: ModuleType, tmp_path: Path) -> None:
-    block = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    load(block[1].replace("else dy", "else -dy").replace('"hardtanh"', '"wrong_hardtanh"'), tmp_path / "wrong_items.py")
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    block = "import numpy as np, fastnn\n" + next(block for block in blocks if '"hardtanh"' in block)
+    load(block.replace("else dy", "else -dy").replace('"hardtanh"', '"wrong_hardtanh"'), tmp_path / "wrong_items.py")
     assert max(found.error_ratio for found in comparisons(fastnn.wrong_hardtanh, dtype)) <= 1
     assert max(found.error_ratio for found in comparisons(fastnn.wrong_hardtanh_backward, dtype)) > 1
 
@@ -90,13 +90,15 @@ def test_kinks(dtype: str, scratch: ModuleType) -> None:
         ("relu", ("pinball", {"quantile": 0.9}), fastnn.SGD(0.1, momentum=0.9)),
         ("sigmoid", "softmax_cross_entropy", "Yogi"),
         ("tanhshrink", "pinball", "Yogi"),
+        ("bent", ("welsch", 2.0), "Signum"),
+        ("bent", "softmax_cross_entropy", "OwnAdam"),
     ],
 )
 def test_training_equals_the_twin(activation, loss, optimizer, n, dtype, rng, scratch: ModuleType) -> None:
     """100 rows are two row blocks: their gradients are stored; a single row has an update of its own."""
     sizes = (17, 21, 16, 4)
     net, twin = (kind(sizes, activation, loss, dtype=dtype) for kind in (fastnn.MLP, Twin))
-    optimizer = scratch.Yogi(0.05) if optimizer == "Yogi" else optimizer
+    optimizer = getattr(scratch, optimizer)(0.05) if isinstance(optimizer, str) else optimizer
     eps = float(np.finfo(dtype).eps)
     for _ in range(STEPS):
         x = rng.standard_normal((n, 17)).astype(dtype)

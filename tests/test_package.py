@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
         "initializers", "items", "regularization", "scalar_checks", "threads",
     },
+    "extend": {"activations", "intrinsics", "jit", "kernels", "losses", "ops", "optimizers"},
     "numerical": {"ops", "scalar_checks"},
     "gradient_check": {"mlp", "numerical", "ops", "optimizers", "scalar_checks"},
     "datasets": {"datasets", "cache_directory"},

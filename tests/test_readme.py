@@ -30,6 +30,7 @@ def test_snippet_runs(number: int, tmp_path: Path) -> None:
     expected = {
         "test accuracy": r"test accuracy 0\.9[5-9]",
         "def entropy": r"\(c\)->\(c\) 1\.386",
+        "Signum": "True True",
         "dropout": r"MLP\(\(784, 128, 64, 10\), activation=\('gelu', \('leaky_relu', 0\.1\)\)",
     }
     word = next(word for word in expected if word in SNIPPETS[number])

@@ -11,7 +11,7 @@ from typing import Any
 
 from numba.core.dispatcher import Dispatcher
 
-from fastnn.intrinsics import like, prefer_full_vectors
+from fastnn.intrinsics import a_number, like, prefer_full_vectors
 from fastnn.jit import inner_kernel, kernel, named
 
 # The arrays of a backward pass, and what the scalar function takes as x and y: it may use only what the slope is of.
@@ -69,9 +69,14 @@ def _loop(
         "    prefer_full_vectors()",
         *(f"    {number} = {expression}" for number, expression in converted.items()),
         f"    for k in range({size}):",
-        f"        {target} = function({', '.join((elements, *converted))})",
+        f"        {target} = a_number(function({', '.join((elements, *converted))}))",
     ]
-    names: dict[str, Any] = {"prefer_full_vectors": prefer_full_vectors, "like": like, "function": function}
+    names: dict[str, Any] = {
+        "prefer_full_vectors": prefer_full_vectors,
+        "like": like,
+        "a_number": a_number,
+        "function": function,
+    }
     # No file of the package: so the key of the kernel cache has the code itself, and what it refers to.
     exec(compile("\n".join(lines), f"<{name} of {__name__}>", "exec"), names)
     made = names[name]

@@ -24,6 +24,7 @@ from fastnn.intrinsics.records import RecordLayout, RecordType
 from fastnn.intrinsics.rows import scale_row, shift_row, subtract_row, sum_row
 from fastnn.intrinsics.scalars import (
     SCALES_BY_POWERS_OF_TWO,
+    a_number,
     bits_to_float,
     float_to_bits,
     like,
@@ -46,6 +47,7 @@ from fastnn.intrinsics.vector import (
     masked_store_each,
     maximum,
     sign,
+    square_root,
     square_root_times,
     store,
     store_each,
@@ -60,6 +62,7 @@ __all__ = [
     "BorrowedArray",
     "RecordLayout",
     "RecordType",
+    "a_number",
     "absolute",
     "address_of_pointer",
     "bits_to_float",
@@ -96,6 +99,7 @@ __all__ = [
     "shift_row",
     "sign",
     "sparse_rank_update",
+    "square_root",
     "square_root_times",
     "stack_alloc",
     "store",

@@ -43,6 +43,17 @@ def like(typing_context, x, number):
 
 
 @intrinsic
+def a_number(typing_context, value):
+    """The value itself, if it is one number. Nothing else is typed: no array, no text, and no number or None."""
+
+    def generate(context, builder, signature, arguments):
+        return arguments[0]
+
+    kind = types.unliteral(value)
+    return (kind(kind), generate) if isinstance(kind, (types.Integer, types.Float, types.Boolean)) else None
+
+
+@intrinsic
 def prefer_full_vectors(typing_context):
     """Ask LLVM to vectorise the enclosing function's loops with the widest registers that the CPU has.
 

@@ -2,7 +2,7 @@
 
 It is for loops that need an instruction which LLVM's vectoriser does not choose by itself. A product that is only added
 to something becomes a fused multiply-add. Vectors exist within one kernel: they are loaded from addresses and stored
-there.
+there. A number beside a vector stands for the vector that holds it in each lane, in the vector's precision.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
+from numba.core.imputils import lower_cast
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -37,26 +39,56 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, vector.llvm)
 
 
+@lower_cast(types.Integer, Vector)
+@lower_cast(types.Float, Vector)
+def _cast(context, builder, source, vector, value):
+    return splat(builder, context.cast(builder, value, source, vector.dtype), vector.lanes)
+
+
+def _common(arguments) -> Vector | None:
+    """The type of the vectors among arguments that are vectors, all of one type, and numbers; None for others."""
+    vectors = {kind for kind in arguments if isinstance(kind, Vector)}
+    others = (kind for kind in arguments if not isinstance(kind, Vector))
+    numbers = all(isinstance(kind, (types.Integer, types.Float)) for kind in others)
+    return vectors.pop() if len(vectors) == 1 and numbers else None
+
+
+def _signature(*arguments):
+    """Of an intrinsic of such arguments that returns a vector; None for others."""
+    vector = _common(arguments)
+    return None if vector is None else vector(*[vector] * len(arguments))
+
+
 def _operator(symbol, instruction: str) -> None:
     @infer_global(symbol)
     class Typing(AbstractTemplate):
         def generic(self, arguments, keywords):
-            if len(arguments) == 2 and isinstance(arguments[0], Vector) and arguments[0] == arguments[1]:
-                return arguments[0](*arguments)
-            return None
+            return _signature(*arguments) if len(arguments) == 2 else None
 
     @lower_builtin(symbol, Vector, Vector)
     def generate(context, builder, signature, arguments):
         return getattr(builder, instruction)(*arguments, flags=["contract"])
 
 
-for _symbol, _instruction in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
+for _symbol, _in_place, _instruction in (
+    (operator.add, operator.iadd, "fadd"),
+    (operator.sub, operator.isub, "fsub"),
+    (operator.mul, operator.imul, "fmul"),
+    (operator.truediv, operator.itruediv, "fdiv"),
 ):
     _operator(_symbol, _instruction)
+    _operator(_in_place, _instruction)
+
+
+@infer_global(operator.neg)
+class _Negation(AbstractTemplate):
+    def generic(self, arguments, keywords):
+        return _signature(*arguments) if len(arguments) == 1 else None
+
+
+@lower_builtin(operator.neg, Vector)
+def _negated(context, builder, signature, arguments):
+    return builder.fneg(arguments[0])
 
 
 def _address(builder, pointer, vector: Vector):
@@ -133,10 +165,14 @@ def _call_intrinsic(builder, name: str, vector: Vector, *arguments):
 def maximum(typing_context, a, b):
     """The larger one in each lane; NaN where either is NaN, as `np.maximum` has it."""
 
-    def generate(context, builder, signature, arguments):
-        return _call_intrinsic(builder, "maximum", a, *arguments)
+    signature = _signature(a, b)
+    if signature is None:
+        return None
 
-    return a(a, a), generate
+    def generate(context, builder, signature, arguments):
+        return _call_intrinsic(builder, "maximum", signature.return_type, *arguments)
+
+    return signature, generate
 
 
 @intrinsic
@@ -146,7 +182,7 @@ def absolute(typing_context, a):
     def generate(context, builder, signature, arguments):
         return _call_intrinsic(builder, "fabs", a, *arguments)
 
-    return a(a), generate
+    return (a(a), generate) if isinstance(a, Vector) else None
 
 
 @intrinsic
@@ -161,7 +197,7 @@ def sign(typing_context, a):
             value = builder.select(builder.fcmp_ordered(relation, arguments[0], zero), constant, value)
         return value
 
-    return a(a), generate
+    return (a(a), generate) if isinstance(a, Vector) else None
 
 
 @intrinsic
@@ -172,7 +208,8 @@ def where_greater(typing_context, a, b, x, y):
         first, second, chosen, other = arguments
         return builder.select(builder.fcmp_ordered(">", first, second), chosen, other)
 
-    return x(a, a, x, x), generate
+    signature = _signature(a, b, x, y)
+    return None if signature is None else (signature, generate)
 
 
 @intrinsic
@@ -185,10 +222,25 @@ def square_root_times(typing_context, vector, factor):
     instruction, and leaves the divider free for a division that follows. The factor enters the iteration at no cost.
     """
 
-    def generate(context, builder, signature, arguments):
-        return _SquareRoot(builder, vector).times(*arguments)
+    signature = _signature(vector, factor)
+    if signature is None:
+        return None
 
-    return vector(vector, vector), generate
+    def generate(context, builder, signature, arguments):
+        return _SquareRoot(builder, signature.return_type).times(*arguments)
+
+    return signature, generate
+
+
+@intrinsic
+def square_root(typing_context, vector):
+    """√v, to within 2 units in the last place; NaN for v < 0. See `square_root_times`."""
+
+    def generate(context, builder, signature, arguments):
+        root = _SquareRoot(builder, vector)
+        return root.times(arguments[0], root.constant(1.0))
+
+    return (vector(vector), generate) if isinstance(vector, Vector) else None
 
 
 class _SquareRoot:
@@ -221,22 +273,22 @@ class _SquareRoot:
 
     def _rest(self, a, b):
         """1 - a b."""
-        return self.builder.fsub(self._constant(1.0), self._product(a, b), flags=["contract"])
+        return self.builder.fsub(self.constant(1.0), self._product(a, b), flags=["contract"])
 
     def _call(self, name: str, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
 
-    def _constant(self, value: float):
+    def constant(self, value: float):
         vector = self.vector
         return ir.Constant(vector.llvm, [ir.Constant(LLVM[vector.dtype], value)] * vector.lanes)
 
     # These comparisons are false for NaN, which is kept.
     def _at_most(self, limit: float, a):
-        return self._instead_where(">", self._constant(limit), a)
+        return self._instead_where(">", self.constant(limit), a)
 
     def _at_least(self, limit: float, a):
-        return self._instead_where("<", self._constant(limit), a)
+        return self._instead_where("<", self.constant(limit), a)
 
     def _instead_where(self, relation: str, limit, a):
         return self.builder.select(self.builder.fcmp_ordered(relation, a, limit), limit, a)
@@ -246,11 +298,17 @@ class _SquareRoot:
         return self.builder.fmul(a, b, flags=["contract"])
 
     def _half(self, a):
-        return self.builder.fmul(a, self._constant(0.5))
+        return self.builder.fmul(a, self.constant(0.5))
 
     def _plus(self, c, a, b):
         """c + a b."""
         return self.builder.fadd(c, self._product(a, b), flags=["contract"])
+
+
+def _check_as_many(vectors, pointers) -> None:
+    expected = [Vector(pointer.dtype) for pointer in pointers.types]
+    if not isinstance(vectors, types.BaseTuple) or list(vectors.types) != expected:
+        raise TypingError(f"got {vectors}, expected a tuple of {len(expected)} vectors")
 
 
 @intrinsic
@@ -273,6 +331,7 @@ def load_each(typing_context, pointers, index):
 @intrinsic
 def store_each(typing_context, vectors, pointers, index):
     """Store each vector of a tuple `index` elements after the address at the same position of `pointers`."""
+    _check_as_many(vectors, pointers)
 
     def generate(context, builder, signature, arguments):
         for k, vector in enumerate(signature.args[0].types):
@@ -305,6 +364,7 @@ def masked_load_each(typing_context, pointers, index, size):
 @intrinsic
 def masked_store_each(typing_context, vectors, pointers, index, size):
     """`store_each` of the first `size` lanes; nothing beyond is written."""
+    _check_as_many(vectors, pointers)
 
     def generate(context, builder, signature, arguments):
         for k, vector in enumerate(signature.args[0].types):

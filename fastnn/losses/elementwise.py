@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+from numba.core import types
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
-from fastnn.intrinsics import element, like, pointer, read_each
-from fastnn.jit import force_inline, force_inline_reassociated, inner_kernel, kernel, named
+from fastnn.intrinsics import a_number, element, like, pointer, read_each
+from fastnn.jit import force_inline, force_inline_reassociated, inner_kernel, kernel, named, scalar
 from fastnn.losses.item import Loss, Output, loss
 from fastnn.losses.options import options_of, parameters_of, with_parameters
 from fastnn.losses.reduction import reduced, weights_of
 from fastnn.losses.weights import row_weight
-from fastnn.ops.arguments import Array, Number
+from fastnn.ops import given
+from fastnn.ops.arguments import Array, Number, finite
 from fastnn.ops.declare import declare, stub
 from fastnn.reference.precision import in_float64
 from fastnn.step.plan import loss_of
@@ -24,14 +26,14 @@ from fastnn.step.plan import loss_of
 def elementwise_loss(
     name: str,
     *,
-    formula: str,
-    gradient: str,
     value: Callable[..., Any],
     slope: Callable[..., Any],
-    reference: Callable[..., tuple[Any, Any]],
-    flops: int,
-    ulps: float,
-    magnitude: Callable[..., tuple[Any, Any]],
+    formula: str = "",
+    gradient: str = "",
+    reference: Callable[..., tuple[Any, Any]] | None = None,
+    flops: int = 0,
+    ulps: float | None = None,
+    magnitude: Callable[..., tuple[Any, Any]] | None = None,
     numbers: Mapping[str, Number] | None = None,
     defaults: Mapping[str, float] | None = None,
     example: Mapping[str, float] | None = None,
@@ -45,15 +47,20 @@ def elementwise_loss(
 ) -> Loss:
     """Declare the mean of value(y, t) over all elements, with its public function.
 
-    formula, gradient : of the mean and of the slope, for the docs; about : more for the docs.
-    value : nopython scalar function of an output y and its target t, decorated with `fastnn.jit.scalar`, in float64.
-    slope : of it with respect to y, in the precision of y.
-    reference : in NumPy on float64 arrays (n, outputs), (y, t) to the values and the slopes of all elements.
-    numbers, defaults : of the loss, such as a threshold: names with their checks, and with their defaults. `value`,
-        `slope`, `reference` and `magnitude` take the numbers behind y and t, in this order.
-    flops : per element. ulps : roundings of the value and of the slope, in units in the last place of `magnitude`,
-        which takes what the reference takes and returns what errors of both are relative to. example : numbers for
-        tests, beside the defaults.
+    value : scalar function of an output y and its target t, in the Python that Numba compiles in nopython mode. Its
+        results are added up in float64.
+    slope : scalar function of y and t, the slope of `value` with respect to y, in the precision of y.
+    formula, gradient : of the mean and of the slope, for the docs; about : more for the docs. Without them the
+        functions are named.
+    reference : in NumPy on float64 arrays (n, outputs), (y, t) to the values and the slopes of all elements. Without it
+        `value` and `slope` themselves, compiled for float64, take its place.
+    numbers, defaults : of the loss, such as a threshold: names with their checks, and with their defaults; without
+        checks they may be any finite numbers. `value`, `slope`, `reference` and `magnitude` take the numbers behind y
+        and t, in this order.
+    flops : per element; 0 if they were not counted. example : numbers for tests, beside the defaults.
+    ulps : roundings of the value and of the slope, in units in the last place of `magnitude`, which takes what the
+        reference takes and returns what errors of both are relative to; without it the results. With `ulps` the loss is
+        verified against its reference; None where that cannot be done.
     output : what the net predicts from y; see `fastnn.Loss`.
     mean_over : "rows" for the mean over rows of the sum over each row's outputs.
     targets : the kind of argument that t is. labels : with one output, targets may be labels from 0 to labels - 1.
@@ -62,12 +69,31 @@ def elementwise_loss(
     root : whether the loss is the square root of the mean.
 
     Weights of samples and the reduction are options of every such loss.
+
+    Raises ValueError or TypeError for parts that do not fit, with nothing registered. What Numba cannot compile shows
+    at the first call or training step: TypeError names the part and the line.
     """
-    checks, given = dict(numbers or {}), dict(defaults or {})
+    own = dict(defaults or {})
+    checks = dict(numbers or dict.fromkeys(own, finite))
+    arguments = ("y", "t", *checks, *("class_weight",) * weighs_classes)
+    given.check_name(name)
+    given.check_function(name, "value", value, arguments)
+    given.check_function(name, "slope", slope, arguments)
+    value, slope = scalar(value), scalar(slope)
+    if not own.keys() <= checks.keys():
+        raise ValueError(f"defaults: got {list(own)}, expected some of the numbers, {list(checks)}")
+    if reference is None and ulps is not None:
+        raise ValueError(f"ulps: got {ulps} without a reference, against which {name} is verified")
     options = ("class_weight",) * weighs_classes + ("sample_weight",) + ("reduction",) * (not root)
-    per_element, keywords = mean_over == "elements", parameters_of(checks, given, options)
+    per_element, keywords = mean_over == "elements", parameters_of(checks, own, options)
     numbers_of, behind = _readers(len(checks), weighs_classes)
     plain_sum, weighted_sum, with_options = _kernels(value, slope, numbers_of, behind)
+    parts = _parts(name, value, slope, len(arguments) - 2)
+    formula = formula or f"The mean of {given.described(value, ', '.join(arguments))}"
+    gradient = gradient or given.described(slope, ", ".join(arguments))
+
+    def explained(made: Dispatcher) -> Dispatcher:
+        return given.explained(made, *parts)
 
     def plain_row_sum(z, m, columns, row, t, dz, scale, options, first):
         return plain_sum(z, row, m, columns, pointer(t, z[0]), dz, row, scale, behind(numbers_of(options), 1.0))
@@ -89,7 +115,7 @@ def elementwise_loss(
             **others: float,
         ) -> tuple[Any, NDArray]:  # fmt: skip
             rows = y.reshape(len(y), -1)
-            behind: list[Any] = [{**given, **others}[number] for number in checks]
+            behind: list[Any] = [{**own, **others}[number] for number in checks]
             if weighs_classes:
                 behind.append(np.ones(rows.shape[1]) if class_weight is None else np.asarray(class_weight, float))
             values, slopes = terms(rows, t.reshape(rows.shape), *behind)
@@ -100,22 +126,23 @@ def elementwise_loss(
             shape = y.shape if per_element else y.shape[:1]
             return found.reshape(shape) if reduction == "none" else found, moved.reshape(y.shape)
 
-        return with_parameters(of, ("y", "t"), keywords, reference.__module__)
+        return with_parameters(of, ("y", "t"), keywords, value.__module__)
 
-    computed, relative_to = in_float64(combined(reference)), combined(magnitude)
+    computed = in_float64(combined(reference or _own_code(name, value, slope, explained)))
+    relative_to = None if magnitude is None else combined(magnitude)
     item = loss(
         name,
-        label_sum=None if labels is None else inner_kernel(named(f"{name}_step_labels", plain_label_sum)),
-        row_sum=inner_kernel(named(f"{name}_step", plain_row_sum)),
-        weighted_label_sum=None if labels is None else inner_kernel(
+        label_sum=None if labels is None else explained(inner_kernel(named(f"{name}_step_labels", plain_label_sum))),
+        row_sum=explained(inner_kernel(named(f"{name}_step", plain_row_sum))),
+        weighted_label_sum=None if labels is None else explained(inner_kernel(
             named(f"{name}_weighted_step_labels", weighted_label_sum)
-        ),
-        weighted_row_sum=inner_kernel(named(f"{name}_weighted_step", weighted_row_sum)),
+        )),
+        weighted_row_sum=explained(inner_kernel(named(f"{name}_weighted_step", weighted_row_sum))),
         output=output,
         mean_over=mean_over,
         reference=computed,
         numbers=checks,
-        defaults=given,
+        defaults=own,
         options=options,
         labels=lambda outputs: labels if outputs == 1 else None,
         root=root,
@@ -124,7 +151,7 @@ def elementwise_loss(
     declare(
         "(n,o),(n,o)->(),(n,o)",
         "(n),(n)->(),(n)",
-        kernel=of_arrays,
+        kernel=explained(of_arrays),
         reference=computed,
         arrays={} if targets is None else {"t": targets},
         numbers=checks,
@@ -133,9 +160,45 @@ def elementwise_loss(
         sum_length=lambda size: (size, 0),
         ulps=ulps,
         magnitude=relative_to,
-        options=options_of(item, kernel(named(f"{name}_with_options", with_options))),
-    )(stub(name, ("y", "t"), _about(item, formula, gradient, about), keywords))
+        options=options_of(item, explained(kernel(named(f"{name}_with_options", with_options)))),
+    )(stub(name, ("y", "t"), _about(item, formula, gradient, about, reference is None), keywords))
     return item
+
+
+def _parts(name: str, value: Callable[..., Any], slope: Callable[..., Any], count: int) -> list[given.Part]:
+    """The functions of the loss, which take `count` numbers in float64 behind y and t."""
+
+    def arguments(real: types.Float) -> tuple[types.Type, ...]:
+        return (real, real, *(types.float64,) * count)
+
+    return [
+        given.Part(name, part, function, arguments, given.a_number)
+        for part, function in (("value", value), ("slope", slope))
+    ]
+
+
+def _own_code(
+    name: str, value: Callable[..., Any], slope: Callable[..., Any], explained: Callable[[Dispatcher], Dispatcher]
+) -> Callable[..., tuple[NDArray, NDArray]]:
+    """In place of a reference: the values and the slopes by the code of the loss itself, in float64."""
+
+    def of_column(y, t, numbers, values, slopes):
+        for k in range(y.size):
+            values[k] = value(y[k], t[k], *numbers)
+            slopes[k] = slope(y[k], t[k], *numbers)
+
+    compiled = explained(kernel(named(f"{name}_own_code", of_column)))
+
+    def terms(y: NDArray, t: NDArray, *behind: Any) -> tuple[NDArray, NDArray]:
+        columns = np.ascontiguousarray(y.T, np.float64), np.ascontiguousarray(t.T, np.float64)
+        values, slopes = np.empty_like(columns[0]), np.empty_like(columns[0])
+        for c in range(len(values)):
+            # The last may be the weights of classes, one for each column.
+            numbers = tuple(float(number[c] if np.ndim(number) else number) for number in behind)
+            given.run_in_float64(name, compiled, columns[0][c], columns[1][c], numbers, values[c], slopes[c])
+        return values.T, slopes.T
+
+    return terms
 
 
 def _readers(count: int, weighs_classes: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -177,8 +240,8 @@ def _kernels(
             for c in range(columns):
                 a = y[r * y_row + c]
                 b = like(a, t[r * columns + c])
-                total += value(a, b, *numbers)
-                dy[r * dy_row + c] = slope(a, b, *numbers) * like(a, scale)
+                total += a_number(value(a, b, *numbers))
+                dy[r * dy_row + c] = a_number(slope(a, b, *numbers)) * like(a, scale)
             for c in range(columns, dy_row):
                 dy[r * dy_row + c] = 0
         return total
@@ -197,8 +260,8 @@ def _kernels(
                 a = y[r * y_row + c]
                 b = like(a, t[r * columns + c])
                 others = behind(numbers, class_weights[c])
-                total += weight * value(a, b, *others)
-                dy[r * dy_row + c] = slope(a, b, *others) * like(a, weight * scale)
+                total += weight * a_number(value(a, b, *others))
+                dy[r * dy_row + c] = a_number(slope(a, b, *others)) * like(a, weight * scale)
             for c in range(columns, dy_row):
                 dy[r * dy_row + c] = 0
         return total
@@ -214,8 +277,8 @@ def _kernels(
                 dy[r, c] = 0
                 if weight != 0:
                     a, b, others = y[r, c], t[r, c], behind(numbers, class_weights[c])
-                    losses[r, c if losses.shape[1] > 1 else 0] += weight * value(a, b, *others)
-                    dy[r, c] = slope(a, b, *others) * like(a, weight * scale)
+                    losses[r, c if losses.shape[1] > 1 else 0] += weight * a_number(value(a, b, *others))
+                    dy[r, c] = a_number(slope(a, b, *others)) * like(a, weight * scale)
 
     return plain_sum, weighted_sum, with_options
 
@@ -253,13 +316,14 @@ def _array_kernel(
     names = {"np": np, "mean": root_of_mean if root else mean}
     tupled = "".join(f"np.float64({number}), " for number in numbers)
     source = f"def {name}({', '.join(['y', 't', *numbers, 'dy'])}): return mean(y, t, ({tupled}), dy)"
-    exec(compile(source, __file__, "exec"), names)
+    # No file of the package: so the key of the kernel cache has what it refers to.
+    exec(compile(source, f"<{name} of {__name__}>", "exec"), names)
     function: Any = names[name]
     function.__module__ = __name__
     return kernel(named(name, function))
 
 
-def _about(item: Loss, formula: str, gradient: str, more: str) -> list[str]:
+def _about(item: Loss, formula: str, gradient: str, more: str, own_code: bool) -> list[str]:
     terms, divisor = ("rows", "n") if item.mean_over == "rows" else ("elements", "size")
     if item.root:
         mean, derivative = f"{formula} and its gradient", gradient
@@ -273,7 +337,7 @@ def _about(item: Loss, formula: str, gradient: str, more: str) -> list[str]:
         "float64, and a new array, both of y's dtype.",
     ]
     lines += [more] if more else []
-    return [*lines, *_about_options(item)]
+    return [*lines, *_about_options(item), *given.OWN_REFERENCE * own_code]
 
 
 def _about_options(item: Loss) -> list[str]:

@@ -105,5 +105,5 @@ class Loss(Item):
 def loss(name: str, **parts: Any) -> Loss:
     """Declare a loss of nets: register it under its name. See `Loss` for the parts."""
     item = Loss(name, **parts)
-    item.register()
+    item.register(name)
     return item

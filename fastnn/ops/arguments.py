@@ -179,6 +179,11 @@ class Signs(Array):
 Number = Callable[[str, Any], Any]  # (name, value) to the value, checked, in the type that the kernel is compiled for
 
 
+def finite(name: str, value: Any) -> float:
+    """Any finite number."""
+    return scalar_checks.number(name, value, -np.inf, above=True)
+
+
 def not_negative(name: str, value: Any) -> float:
     """A number of at least 0."""
     return scalar_checks.number(name, value, 0.0)

@@ -40,7 +40,7 @@ class Declaration:
     example: Mapping[str, Any]  # numbers for tests and benchmarks, beside the defaults
     flops: Callable[..., float]  # floating-point operations; an exp, log or tanh counts as one
     sum_length: Callable[..., int | tuple[int, ...]]  # the most terms of a sum in the result, or in each of the results
-    ulps: float  # the bound of all other rounding errors, in units of eps * magnitude
+    ulps: float | None  # the bound of all other rounding errors, in units of eps * magnitude; None: not known
     magnitude: Callable[..., Any] | None  # inputs to what errors are relative to; None: to the result
     flattens_leading: bool  # inputs may have any leading dimensions, which the kernel takes flattened into one
     strided: bool  # the bare kernel indexes arrays, without addresses, and so takes any layout
@@ -108,7 +108,14 @@ class Declaration:
 
         That is eps times the magnitude, times `ulps` plus a random walk over the terms of the sum; and twice the
         smallest normal number, because subnormal numbers may be flushed to zero.
+
+        Raises ValueError where `ulps` is not known.
         """
+        if self.ulps is None:
+            raise ValueError(
+                f"{self.name}: got no ulps, expected them beside a reference; without an independent reference there is"
+                " nothing to verify (fastnn.check_gradient compares a gradient with the value)"
+            )
         expected = expected if isinstance(expected, tuple) else (expected,)
         dtype = next(a.dtype for a in (*expected, *arrays) if np.asarray(a).dtype.kind == "f")
         info = np.finfo(dtype)

@@ -33,7 +33,7 @@ def declare(
     kernel: Callable[..., Any],
     reference: Callable[..., Any],
     flops: Callable[..., float],
-    ulps: float,
+    ulps: float | None,
     parallel_kernel: Callable[..., Any] | None = None,
     arrays: Mapping[str, Array] | None = None,
     numbers: Mapping[str, Number] | None = None,

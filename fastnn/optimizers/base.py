@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastnn import scalar_checks
 from fastnn.alloc import aligned_zeros, row_apart
 from fastnn.optimizers.loops import MOST_NUMBERS
+from fastnn.optimizers.own import rule_of
 from fastnn.optimizers.rule import UpdateRule
 from fastnn.step.plan import OPTIMIZER
 
@@ -142,6 +143,17 @@ class Optimizer:
     clip_norm : the whole gradient is made shorter where its norm exceeds clip_norm, as by
     `torch.nn.utils.clip_grad_norm_`. Both come before weight decay; None for no bound, and one of them at most.
 
+    A class of your own has hyper-parameters, each a `Hyper`, and a function `update`, as a static method: of the
+    gradient g, of the `moments` that it names, which start at zero, and of the hyper-parameters, as single numbers. It
+    returns the new moments and what is subtracted from the weights. `weight_decay`, where it is one of the
+    hyper-parameters, is none of its arguments: g has it already, g + weight_decay w. A function `constants`, of the
+    number of the step, from 1, and of the hyper-parameters, returns a tuple of numbers that `update` then takes in
+    their place; it is asked once a step, in float64. Both are compiled in nopython mode of Numba. Of `update` follow
+    the class's `rule` and a public function: for a class `SignDescent` that is `fastnn.sign_descent_update`.
+
+    Raises TypeError and ValueError where the class is made if they do not fit together. What Numba cannot compile shows
+    at the first step, which then changes nothing: TypeError names the part and the line.
+
     Copies and pickles take the state along of each net that is copied or pickled with them; `copy.copy` keeps the nets,
     with moments of its own.
     """
@@ -150,6 +162,7 @@ class Optimizer:
     clip_norm = Hyper(None, positive_or_none)
 
     hyper: ClassVar[dict[str, Hyper]] = {"clip_value": clip_value, "clip_norm": clip_norm}
+    moments: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Hyper)}
@@ -161,6 +174,10 @@ class Optimizer:
             for name, h in cls.hyper.items()
         ]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        if "update" in vars(cls):
+            numbers = {name: (h.check, h.default) for name, h in of_rule.items()}
+            rates = [name for name, h in of_rule.items() if h.check is learning_rate]
+            cls.rule = rule_of(cls, cls.moments, numbers, rates)  # type: ignore[assignment, method-assign]
 
     def __init__(self, *args: Any, **numbers: Any) -> None:
         given = inspect.signature(type(self)).bind(*args, **numbers)
@@ -208,7 +225,7 @@ class Optimizer:
     @property
     def rule(self) -> UpdateRule:
         """The update rule for the hyper-parameters as they are."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected a static method `update`, or a property `rule`")
 
     def _check_all(self, values: dict[str, Any]) -> None:
         if values["clip_value"] is not None and values["clip_norm"] is not None:

@@ -38,6 +38,7 @@ from fastnn.intrinsics import (
     store_each,
     write_each,
 )
+from fastnn.intrinsics.vector import Vector
 from fastnn.jit import force_inline, inner_kernel, kernel, named, overload_by_type
 
 # The constants of every rule begin with the weight decay: g' = g + decay w. If it is decoupled, that is the fraction by
@@ -62,6 +63,27 @@ def _choose_quotient(numerator, denominator):
 
 
 overload_by_type(_quotient, _choose_quotient)
+
+
+def _only(fits: Callable[[types.Type], bool]) -> Callable:
+    """A function that returns its argument, and is not compiled for other types than those that fit."""
+
+    def same(value):
+        raise TypeError("for nopython code")
+
+    overload_by_type(same, lambda value: (lambda value: value) if fits(value) else None)
+    return same
+
+
+def _of_length(count: int) -> Callable:
+    """Tuples of so many: what is behind would be cut off unseen."""
+    return _only(lambda kind: isinstance(kind, types.BaseTuple) and len(kind) == count)
+
+
+def _of_a_rule(divides: bool) -> Callable:
+    """What a rule returns. Numba itself lets a denominator be None in one turn of a loop and a vector in another."""
+    last = Vector if divides else types.NoneType
+    return _only(lambda kind: isinstance(kind, types.BaseTuple) and len(kind) == 3 and isinstance(kind[2], last))
 
 
 @force_inline
@@ -103,6 +125,7 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
     constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
     # What the loops carry has its types before the first turn, which does not use it.
     placeholder = _with_denominator if divides else _without_denominator
+    returned = _of_a_rule(divides)
     decays_gradient, less = (_never_coupled, _shrunk_less) if decoupled else (_coupled, _less)
 
     # Both loops are software-pipelined: the division for one vector is made while the denominator of the next is
@@ -121,7 +144,7 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
                 gradient = load(offset(g, k))
                 if decays:
                     gradient = gradient + decay * load(offset(w, k))
-                new, numerator, denominator = rule(gradient, load_each(moments, k), c)
+                new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
                 store_each(new, moments, k)
             if k > 0:
                 address = offset(w, k - lanes)
@@ -132,7 +155,7 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
             weights, gradient = masked_load(address, rest), masked_load(offset(g, full), rest)
             if decays:
                 gradient = gradient + decay * weights
-            new, numerator, denominator = rule(gradient, masked_load_each(moments, full, rest), c)
+            new, numerator, denominator = returned(rule(gradient, masked_load_each(moments, full, rest), c))
             masked_store_each(new, moments, full, rest)
             masked_store(less(weights, kept, _quotient(numerator, denominator)), address, rest)
 
@@ -153,7 +176,7 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
                     row, column = row + 1, 0
                 if decays:
                     gradient = gradient + decay * load(offset(w, k))
-                new, numerator, denominator = rule(gradient, load_each(moments, k), c)
+                new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
                 store_each(new, moments, k)
             if k > 0:
                 address = offset(w, k - lanes)
@@ -175,6 +198,7 @@ def step_kernels(
     """The kernels of the training step (`step/plan.py`): update, rank_one_update and compute_constants."""
     update, rank_one_update = _loops(rule, divides, decoupled, n_constants)
     moments_from, hyper_at = evenly_spaced(n_moments), read_each(n_hyper)
+    all_constants = _of_length(FIRST_CONSTANT + n_constants)
 
     def step_update(w, g, moments, stride, size, constants):
         update(w, g, moments_from(moments, stride), size, constants)
@@ -183,7 +207,7 @@ def step_kernels(
         rank_one_update(w, factors, rows, d, width, moments_from(moments, stride), constants)
 
     def compute_constants(hyper, step, computed):
-        write_each(constants(step, hyper_at(hyper)), computed)
+        write_each(all_constants(constants(step, hyper_at(hyper))), computed)
 
     return (
         inner_kernel(named(f"{name}_step", step_update)),
@@ -205,11 +229,12 @@ def array_kernel(
     """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, after the
     number of the step if `numbers` begins with it."""
     update, _ = _loops(rule, divides, decoupled, n_constants)
+    all_constants = _of_length(FIRST_CONSTANT + n_constants)
 
     @force_inline
     def update_arrays(w, g, moments, step, hyper):
         numbers = _alloc_numbers(pointer(0, np.float64(0)))
-        write_each(constants(step, hyper), numbers)
+        write_each(all_constants(constants(step, hyper)), numbers)
         update(element(w, 0), element(g, 0), moments, w.size, numbers)
 
     step = "step" if "step" in numbers else "1"
