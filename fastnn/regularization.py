@@ -57,7 +57,10 @@ def regularization(
 def _rates(dropout: Any, n_hidden: int) -> tuple[float, ...]:
     is_array = isinstance(dropout, np.ndarray) and dropout.ndim > 0
     if not is_array and (not isinstance(dropout, Sequence) or isinstance(dropout, str)):
-        return (scalar_checks.number("dropout", dropout, 0, 1),) * n_hidden
+        rate = scalar_checks.number("dropout", dropout, 0, 1)
+        if rate > 0 and n_hidden == 0:
+            raise ValueError(f"dropout: got {dropout!r} for a net without hidden layers, expected 0; see input_dropout")
+        return (rate,) * n_hidden
     if len(dropout) != n_hidden:
         raise ValueError(f"dropout: got {len(dropout)} fractions, expected {n_hidden}, one per hidden layer")
     return tuple(scalar_checks.number(f"dropout[{k}]", rate, 0, 1) for k, rate in enumerate(dropout))

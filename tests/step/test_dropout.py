@@ -127,6 +127,11 @@ def test_out_of_range(made_of: dict, message: str) -> None:
         fastnn.MLP(SIZES, **made_of)
 
 
+def test_dropout_needs_a_hidden_layer() -> None:
+    with pytest.raises(ValueError, match="^dropout: got 0.5 for a net without hidden layers"):
+        fastnn.MLP((4, 2), dropout=0.5)
+
+
 def test_wrong_type() -> None:
     with pytest.raises(TypeError, match="^dropout: got '0.5', expected a number"):
         fastnn.MLP(SIZES, dropout="0.5")
