@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
 
 from fastnn.intrinsics import (
     broadcast,
@@ -66,12 +67,16 @@ overload_by_type(_quotient, _choose_quotient)
 
 
 def _only(fits: Callable[[types.Type], bool]) -> Callable:
-    """A function that returns its argument, and is not compiled for other types than those that fit."""
+    """A function that returns its argument, and is not compiled for other types than those that fit.
 
-    def same(value):
-        raise TypeError("for nopython code")
+    An intrinsic, because Numba takes a tenth of a second for a few small functions.
+    """
 
-    overload_by_type(same, lambda value: (lambda value: value) if fits(value) else None)
+    @intrinsic
+    def same(typing_context, value):
+        kind = types.unliteral(value)
+        return (kind(kind), lambda context, builder, signature, arguments: arguments[0]) if fits(kind) else None
+
     return same
 
 
@@ -96,29 +101,6 @@ def _without_denominator(vector):
     return vector, None
 
 
-# What is different with decoupled weight decay. All is known when a loop is compiled, and costs it nothing.
-
-
-@force_inline
-def _coupled(constants):
-    return constants[DECAY] != 0
-
-
-@force_inline
-def _never_coupled(constants):
-    return False
-
-
-@force_inline
-def _less(weights, kept, quotient):
-    return weights - quotient
-
-
-@force_inline
-def _shrunk_less(weights, kept, quotient):
-    return kept * weights - quotient
-
-
 def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> tuple[Callable, Callable]:
     """Two functions on addresses. `update` is that of `size` weights by the gradient g. `rank_one_update` is that of
     `rows` rows of `width` weights, full vectors, by the gradient factors[row] d[:width]."""
@@ -126,14 +108,13 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
     # What the loops carry has its types before the first turn, which does not use it.
     placeholder = _with_denominator if divides else _without_denominator
     returned = _of_a_rule(divides)
-    decays_gradient, less = (_never_coupled, _shrunk_less) if decoupled else (_coupled, _less)
 
     # Both loops are software-pipelined: the division for one vector is made while the denominator of the next is
     # computed. Out-of-order execution alone does not hide its latency if two threads share the registers of a core.
 
     @force_inline
     def update(w, g, moments, size, constants):
-        lanes, decays = lanes_of(w), decays_gradient(constants)
+        lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
         kept = broadcast(like(w[0], 1 - constants[DECAY]))
         full = size // lanes * lanes
@@ -147,8 +128,9 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
                 new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
                 store_each(new, moments, k)
             if k > 0:
-                address = offset(w, k - lanes)
-                store(less(load(address), kept, _quotient(numerator_before, denominator_before)), address)
+                address, quotient = offset(w, k - lanes), _quotient(numerator_before, denominator_before)
+                # One of both is left when the loop is compiled.
+                store(kept * load(address) - quotient if decoupled else load(address) - quotient, address)
         rest = size - full
         if rest > 0:
             address = offset(w, full)
@@ -157,11 +139,12 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
                 gradient = gradient + decay * weights
             new, numerator, denominator = returned(rule(gradient, masked_load_each(moments, full, rest), c))
             masked_store_each(new, moments, full, rest)
-            masked_store(less(weights, kept, _quotient(numerator, denominator)), address, rest)
+            quotient = _quotient(numerator, denominator)
+            masked_store(kept * weights - quotient if decoupled else weights - quotient, address, rest)
 
     @force_inline
     def rank_one_update(w, factors, rows, d, width, moments, constants):
-        lanes, decays = lanes_of(w), decays_gradient(constants)
+        lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
         kept = broadcast(like(w[0], 1 - constants[DECAY]))
         full = rows * width
@@ -179,8 +162,9 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
                 new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
                 store_each(new, moments, k)
             if k > 0:
-                address = offset(w, k - lanes)
-                store(less(load(address), kept, _quotient(numerator_before, denominator_before)), address)
+                address, quotient = offset(w, k - lanes), _quotient(numerator_before, denominator_before)
+                # One of both is left when the loop is compiled.
+                store(kept * load(address) - quotient if decoupled else load(address) - quotient, address)
 
     return update, rank_one_update
 
