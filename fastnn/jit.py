@@ -125,43 +125,25 @@ def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 _compiling = threading.local()
 
 
+# Numba makes objects by the hundred thousand that live for long. Collecting garbage as often as usual takes a tenth of the
+# time of compiling.
+_RARE_COLLECTIONS = 100_000
+
+
 @contextmanager
 def _apart() -> Iterator[None]:
-    before = getattr(_compiling, "depth", 0)
+    depth, threshold = getattr(_compiling, "depth", 0), gc.get_threshold()
+    # 0 stands for no collection at all. No lock: an interrupt might leave it taken. Who makes collections rare ends that.
+    makes_rare = 0 < threshold[0] < _RARE_COLLECTIONS
     try:
-        _compiling.depth = before + 1
-        with _RARE_COLLECTIONS:
-            yield
+        _compiling.depth = depth + 1
+        if makes_rare:
+            gc.set_threshold(_RARE_COLLECTIONS, *threshold[1:])
+        yield
     finally:
-        _compiling.depth = before
-
-
-class _RareCollections:
-    """Within it, in any thread, garbage is collected rarely: Numba makes objects by the hundred thousand that live for
-    long, and looking through them again and again takes a tenth of the time of compiling."""
-
-    _THRESHOLD = 100_000
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._before = threading.Lock(), 0, gc.get_threshold()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._before = gc.get_threshold()
-                # 0 stands for no collection at all.
-                if 0 < self._before[0] < self._THRESHOLD:
-                    gc.set_threshold(self._THRESHOLD, *self._before[1:])
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                gc.set_threshold(*self._before)
-
-
-_RARE_COLLECTIONS = _RareCollections()
+        _compiling.depth = depth
+        if makes_rare:
+            gc.set_threshold(*threshold)
 
 
 def is_compiled_apart() -> bool:

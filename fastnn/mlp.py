@@ -149,7 +149,7 @@ class MLP:
         self._layout = ParameterLayout(sizes, VECTOR_BYTES // dtype.itemsize)
         self._parameters = aligned_zeros((self._layout.size,), dtype)
         self._layout.pack(weights, self._parameters)
-        self._rows_to_share = self.rows_for_threads(2)
+        self._rows_to_share, self._takes_labels = self.rows_for_threads(2), loss.item.takes_labels(sizes[-1])
         # Elements of the activations of one row block, all layers; of its deltas; and of its activations' inputs.
         self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in self._layout.layers)
         self._prepared = self._prepared_for_nobody()
@@ -241,14 +241,14 @@ class MLP:
         prepared = self._prepare(optimizer, workers, n, targets.ndim == 1)
         if optimizer is prepared.scheduled:
             prepared.state.ask(optimizer)
-        plan = prepared.plan
+        plan, address = prepared.plan, prepared.address
         if weights is not None:
             # A plan of its own: another thread may be within a step with the other.
             plan, options = plan.copy(), self._loss.record(self._sizes[-1], weights)
-            plan["loss_options"] = options.ctypes.data
-            for slot, address in self._loss.addresses(self._real, targets.ndim == 1, True).items():
-                plan[slot] = address
-        arguments = id(rows), id(targets), n, plan.ctypes.data, workers
+            plan["loss_options"], address = options.ctypes.data, plan.ctypes.data
+            for slot, kernel in self._loss.addresses(self._real, targets.ndim == 1, True).items():
+                plan[slot] = kernel
+        arguments = id(rows), id(targets), n, address, workers
         if workers == 1 or threads.get_num_threads() == 1:
             loss, status = train_step(*arguments)
         else:
@@ -373,8 +373,7 @@ class MLP:
         return checks.contiguous(rows)
 
     def _targets(self, t: Any, n: int) -> NDArray:
-        outputs = self._sizes[-1]
-        labels_too = self._loss.item.takes_labels(outputs)
+        outputs, labels_too = self._sizes[-1], self._takes_labels
         if type(t) is np.ndarray and t.dtype is _LABEL and t.shape == (n,) and labels_too:
             return checks.contiguous(t)
         # One output has targets (n,) as well as rows, and labels are told from them by their dtype.
@@ -412,21 +411,22 @@ class MLP:
         That is memory for a row block of each worker, and for its gradient if gradients are stored; the optimizer's
         state; and a plan with their addresses. What the last step had is used again where it suffices.
         """
+        last, target_dtype = self._prepared, _LABEL if labels else self._dtype
+        enough_memory, same_targets = len(last.memory.blocks) >= workers, last.plan["t_dtype"] == id(target_dtype)
+        # `begin` decides whether a step stores gradients; it may where there is room for them.
+        several_blocks = n > workers * plans.BLOCK_ROWS
+        if (optimizer is last.optimizer or optimizer is last.scheduled) and enough_memory and same_targets:
+            gradients = workers * self._layout.size if several_blocks or last.stores_gradients else 0
+            if last.gradients.size >= gradients:
+                return last
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
-        target_dtype = _LABEL if labels else self._dtype
         values = optimizer.values
         clip_value, clip_norm = values["clip_value"] or 0, values["clip_norm"] or 0
         penalizes, root = self._regularization.penalizes, self._loss.item.root
-        # `begin` decides whether a step stores gradients; it may where there is room for them.
-        stores_gradients = n > workers * plans.BLOCK_ROWS or penalizes or clip_norm > 0
-        gradients = workers * self._layout.size if stores_gradients else 0
-        last = self._prepared
-        enough_memory, enough_gradients = len(last.memory.blocks) >= workers, last.gradients.size >= gradients
-        same_targets = last.plan["t_dtype"] == id(target_dtype)
-        same_optimizer = optimizer is last.optimizer or optimizer is last.scheduled
-        if same_optimizer and enough_memory and enough_gradients and same_targets:
-            return last
+        stores_gradients = penalizes or clip_norm > 0
+        gradients = workers * self._layout.size if several_blocks or stores_gradients else 0
+        enough_gradients = last.gradients.size >= gradients
         memory = last.memory if enough_memory else self._memory_of(workers)
         stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
         state = optimizer.state(self)
@@ -439,13 +439,15 @@ class MLP:
         for slot, address in self._loss.addresses(self._real, labels, False).items():
             plan[slot] = address
         plan["clip_value"], plan["clip_norm"] = clip_value, clip_norm
-        transforms = penalizes or root or clip_norm > 0
+        transforms = stores_gradients or root
         plan["transform_gradients"] = transform_address(self._real) if transforms else 0
         plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
         plan["t_row_bytes"] = _LABEL.itemsize if labels else self._sizes[-1] * self._dtype.itemsize
         # In one assignment: an interrupt finds the net prepared for the one step or the other.
         plain, scheduled = (_NOBODY, optimizer) if optimizer.is_scheduled else (optimizer, _NOBODY)
-        self._prepared = prepared = _Prepared(plain, scheduled, plan, plan.ctypes.data, state, memory, stored)
+        self._prepared = prepared = _Prepared(
+            plain, scheduled, plan, plan.ctypes.data, state, memory, stored, stores_gradients
+        )
         if optimizer.values != values:
             # What another thread set meanwhile it had the last plan forgotten for, and not this one.
             self.forget_optimizer()
@@ -488,7 +490,8 @@ class MLP:
         plan["l1"], plan["l2"] = own.l1, own.l2
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
         plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
-        return _Prepared(_NOBODY, _NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), np.empty(0, self._dtype))
+        nothing = np.empty(0, self._dtype)
+        return _Prepared(_NOBODY, _NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), nothing, False)
 
     def _layer_plans(self) -> NDArray:
         layers = self._layout.layers
@@ -558,3 +561,4 @@ class _Prepared:
     state: Any  # a State, or None for _NOBODY
     memory: _Memory
     gradients: NDArray
+    stores_gradients: bool  # whatever the batch
