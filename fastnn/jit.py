@@ -125,15 +125,15 @@ def parallel_kernel(function: Callable) -> numba.core.dispatcher.Dispatcher:
 _compiling = threading.local()
 
 
-# Numba makes objects by the hundred thousand that live for long. Collecting garbage as often as usual takes a tenth of the
-# time of compiling.
+# Numba makes objects by the hundred thousand that live for long. Collecting garbage as often as usual takes a tenth of
+# the time of compiling.
 _RARE_COLLECTIONS = 100_000
 
 
 @contextmanager
 def _apart() -> Iterator[None]:
     depth, threshold = getattr(_compiling, "depth", 0), gc.get_threshold()
-    # 0 stands for no collection at all. No lock: an interrupt might leave it taken. Who makes collections rare ends that.
+    # 0 stands for no collection at all. No lock: an interrupt might leave it taken. Who makes collections rare ends it.
     makes_rare = 0 < threshold[0] < _RARE_COLLECTIONS
     try:
         _compiling.depth = depth + 1
