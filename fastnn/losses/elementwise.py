@@ -22,6 +22,10 @@ from fastnn.ops.declare import declare, stub
 from fastnn.reference.precision import in_float64
 from fastnn.step.plan import loss_of
 
+# Terms that are summed before their sum is added to that of others: equal terms are rounded alike, and the error of one
+# long sum grows with its length.
+_SUMMED = 256
+
 
 def elementwise_loss(
     name: str,
@@ -294,18 +298,23 @@ def _array_kernel(
     """The kernel (y, t, *numbers, dy), which returns the loss; arrays of one or two dimensions."""
 
     @force_inline
+    def sum_of_blocks(y, t, dy, scale, numbers):
+        total = 0.0
+        for start in range(0, y.size, _SUMMED):
+            n = min(_SUMMED, y.size - start)
+            total += plain_sum(element(y, start), n, 1, n, element(t, start), element(dy, start), n, scale, numbers)
+        return total
+
+    @force_inline
     def mean(y, t, numbers, dy):
-        n = y.size
-        terms = n if per_element else y.shape[0]
-        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), element(dy, 0), n, 1.0 / terms, behind(numbers, 1.0))
-        return y.dtype.type(total / terms)
+        terms = y.size if per_element else y.shape[0]
+        return y.dtype.type(sum_of_blocks(y, t, dy, 1.0 / terms, behind(numbers, 1.0)) / terms)
 
     @force_inline
     def root_of_mean(y, t, numbers, dy):
         n = y.size
         slopes = element(dy, 0)
-        total = plain_sum(element(y, 0), n, 1, n, element(t, 0), slopes, n, 1.0, behind(numbers, 1.0))
-        result = np.sqrt(total / n)
+        result = np.sqrt(sum_of_blocks(y, t, dy, 1.0, behind(numbers, 1.0)) / n)
         # In float64: a tiny slope times a large factor is neither.
         factor = 0.0 if result == 0 else 1.0 / (2.0 * result * n)
         for k in range(n):
