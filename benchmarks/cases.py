@@ -79,7 +79,7 @@ class Model:
         return sum(i * o + o for i, o in self.layers)
 
     def initial_weights(self, dtype: str, seed: int = 0) -> list[NDArray]:
-        """[w1, b1, w2, b2, ...], as `fastnn.MLP` begins."""
+        """[w1, b1, w2, b2, ...], the same for every peer."""
         from fastnn.initializers import initial_weights  # here: a worker imports what its own peer needs, and no more
 
         return initial_weights(self.sizes, "he_normal" if self.activation == "relu" else "xavier_normal", seed, dtype)

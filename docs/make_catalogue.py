@@ -65,7 +65,8 @@ NumPy, and runs inside the fused training step; so does [one of your own](extend
 says the rest.
 
 *Error* is the largest that was measured, in units in the last place of the result, or of its largest term where terms
-cancel; float32 or float64, whichever is larger. *Notes* says where the teaching notes use it that fastnn grew out of.
+cancel; float32 or float64, whichever is larger, on an AMD EPYC with AVX-512 (Zen 5); tests hold its bound on every CPU.
+*Notes* says where the teaching notes use it that fastnn grew out of.
 
 ## Activations
 

@@ -110,7 +110,7 @@ def _magnitude(
     return np.abs(w) + moved * cancelled, first, second, *kept
 
 
-_NUMBERS = {
+NUMBERS = {
     "step": step_number,
     "lr": not_negative,
     "beta1": fraction,
@@ -118,7 +118,7 @@ _NUMBERS = {
     "eps": not_negative,
     "weight_decay": not_negative,
 }
-_DEFAULTS = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+DEFAULTS = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
 _EXAMPLE = {"step": 3, "lr": 0.1, "weight_decay": 0.01}
 
 adam_update = update_rule(
@@ -130,8 +130,8 @@ adam_update = update_rule(
         "m̂ = m / (1 - β₁^step), v̂ = v / (1 - β₂^step).",
     ),
     moments={"m": Gradient(), "v": NotNegative()},
-    numbers=_NUMBERS,
-    defaults=_DEFAULTS,
+    numbers=NUMBERS,
+    defaults=DEFAULTS,
     constants=_constants,
     rule=_rule,
     n_constants=6,
@@ -152,8 +152,8 @@ adam_amsgrad_update = update_rule(
         "m and v as there; largest ← max(largest, v); w ← w - lr m̂ / (√(largest / (1 - β₂^step)) + eps).",
     ),
     moments={"m": Gradient(), "v": NotNegative(), "largest": NotNegative()},
-    numbers=_NUMBERS,
-    defaults=_DEFAULTS,
+    numbers=NUMBERS,
+    defaults=DEFAULTS,
     constants=_constants,
     rule=_amsgrad,
     n_constants=6,

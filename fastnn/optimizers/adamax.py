@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from fastnn.intrinsics import absolute, maximum
 from fastnn.jit import scalar
-from fastnn.ops.arguments import Gradient, NotNegative, fraction, not_negative, step_number
+from fastnn.ops.arguments import Gradient, NotNegative, fraction, not_negative
 from fastnn.optimizers import magnitudes
+from fastnn.optimizers.adam import DEFAULTS, NUMBERS
 from fastnn.optimizers.base import Hyper, Optimizer, learning_rate
 from fastnn.optimizers.rule import UpdateRule, update_rule
 from fastnn.reference.optimizers import decayed, mean_of
@@ -77,15 +78,8 @@ adamax_update = update_rule(
         "g' = g + weight_decay w; m ← β₁m + (1-β₁)g'; u ← max(β₂u, |g'| + eps); w ← w - lr / (1 - β₁^step) m / u.",
     ),
     moments={"m": Gradient(), "u": NotNegative()},
-    numbers={
-        "step": step_number,
-        "lr": not_negative,
-        "beta1": fraction,
-        "beta2": fraction,
-        "eps": not_negative,
-        "weight_decay": not_negative,
-    },
-    defaults={"lr": 2e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+    numbers=NUMBERS,
+    defaults={**DEFAULTS, "lr": 2e-3},
     constants=_constants,
     rule=_rule,
     n_constants=5,

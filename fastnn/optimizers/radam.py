@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from fastnn.intrinsics import square_root_times, where_greater
 from fastnn.jit import scalar
-from fastnn.ops.arguments import Gradient, NotNegative, flag, fraction, not_negative, step_number
+from fastnn.ops.arguments import Gradient, NotNegative, flag, fraction, not_negative
 from fastnn.optimizers import magnitudes
+from fastnn.optimizers.adam import DEFAULTS, NUMBERS
 from fastnn.optimizers.base import Hyper, Optimizer, learning_rate
 from fastnn.optimizers.rule import UpdateRule, decoupled, update_rule
 from fastnn.reference.optimizers import decayed, mean_of
@@ -102,15 +103,8 @@ radam_update = update_rule(
         "r = √((rho-4) (rho-2) rho' / ((rho'-4) (rho'-2) rho)).",
     ),
     moments={"m": Gradient(), "v": NotNegative()},
-    numbers={
-        "step": step_number,
-        "lr": not_negative,
-        "beta1": fraction,
-        "beta2": fraction,
-        "eps": not_negative,
-        "weight_decay": not_negative,
-    },
-    defaults={"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+    numbers=NUMBERS,
+    defaults=DEFAULTS,
     constants=_constants,
     rule=_rule,
     n_constants=9,

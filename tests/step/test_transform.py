@@ -25,7 +25,7 @@ OPTIMIZERS = {
 }
 
 
-def _both(made_of: dict, optimizer, n: int, dtype: str, rng, same_x: bool = False):
+def _both(made_of: dict, optimizer, n: int, dtype: str, rng):
     """A net and its twin after some steps, whose losses are compared."""
     net, twin = fastnn.MLP(SIZES, "tanh", dtype=dtype, **made_of), Twin(SIZES, "tanh", dtype=dtype, **made_of)
     eps = float(np.finfo(dtype).eps)
@@ -75,7 +75,7 @@ def test_bounds_may_change_between_steps(rng: np.random.Generator) -> None:
         _assert_same(net.get_weights(), twin.get_weights(), "float64")
 
 
-def test_an_infinite_gradient_spoils_the_weights_as_in_pytorch(rng: np.random.Generator) -> None:
+def test_an_infinite_gradient_spoils_the_weights_as_in_pytorch() -> None:
     """Its norm is infinite, and infinity times the factor 0 NaN; by value it becomes the bound."""
     x, t = np.full((2, 4), 1e200), np.full((2, 1), -1e200)
     for bound, finite in (({"clip_norm": 1.0}, False), ({"clip_value": 1.0}, True)):
