@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numba
 import numpy as np
@@ -21,10 +20,10 @@ from fastnn.jit import DISABLED
 from fastnn.kernels.metrics import argmax_rows
 from fastnn.kernels.softmax import softmax
 from fastnn.linalg.layout import ParameterLayout
-from fastnn.linalg.sparse_inputs import active_columns_size
 from fastnn.losses import ChosenLoss, Loss
 from fastnn.ops import DECLARED, checks
 from fastnn.optimizers import Optimizer
+from fastnn.preparation import LABEL, Preparation, Prepared
 from fastnn.regularization import Regularization, regularization
 from fastnn.step import plan as plans
 from fastnn.step.forward import forward, forward_address
@@ -32,22 +31,10 @@ from fastnn.step.train_step import (
     DONE,
     IN_USE,
     parallel_train_step,
-    phase_addresses,
     train_step,
-    transform_address,
 )
-
-_LABEL = np.dtype(np.int64)
-
-# Stands for the optimizer while a net has not been trained: no argument of `train_step` is this object.
-_NOBODY = object()
-
-# How many workers share a large step where results must not depend on the number of threads.
-_INVARIANT_WORKERS = 8
-
-# An update takes as long as the products of so many rows, and most optimizers longer.
-_UPDATE_ROWS = 8
-
+from fastnn.training.epoch import run_epoch
+from fastnn.training.sources import order_of, source_of
 
 # What a net predicts whose loss has such an output.
 _PREDICTS = {"sign": "signs", "exp": "rates", "identity": "values"}
@@ -132,7 +119,7 @@ class MLP:
         own_dtype = checks.float_dtype("dtype", dtype)
         weights = initial_weights(widths, layer_initializers(init, activations, hidden), seed, own_dtype.name)
         against_overfitting = regularization(hidden, seed, dropout=dropout, input_dropout=input_dropout, l1=l1, l2=l2)
-        self._begin(widths, activations, own_loss, own_dtype, weights, against_overfitting, 0)
+        self._begin(widths, activations, own_loss, own_dtype, weights, against_overfitting, 0, 0)
 
     def _begin(
         self,
@@ -143,16 +130,20 @@ class MLP:
         weights: Sequence[NDArray],
         against_overfitting: Regularization,
         steps: int,
+        epochs: int,
     ) -> None:
         self._sizes, self._activations, self._loss, self._dtype = sizes, activations, loss, dtype
         self._regularization, self._steps = against_overfitting, np.array([steps])
+        self._epochs = epochs
         self._layout = ParameterLayout(sizes, VECTOR_BYTES // dtype.itemsize)
         self._parameters = aligned_zeros((self._layout.size,), dtype)
         self._layout.pack(weights, self._parameters)
+        self._preparation = Preparation(
+            self._layout, self._parameters, dtype, activations, loss, against_overfitting, self._steps
+        )
         self._rows_to_share, self._takes_labels = self.rows_for_threads(2), loss.item.takes_labels(sizes[-1])
-        # Elements of the activations of one row block, all layers; of its deltas; and of its activations' inputs.
-        self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in self._layout.layers)
-        self._prepared = self._prepared_for_nobody()
+        self._prepared = self._preparation.first()
+        self._optimizer: Optimizer | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -229,6 +220,42 @@ class MLP:
                 return loss
         return self._train_on_any(x, t, optimizer, sample_weight)
 
+    def train_epoch(
+        self,
+        x: Any,
+        t: Any,
+        optimizer: Optimizer,
+        batch_size: int = 32,
+        *,
+        sample_weight: Any = None,
+        shuffle: bool = True,
+        seed: int | None = None,
+    ) -> float:
+        """Train on each row of x once, in steps of `batch_size` rows, the last one smaller.
+
+        x, t, sample_weight : as for `train_step`, of any numeric dtype. shuffle : whether the rows are taken in an
+        order drawn from `seed` and the number of the net's epochs before, or else as they lie; the seed None is the
+        net's. Returns the mean loss over the rows, each before the update of its batch.
+        """
+        source = source_of(self, x, t, sample_weight)
+        size = min(scalar_checks.count("batch_size", batch_size), source.n)
+        order = order_of(self, source.n, seed) if scalar_checks.flag("shuffle", shuffle) else None
+        return run_epoch(self, source, optimizer, size, order, stops_at_nan=False).loss
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained by `train_epoch` and `fit`."""
+        return self._epochs
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer that trained it last, or None before."""
+        return self._optimizer
+
+    def count_epoch(self) -> None:
+        """One more epoch is done. For `fastnn.training`."""
+        self._epochs += 1
+
     def _train_on_any(self, x: ArrayLike, t: ArrayLike, optimizer: Optimizer, sample_weight: ArrayLike | None) -> float:
         """`train_step` with all checks: for arguments unlike the last ones, and for more rows than `max_rows`."""
         rows = self._rows(x)
@@ -236,7 +263,7 @@ class MLP:
         if n == 0:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
-        workers = 1 if n < self._rows_to_share else self._workers(n)
+        workers = 1 if n < self._rows_to_share else self._preparation.workers(n)
         weights = None if sample_weight is None else checks.weights("sample_weight", sample_weight, n, "row of x")
         prepared = self._prepare(optimizer, workers, n, targets.ndim == 1)
         if optimizer is prepared.scheduled:
@@ -266,7 +293,7 @@ class MLP:
         rows = self._rows(x)
         z = np.empty((len(rows), self.sizes[-1]), self.dtype)
         # A plan and memory of its own: several threads may ask one net.
-        plan, memory = self._prepared.plan.copy(), self._memory_of(1)
+        plan, memory = self._prepared.plan.copy(), self._preparation.memory_of(1)
         plan["blocks"], plan["block_rows"], plan["drops"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS, False
         forward(forward_address(self._real), plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data)
         return z
@@ -337,13 +364,14 @@ class MLP:
         made_of = {
             name: getattr(self, name) for name in ("_sizes", "_activations", "_loss", "_dtype", "_regularization")
         }
-        return {**made_of, "weights": self.get_weights(), "steps": int(self._steps[0])}
+        return {**made_of, "weights": self.get_weights(), "steps": int(self._steps[0]), "epochs": self._epochs}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Copies and pickles make a dtype of their own, and arrays are told by the identity of theirs.
         dtype = checks.float_dtype("dtype", state["_dtype"])
         sizes, activations, loss = state["_sizes"], state["_activations"], state["_loss"]
-        self._begin(sizes, activations, loss, dtype, state["weights"], state["_regularization"], state["steps"])
+        counts = state["steps"], state["epochs"]
+        self._begin(sizes, activations, loss, dtype, state["weights"], state["_regularization"], *counts)
 
     def _twin(self, dtype: DTypeLike, weights: Sequence[NDArray]) -> Self:
         """Another net made of the same parts, in that precision and with these weights."""
@@ -374,13 +402,13 @@ class MLP:
 
     def _targets(self, t: Any, n: int) -> NDArray:
         outputs, labels_too = self._sizes[-1], self._takes_labels
-        if type(t) is np.ndarray and t.dtype is _LABEL and t.shape == (n,) and labels_too:
+        if type(t) is np.ndarray and t.dtype is LABEL and t.shape == (n,) and labels_too:
             return checks.contiguous(t)
         # One output has targets (n,) as well as rows, and labels are told from them by their dtype.
         either = labels_too and (outputs > 1 or checks.holds_integers(t))
         check = checks.label_array_or_rows if either else checks.float_array
         targets = check("t", t, self._dtype, ", the net's dtype")
-        if targets.dtype == _LABEL:
+        if targets.dtype == LABEL:
             if len(targets) != n:
                 raise ValueError(f"t: got {len(targets)} labels, expected {n}, one for each row of x")
             return targets
@@ -390,65 +418,18 @@ class MLP:
             raise ValueError(f"t: got shape {targets.shape}, expected ({n}, {outputs}), a row for each row of x")
         return checks.contiguous(targets)
 
-    def _workers(self, n: int) -> int:
-        """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
-        # Each parameter takes a multiplication and an addition per row in each of three products: forward, and backward
-        # the gradients of the weights and of the layer's input.
-        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // threads.FLOPS_OF_A_WORKER
-        most = threads.get_num_threads()
-        if threads.is_thread_invariant():
-            # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
-            most, worth = _INVARIANT_WORKERS, worth // 4
-        return max(1, min(most, worth))
-
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
+        return self._preparation.rows_for_threads(count)
 
-    def _prepare(self, optimizer: Optimizer, workers: int, n: int, labels: bool) -> _Prepared:
-        """The net prepared for a step with this optimizer, so many workers and rows, and such targets.
-
-        That is memory for a row block of each worker, and for its gradient if gradients are stored; the optimizer's
-        state; and a plan with their addresses. What the last step had is used again where it suffices.
-        """
-        last, target_dtype = self._prepared, _LABEL if labels else self._dtype
-        enough_memory, same_targets = len(last.memory.blocks) >= workers, last.plan["t_dtype"] == id(target_dtype)
-        # `begin` decides whether a step stores gradients; it may where there is room for them.
-        several_blocks = n > workers * plans.BLOCK_ROWS
-        if (optimizer is last.optimizer or optimizer is last.scheduled) and enough_memory and same_targets:
-            gradients = workers * self._layout.size if several_blocks or last.stores_gradients else 0
-            if last.gradients.size >= gradients:
-                return last
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
-        values = optimizer.values
-        clip_value, clip_norm = values["clip_value"] or 0, values["clip_norm"] or 0
-        penalizes, root = self._regularization.penalizes, self._loss.item.root
-        stores_gradients = penalizes or clip_norm > 0
-        gradients = workers * self._layout.size if several_blocks or stores_gradients else 0
-        enough_gradients = last.gradients.size >= gradients
-        memory = last.memory if enough_memory else self._memory_of(workers)
-        stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
-        state = optimizer.state(self)
-        # A new plan: another thread may be within a step with the last one.
-        plan = last.plan.copy()
-        plan["blocks"] = memory.blocks.ctypes.data
-        for name, numbers in zip(("losses", "penalties", "norms"), memory.sums, strict=True):
-            plan[name] = numbers.ctypes.data
-        plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
-        for slot, address in self._loss.addresses(self._real, labels, False).items():
-            plan[slot] = address
-        plan["clip_value"], plan["clip_norm"] = clip_value, clip_norm
-        transforms = stores_gradients or root
-        plan["transform_gradients"] = transform_address(self._real) if transforms else 0
-        plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
-        plan["t_row_bytes"] = _LABEL.itemsize if labels else self._sizes[-1] * self._dtype.itemsize
+    def _prepare(self, optimizer: Optimizer, workers: int, n: int, labels: bool) -> Prepared:
+        """The net prepared for a step with this optimizer, so many workers and rows, and such targets."""
+        prepared = self._preparation.following(self._prepared, self, optimizer, workers, n, labels)
+        if prepared is self._prepared:
+            return prepared
         # In one assignment: an interrupt finds the net prepared for the one step or the other.
-        plain, scheduled = (_NOBODY, optimizer) if optimizer.is_scheduled else (optimizer, _NOBODY)
-        self._prepared = prepared = _Prepared(
-            plain, scheduled, plan, plan.ctypes.data, state, memory, stored, stores_gradients
-        )
-        if optimizer.values != values:
+        self._prepared, self._optimizer = prepared, optimizer
+        if optimizer.values != prepared.values:
             # What another thread set meanwhile it had the last plan forgotten for, and not this one.
             self.forget_optimizer()
             return self._prepare(optimizer, workers, n, labels)
@@ -457,108 +438,4 @@ class MLP:
     def forget_optimizer(self) -> None:
         """Have the next step look at its optimizer anew. For optimizers, when `lr` becomes a schedule or a number, or
         a bound of the gradient is set."""
-        self._prepared = replace(self._prepared, optimizer=_NOBODY, scheduled=_NOBODY)
-
-    def _prepared_for_nobody(self) -> _Prepared:
-        """The first plan: all that does not change from step to step. `_prepare` completes a copy of it."""
-        plan, real = plans.STEP.empty(), self._real
-        self._in_use = np.zeros(1, np.int64)
-        self._layers = self._layer_plans()
-        self._transposed = aligned_zeros((sum(layer.transposed_size for layer in self._layout.layers[1:]),), self.dtype)
-        widest = max(max(layer.inputs, layer.row) for layer in self._layout.layers)
-        self._zeros = aligned_zeros((widest,), self.dtype)
-        addresses = {
-            "layers": self._layers,
-            "parameters": self._parameters,
-            "transposed": self._transposed,
-            "zeros": self._zeros,
-            "in_use": self._in_use,
-            "net_steps": self._steps,
-        }
-        for name, array in addresses.items():
-            plan[name] = array.ctypes.data
-        for slot, address in phase_addresses(real).items():
-            plan[slot] = address
-        plan["n_layers"], plan["parameters_size"] = len(self._layers), self._layout.size
-        outputs, item = self.sizes[-1], self._loss.item
-        plan["loss_terms_per_row"], plan["labels"] = item.terms_per_row(outputs), item.labels(outputs) or 0
-        plan["loss_is_mean"], plan["loss_has_root"] = self._loss.reduction == "mean", item.root
-        self._loss_options = self._loss.record(outputs)
-        plan["loss_options"] = self._loss_options.ctypes.data
-        own = self._regularization
-        plan["drops"], plan["dropout_key"], plan["input_dropout"] = own.drops, own.key, own.input_dropout
-        plan["l1"], plan["l2"] = own.l1, own.l2
-        plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self.dtype)
-        plan["max_rows"] = min(plans.BLOCK_ROWS, self._rows_to_share - 1)
-        nothing = np.empty(0, self._dtype)
-        return _Prepared(_NOBODY, _NOBODY, plan, plan.ctypes.data, None, self._memory_of(0), nothing, False)
-
-    def _layer_plans(self) -> NDArray:
-        layers = self._layout.layers
-        records = plans.LAYER.empty(len(layers))
-        start = column = transposed = 0
-        input_row = layers[0].inputs
-        # Behind one another, in the order of the layers.
-        self._numbers = np.array([value for chosen in self._activations for value in chosen.values], np.float64)
-        numbers = self._numbers.ctypes.data
-        for k, (record, layer) in enumerate(zip(records, layers, strict=True)):
-            record["inputs"], record["outputs"], record["input_row"] = layer.inputs, layer.outputs, input_row
-            record["row"], record["panel_vectors"], record["tail"] = layer.row, layer.panel_vectors, layer.tail
-            record["weights"], record["tail_weights"] = start, start + layer.panels_size
-            record["bias"], record["size"] = start + layer.weights_size, layer.size
-            record["transposed"], record["column"] = transposed, column
-            if k < len(layers) - 1:
-                chosen = self._activations[k]
-                record["activate"], record["activate_backward"] = chosen.item.addresses(self._real)
-                record["keeps_input"], record["numbers"] = chosen.item.keeps_input, numbers
-                numbers += len(chosen.values) * self._numbers.itemsize
-                record["dropout"] = self._regularization.dropout[k]
-            start, column, input_row = start + layer.size, column + layer.row, layer.row
-            transposed += layer.transposed_size if k else 0
-        return records
-
-    def _memory_of(self, count: int) -> _Memory:
-        """Memory for `count` row blocks under way: for each, behind one another, the activations, the deltas, scratch
-        memory; where the slope needs them the inputs of the activations; and what dropout needs."""
-        strip, own = self._strip, self._regularization
-        sizes = {
-            "activations": strip,
-            "deltas": strip,
-            "scratch": plans.SCRATCH,
-            "activation_inputs": strip if self._layers["keeps_input"].any() else 0,
-            "outputs": strip if any(own.dropout) else 0,
-            "inputs": plans.BLOCK_ROWS * self._sizes[0] if own.input_dropout > 0 else 0,
-        }
-        room = aligned_zeros((count, sum(sizes.values())), self._dtype)
-        active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._sizes[0])), np.int32)
-        blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
-        for block, rows, columns in zip(blocks, room, active, strict=True):
-            start = rows.ctypes.data
-            for name, size in sizes.items():
-                block[name] = start
-                start += size * item
-            block["active"] = columns.ctypes.data
-        return _Memory(blocks, np.zeros((3, count)), room, active)
-
-
-class _Memory(NamedTuple):
-    """BLOCK records, the sums of each worker, and the two arrays that the records point to."""
-
-    blocks: NDArray
-    sums: NDArray  # (3, workers): losses, penalties, squared norms
-    room: NDArray  # activations, deltas, scratch memory
-    active: NDArray  # active columns
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A plan, the optimizer that it is for, and what it points to. Python never changes one: a net gets another."""
-
-    optimizer: object  # an Optimizer with a number as its learning rate, or _NOBODY
-    scheduled: object  # an Optimizer with a schedule, which is asked before each step, or _NOBODY
-    plan: NDArray
-    address: int  # of the plan
-    state: Any  # a State, or None for _NOBODY
-    memory: _Memory
-    gradients: NDArray
-    stores_gradients: bool  # whatever the batch
+        self._prepared = self._prepared.without_optimizer()

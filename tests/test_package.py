@@ -39,9 +39,14 @@ MAY_IMPORT = {
     },
     "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics", "scalar_checks"},
     "regularization": {"scalar_checks"},
+    "preparation": {
+        "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "regularization", "threads",
+    },
+    "training": {"training", "losses", "optimizers", "ops", "scalar_checks"},
+    "saving": {"saving", "activations", "losses", "optimizers", "ops", "schedules", "scalar_checks", "regularization"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
-        "initializers", "items", "regularization", "scalar_checks", "threads",
+        "initializers", "items", "preparation", "regularization", "saving", "scalar_checks", "threads", "training",
     },
     "extend": {"activations", "intrinsics", "jit", "kernels", "losses", "ops", "optimizers"},
     "numerical": {"ops", "scalar_checks"},

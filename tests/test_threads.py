@@ -66,7 +66,9 @@ def test_two_threads_train_as_one_does(n: int, hidden: int, dtype: str) -> None:
 @pytest.mark.parametrize(("n", "zeros"), [(1, 0), (1, 200), (7, 0), (8, 200)])
 def test_threads_share_the_update_of_one_tile_to_the_bit(n: int, zeros: int, optimizer: str, dtype: str) -> None:
     wide = {"n": n, "dtype": dtype, "hidden": 2000, "optimizer": optimizer, "zeros": zeros}
-    assert fastnn.MLP((304, 2000, 32, 10))._workers(n) > 1, "else nothing is shared, and the test shows nothing"
+    assert fastnn.MLP((304, 2000, 32, 10))._preparation.workers(n) > 1, (
+        "else nothing is shared, and the test shows nothing"
+    )
     for one, two in zip(trained(1, **wide), trained(2, **wide), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -94,7 +96,7 @@ def test_results_can_be_the_same_for_any_number_of_threads(n: int, zeros: int, d
 @needs_two
 def test_results_of_a_tile_each_can_be_the_same_too(dtype: str) -> None:
     fastnn.set_thread_invariant(True)
-    assert fastnn.MLP((304, 1000, 32, 10))._workers(100) > 2
+    assert fastnn.MLP((304, 1000, 32, 10))._preparation.workers(100) > 2
     for one, two in zip(trained(1, 100, dtype, hidden=1000), trained(2, 100, dtype, hidden=1000), strict=True):
         np.testing.assert_array_equal(one, two)
 

@@ -63,8 +63,8 @@ def begin(plan):
     # Here and below zeros[0] tells the precision of the net; its value is not used.
     plan.x = pointer(plan.x_address, plan.zeros[0])
     # Rows are shared evenly, in multiples of eight, but no more than a row block holds. So there are more row blocks
-    # than workers exactly if n > workers * BLOCK_ROWS. `MLP._prepare` allocates gradients wherever they are stored
-    # here.
+    # than workers exactly if n > workers * BLOCK_ROWS. `Preparation.following` allocates gradients wherever they are
+    # stored here.
     plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
     # The norm of the gradient of one row needs no gradient.

@@ -1,0 +1,219 @@
+"""What a net's training steps need beside the net itself: the plan of the step, and the memory that it points to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import threads
+from fastnn.activations import Activation
+from fastnn.alloc import aligned_zeros
+from fastnn.items import Chosen
+from fastnn.linalg.layout import ParameterLayout
+from fastnn.linalg.sparse_inputs import active_columns_size
+from fastnn.losses import ChosenLoss
+from fastnn.optimizers import Optimizer
+from fastnn.regularization import Regularization
+from fastnn.step import plan as plans
+from fastnn.step.train_step import phase_addresses, transform_address
+
+LABEL = np.dtype(np.int64)
+
+# Stands for the optimizer while a net has not been trained: no argument of `train_step` is this object.
+NOBODY = object()
+
+# How many workers share a large step where results must not depend on the number of threads.
+_INVARIANT_WORKERS = 8
+
+# An update takes as long as the products of so many rows, and most optimizers longer.
+_UPDATE_ROWS = 8
+
+
+class Memory(NamedTuple):
+    """BLOCK records, the sums of each worker, and the two arrays that the records point to."""
+
+    blocks: NDArray
+    sums: NDArray  # (3, workers): losses, penalties, squared norms
+    room: NDArray  # activations, deltas, scratch memory
+    active: NDArray  # active columns
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, the optimizer that it is for, and what it points to. Python never changes one: a net gets another."""
+
+    optimizer: object  # an Optimizer with a number as its learning rate, or NOBODY
+    scheduled: object  # an Optimizer with a schedule, which is asked before each step, or NOBODY
+    plan: NDArray
+    address: int  # of the plan
+    state: Any  # a State, or None for NOBODY
+    memory: Memory
+    gradients: NDArray
+    stores_gradients: bool  # whatever the batch
+    values: dict[str, Any]  # the optimizer's hyper-parameters
+
+    def without_optimizer(self) -> Prepared:
+        """The same for nobody: the next step looks at its optimizer anew."""
+        return replace(self, optimizer=NOBODY, scheduled=NOBODY)
+
+
+class Preparation:
+    """Makes the plans of one net, and holds what all of them point to."""
+
+    def __init__(
+        self,
+        layout: ParameterLayout,
+        parameters: NDArray,
+        dtype: np.dtype,
+        activations: Sequence[Chosen[Activation]],
+        loss: ChosenLoss,
+        regularization: Regularization,
+        steps: NDArray,
+    ) -> None:
+        self._layout, self._parameters, self._dtype = layout, parameters, dtype
+        self._activations, self._loss, self._regularization, self._steps = activations, loss, regularization, steps
+        self._outputs, self._real = layout.layers[-1].outputs, numba.from_dtype(dtype)
+        # Elements of the activations of one row block, all layers; of its deltas; and of its activations' inputs.
+        self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in layout.layers)
+        self._in_use = np.zeros(1, np.int64)
+        self._layers = self._layer_plans()
+        self._transposed = aligned_zeros((sum(layer.transposed_size for layer in layout.layers[1:]),), self._dtype)
+        self._zeros = aligned_zeros((max(max(layer.inputs, layer.row) for layer in layout.layers),), self._dtype)
+        self._loss_options = loss.record(self._outputs)
+
+    def workers(self, n: int) -> int:
+        """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
+        # Each parameter takes a multiplication and an addition per row in each of three products: forward, and backward
+        # the gradients of the weights and of the layer's input.
+        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // threads.FLOPS_OF_A_WORKER
+        most = threads.get_num_threads()
+        if threads.is_thread_invariant():
+            # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
+            most, worth = _INVARIANT_WORKERS, worth // 4
+        return max(1, min(most, worth))
+
+    def rows_for_threads(self, count: int) -> int:
+        """The smallest batch that is shared between so many threads."""
+        return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
+
+    def following(self, last: Prepared, net: Any, optimizer: Optimizer, workers: int, n: int, labels: bool) -> Prepared:
+        """The net prepared for a step with this optimizer, so many workers and rows, and such targets; `last` is what
+        it was prepared for before.
+
+        That is memory for a row block of each worker, and for its gradient if gradients are stored; the optimizer's
+        state; and a plan with their addresses. What the last step had is used again where it suffices.
+        """
+        target_dtype = LABEL if labels else self._dtype
+        enough_memory, same_targets = len(last.memory.blocks) >= workers, last.plan["t_dtype"] == id(target_dtype)
+        # `begin` decides whether a step stores gradients; it may where there is room for them.
+        several_blocks = n > workers * plans.BLOCK_ROWS
+        if (optimizer is last.optimizer or optimizer is last.scheduled) and enough_memory and same_targets:
+            gradients = workers * self._layout.size if several_blocks or last.stores_gradients else 0
+            if last.gradients.size >= gradients:
+                return last
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer: got {optimizer!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")
+        values = optimizer.values
+        clip_value, clip_norm = values["clip_value"] or 0, values["clip_norm"] or 0
+        penalizes, root = self._regularization.penalizes, self._loss.item.root
+        stores_gradients = penalizes or clip_norm > 0
+        gradients = workers * self._layout.size if several_blocks or stores_gradients else 0
+        enough_gradients = last.gradients.size >= gradients
+        memory = last.memory if enough_memory else self.memory_of(workers)
+        stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
+        state = optimizer.state(net)
+        # A new plan: another thread may be within a step with the last one.
+        plan = last.plan.copy()
+        plan["blocks"] = memory.blocks.ctypes.data
+        for name, numbers in zip(("losses", "penalties", "norms"), memory.sums, strict=True):
+            plan[name] = numbers.ctypes.data
+        plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
+        for slot, address in self._loss.addresses(self._real, labels, False).items():
+            plan[slot] = address
+        plan["clip_value"], plan["clip_norm"] = clip_value, clip_norm
+        transforms = stores_gradients or root
+        plan["transform_gradients"] = transform_address(self._real) if transforms else 0
+        plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
+        plan["t_row_bytes"] = LABEL.itemsize if labels else self._outputs * self._dtype.itemsize
+        plain, scheduled = (NOBODY, optimizer) if optimizer.is_scheduled else (optimizer, NOBODY)
+        return Prepared(plain, scheduled, plan, plan.ctypes.data, state, memory, stored, stores_gradients, values)
+
+    def first(self) -> Prepared:
+        """The first plan: all that does not change from step to step. `following` completes a copy of it."""
+        plan = plans.STEP.empty()
+        addresses = {
+            "layers": self._layers,
+            "parameters": self._parameters,
+            "transposed": self._transposed,
+            "zeros": self._zeros,
+            "in_use": self._in_use,
+            "net_steps": self._steps,
+        }
+        for name, array in addresses.items():
+            plan[name] = array.ctypes.data
+        for slot, address in phase_addresses(self._real).items():
+            plan[slot] = address
+        plan["n_layers"], plan["parameters_size"] = len(self._layers), self._layout.size
+        outputs, item = self._outputs, self._loss.item
+        plan["loss_terms_per_row"], plan["labels"] = item.terms_per_row(outputs), item.labels(outputs) or 0
+        plan["loss_is_mean"], plan["loss_has_root"] = self._loss.reduction == "mean", item.root
+        plan["loss_options"] = self._loss_options.ctypes.data
+        own = self._regularization
+        plan["drops"], plan["dropout_key"], plan["input_dropout"] = own.drops, own.key, own.input_dropout
+        plan["l1"], plan["l2"] = own.l1, own.l2
+        plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self._dtype)
+        plan["max_rows"] = min(plans.BLOCK_ROWS, self.rows_for_threads(2) - 1)
+        nothing = np.empty(0, self._dtype)
+        return Prepared(NOBODY, NOBODY, plan, plan.ctypes.data, None, self.memory_of(0), nothing, False, {})
+
+    def _layer_plans(self) -> NDArray:
+        layers = self._layout.layers
+        records = plans.LAYER.empty(len(layers))
+        start = column = transposed = 0
+        input_row = layers[0].inputs
+        # Behind one another, in the order of the layers.
+        self._numbers = np.array([value for chosen in self._activations for value in chosen.values], np.float64)
+        numbers = self._numbers.ctypes.data
+        for k, (record, layer) in enumerate(zip(records, layers, strict=True)):
+            record["inputs"], record["outputs"], record["input_row"] = layer.inputs, layer.outputs, input_row
+            record["row"], record["panel_vectors"], record["tail"] = layer.row, layer.panel_vectors, layer.tail
+            record["weights"], record["tail_weights"] = start, start + layer.panels_size
+            record["bias"], record["size"] = start + layer.weights_size, layer.size
+            record["transposed"], record["column"] = transposed, column
+            if k < len(layers) - 1:
+                chosen = self._activations[k]
+                record["activate"], record["activate_backward"] = chosen.item.addresses(self._real)
+                record["keeps_input"], record["numbers"] = chosen.item.keeps_input, numbers
+                numbers += len(chosen.values) * self._numbers.itemsize
+                record["dropout"] = self._regularization.dropout[k]
+            start, column, input_row = start + layer.size, column + layer.row, layer.row
+            transposed += layer.transposed_size if k else 0
+        return records
+
+    def memory_of(self, count: int) -> Memory:
+        """Memory for `count` row blocks under way: for each, behind one another, the activations, the deltas, scratch
+        memory; where the slope needs them the inputs of the activations; and what dropout needs."""
+        strip, own = self._strip, self._regularization
+        sizes = {
+            "activations": strip,
+            "deltas": strip,
+            "scratch": plans.SCRATCH,
+            "activation_inputs": strip if self._layers["keeps_input"].any() else 0,
+            "outputs": strip if any(own.dropout) else 0,
+            "inputs": plans.BLOCK_ROWS * self._layout.layers[0].inputs if own.input_dropout > 0 else 0,
+        }
+        room = aligned_zeros((count, sum(sizes.values())), self._dtype)
+        active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._layout.layers[0].inputs)), np.int32)
+        blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
+        for block, rows, columns in zip(blocks, room, active, strict=True):
+            start = rows.ctypes.data
+            for name, size in sizes.items():
+                block[name] = start
+                start += size * item
+            block["active"] = columns.ctypes.data
+        return Memory(blocks, np.zeros((3, count)), room, active)
