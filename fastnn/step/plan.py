@@ -99,6 +99,7 @@ SOURCE = RecordLayout(
     # Rows one after another, in the order in which they are taken where there is one; or compressed sparse rows.
     x="int",  # the address of the first row
     row_bytes="int",
+    n="int",
     order="int64*",  # the indices of the rows, as they are taken
     is_ordered="int",
     values="real*",  # of the elements that are stored, row by row
