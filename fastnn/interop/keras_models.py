@@ -45,9 +45,9 @@ _LAYERS: dict[str, Callable[..., Any]] = {
 def to_keras(net: MLP, *, probabilities: bool = False) -> Any:
     """The net as a `keras.Sequential` of Dense and Dropout layers, in the net's dtype; on the backend that is set.
 
-    It gives what `net.forward` does; with `probabilities` what `net.predict_proba` does; in float64 to the digits of
-    float32, where the backend computes no others. Weights alone need no function: `model.set_weights(net.get_weights())`
-    and `net.set_weights(model.get_weights())`, for both have them as [w1, b1, ...].
+    It gives what `net.forward` does, with `probabilities` what `net.predict_proba` does; in float64 to the digits of
+    float32, where the backend computes no others. Weights alone need no function, for both have them as [w1, b1, ...]:
+    `model.set_weights(net.get_weights())` and `net.set_weights(model.get_weights())`.
 
     Raises ValueError for an activation that Keras does not have ("gelu_tanh", your own, other numbers of "celu" or
     "softplus"), ImportError without Keras.
