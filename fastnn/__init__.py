@@ -1,6 +1,6 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets, extend, schedules
+from fastnn import datasets, extend, interop, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, elementwise_loss, loss
@@ -62,6 +62,7 @@ __all__ = [
     "extend",
     "get_num_threads",
     "gradient_descent",
+    "interop",
     "is_thread_invariant",
     "load",
     "loss",

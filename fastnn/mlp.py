@@ -391,8 +391,8 @@ class MLP:
 
         The file is an npz archive without pickles, which `numpy.load` reads: w1, b1, ..., optimizer.m.w1, ... and
         `fastnn.json`, with a digest of all. Own activations, losses and optimizers are saved by their names. Raises
-        TypeError for a schedule that is a function of your own, which no file can hold; OSError where the file cannot
-        be written. Then nothing is changed.
+        TypeError for a schedule that is a function of your own, which no file can hold, and for an activation or a loss
+        that is not declared; OSError where the file cannot be written. Then nothing is changed.
         """
         saving.save(path, self, self._optimizer if scalar_checks.flag("optimizer", optimizer) else None)
 

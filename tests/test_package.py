@@ -50,6 +50,7 @@ MAY_IMPORT = {
     },
     "extend": {"activations", "intrinsics", "jit", "kernels", "losses", "ops", "optimizers"},
     "numerical": {"ops", "scalar_checks"},
+    "interop": {"interop", "losses", "mlp", "ops"},
     "gradient_check": {"mlp", "numerical", "ops", "optimizers", "scalar_checks"},
     "datasets": {"datasets", "cache_directory"},
     "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},
@@ -95,7 +96,7 @@ def test_llvm_is_spoken_in_one_folder(path: Path) -> None:
 def test_import_compiles_and_fetches_nothing() -> None:
     program = (
         "import sys, fastnn; "
-        "print([m for m in ('pandas', 'matplotlib', 'sklearn', 'torch', 'jax', 'urllib.request') "
+        "print([m for m in ('pandas', 'matplotlib', 'sklearn', 'torch', 'jax', 'keras', 'onnx', 'urllib.request') "
         "if m in sys.modules]); print(len(fastnn.softmax.kernel.signatures))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)

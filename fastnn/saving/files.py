@@ -81,8 +81,6 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArra
                     )
                 names = [name.removesuffix(".npy") for name in archive.namelist() if name != _HEADER]
                 arrays = {name: _array(_content(archive, f"{name}.npy")) for name in names}
-                if len(arrays) != len(archive.namelist()) - 1:
-                    raise ValueError("two members of one name")
         except FileError:
             raise
         except _WRONG as error:

@@ -35,7 +35,7 @@ def save(path: str | os.PathLike[str], net: Any, optimizer: Optimizer | None) ->
     """Save the net, and the optimizer with what it keeps for this net, in a file that replaces `path` as a whole.
 
     Raises TypeError, before anything is written, for a schedule or a number of the user's own that has no form in a
-    file; OSError where it cannot be written.
+    file, and for an activation or a loss that is not declared; OSError where it cannot be written.
     """
     state = net.__getstate__()
     of_net, arrays = _net_header(state), _named("", state["weights"])
@@ -91,6 +91,13 @@ def _net_header(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _item_header(item: Activation | Loss, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    declared = type(item).by_name.get(item.name)
+    if declared is None or declared.module != item.module:
+        kind = type(item).__name__.lower()
+        raise TypeError(
+            f"{kind}: got one named {item.name!r} that is not declared, and could not be found by its name, expected "
+            f"one that fastnn.{kind} made"
+        )
     encoded = {name: _encoded(f"{item.name}: {name}", value) for name, value in numbers.items()}
     return {"name": item.name, "module": item.module, "numbers": encoded}
 
@@ -156,11 +163,11 @@ def _chosen(kind: type[Activation], header: Mapping[str, Any]) -> Any:
 
 
 def _declared(kind: type[Any], header: Mapping[str, Any]) -> Any:
-    """The activation or the loss of that name."""
-    try:
-        return kind.by_name[header["name"]]
-    except KeyError:
-        raise _undeclared(kind.__name__.lower(), header["name"], header["module"]) from None
+    """The activation or the loss of that name; not fastnn's for one of a user's."""
+    found = kind.by_name.get(header["name"])
+    if found is None or _is_ours(found.module) != _is_ours(header["module"]):
+        raise _undeclared(kind.__name__.lower(), header["name"], header["module"])
+    return found
 
 
 def _undeclared(kind: str, name: str, module: str) -> FileError:

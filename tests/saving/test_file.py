@@ -171,6 +171,21 @@ def test_class_weights_must_fit_the_outputs(trained, tmp_path) -> None:
         fastnn.load(tmp_path / "net")
 
 
+def test_an_own_item_is_not_taken_for_one_of_fastnn(trained, tmp_path) -> None:
+    trained.save(tmp_path / "net")
+    header, arrays = files.read(tmp_path / "net")
+    header["net"]["activations"][0]["module"] = "mine"
+    write(tmp_path / "net", header, arrays)
+    with pytest.raises(
+        fastnn.FileError, match="net: needs the activation 'sigmoid', which is not declared here; .*mine"
+    ):
+        fastnn.load(tmp_path / "net")
+    header["net"]["activations"][0] = {"name": "later", "module": "fastnn.activations", "numbers": {}}
+    write(tmp_path / "net", header, arrays)
+    with pytest.raises(fastnn.FileError, match="net: needs the activation 'later', .* version of fastnn does not have"):
+        fastnn.load(tmp_path / "net")
+
+
 def signed(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     """An archive with a right digest."""
     file = io.BytesIO()

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import fastnn
 
 OWN = """
@@ -90,6 +92,17 @@ def test_own_items_are_found_by_name(tmp_path) -> None:
     expected = run(SAVE, tmp_path)
     run(LOAD, tmp_path)
     assert run(RESUME, tmp_path) == expected
+
+
+@pytest.mark.parametrize("name", ["relu", "not_declared"])
+def test_what_is_not_declared_cannot_be_saved(name, tmp_path) -> None:
+    """It would not be found, or another would."""
+    net = fastnn.MLP((3, 4, 2), fastnn.Activation(name, value=lambda x: x, backward=lambda dy, x, y: dy))
+    with pytest.raises(
+        TypeError, match=f"^activation: got one named '{name}' that is not declared, .* fastnn.activation"
+    ):
+        net.save(tmp_path / "net")
+    assert not (tmp_path / "net").exists()
 
 
 def test_of_classes_of_one_name_the_last_is_taken(tmp_path) -> None:
