@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastnn.mlp import MLP
 from fastnn.sklearn import parameters
 from fastnn.sklearn.lbfgs import fit_lbfgs
-from fastnn.sklearn.network import Predictor, glorot_weights, predictions
+from fastnn.sklearn.network import Predictor, glorot_weights
 from fastnn.sklearn.objective import Objective
 from fastnn.sklearn.stochastic import begin_stochastic, fit_stochastic
 
@@ -107,10 +107,9 @@ class BaseMLP(BaseEstimator):
         """function(net, rows) of rows X, with the weights as they are."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        X = X if isinstance(X, np.ndarray) else X.tocsr()
         kinds = [array.dtype for array in (*self.coefs_, *self.intercepts_, X)]
         net = self._net_for_predictions(np.result_type(np.float32, *kinds))
-        return predictions(net, X, function)
+        return function(net, X)
 
     def _net_for_predictions(self, dtype: np.dtype) -> MLP:
         made_of = self.coefs_, self.intercepts_, self._activation, self._objective, dtype

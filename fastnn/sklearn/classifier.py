@@ -19,7 +19,7 @@ from fastnn.mlp import MLP
 from fastnn.sklearn import objective
 from fastnn.sklearn.base import BaseMLP
 from fastnn.sklearn.documentation import CLASSIFIER
-from fastnn.sklearn.network import in_rows, predictions
+from fastnn.sklearn.network import in_rows
 from fastnn.sklearn.objective import Objective
 from fastnn.sklearn.parameters import CONSTRAINTS
 
@@ -187,7 +187,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return (t > 0).reshape(-1, 1) if self.n_outputs_ == 1 else None
 
     def _validation_score(self, net: MLP, X: Any, t: NDArray, sample_weight: NDArray | None) -> float:
-        right = predictions(net, X, self._codes) == t
+        right = self._codes(net, X) == t
         return np.average(right.all(axis=1) if right.ndim == 2 else right, weights=sample_weight)
 
     def __sklearn_tags__(self) -> Any:

@@ -13,8 +13,10 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn.mlp import MLP
 from fastnn.optimizers import SGD
-from fastnn.sklearn.network import dense, net_weights, parts, targets
+from fastnn.sklearn.network import net_weights
 from fastnn.sklearn.objective import Objective
+from fastnn.training.epoch import run_epoch
+from fastnn.training.sources import source_of
 
 
 def fit_lbfgs(model: Any, objective: Objective, x: Any, t: NDArray, sample_weight: NDArray | None) -> None:
@@ -61,16 +63,7 @@ class _Loss:
         # A step of no length leaves the gradient itself in the velocity, which is zero before it.
         self._optimizer = SGD(lr=0.0, momentum=0.5)
         self._velocity = self._optimizer.state(self._net).moments[0]
-        t = targets(t, self._net.dtype)
-        weights = [None if sample_weight is None else sample_weight[part] for part in parts(x)]
-        self._batches = [(x[part], t[part], own) for part, own in zip(parts(x), weights, strict=True)]
-        counted = [objective.loss.counted(of_part, own).sum() for _, of_part, own in self._batches]
-        self._shares = [1.0] * len(counted) if objective.loss.reduction == "sum" else np.divide(counted, sum(counted))
-        if objective.loss.item.root and len(counted) > 1:
-            raise ValueError(
-                f"loss: got {objective.loss.argument!r} with sparse rows and the solver 'lbfgs', expected a loss that "
-                "is a sum or a mean over rows, or dense rows"
-            )
+        self._source = source_of(self._net, x, t, sample_weight)
         rows = x.shape[0] if sample_weight is None else sample_weight.sum()
         self._alpha, self._l1 = model.alpha / rows, model.l1 / rows
         self._least = 0.0 if objective.minimum is None else np.average(objective.minimum(t), weights=sample_weight)
@@ -78,18 +71,17 @@ class _Loss:
         self._n_coefs = sum(coef.size for coef in model.coefs_)
 
     def __call__(self, packed: NDArray) -> tuple[float, NDArray]:
-        weights, gradient = net_weights(*self.unpacked(packed)), np.zeros_like(packed)
-        total = 0.0
-        for (x, t, sample_weight), share in zip(self._batches, self._shares, strict=True):
-            self._net.set_weights(weights)
-            self._velocity[...] = 0
-            factor = share * self._objective.scale
-            total += factor * self._net.train_step(dense(x, np.float64), t, self._optimizer, sample_weight)
-            found = self._net.layout.unpack(self._velocity[: self._net.layout.size])
-            gradient += factor * np.concatenate([array.ravel() for array in (*found[::2], *found[1::2])])
+        self._net.set_weights(net_weights(*self.unpacked(packed)))
+        self._velocity[...] = 0
+        # One step on all rows.
+        loss = run_epoch(self._net, self._source, self._optimizer, self._source.n, stops_at_nan=False).loss
+        loss *= self._objective.scale
+        found = self._net.layout.unpack(self._velocity[: self._net.layout.size])
+        gradient = np.concatenate([array.ravel() for array in (*found[::2], *found[1::2])])
+        gradient *= self._objective.scale
         coefs = packed[: self._n_coefs]
         gradient[: self._n_coefs] += self._alpha * coefs + self._l1 * np.sign(coefs)
-        return total - self._least + self._penalty(packed), gradient
+        return loss - self._least + self._penalty(packed), gradient
 
     def unpacked(self, packed: NDArray) -> tuple[list[NDArray], list[NDArray]]:
         """The weights and the intercepts in the vector, as arrays of their own."""

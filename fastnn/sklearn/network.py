@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +11,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnn.mlp import MLP
 from fastnn.sklearn.objective import Objective
-
-# How many elements of sparse rows are made dense at a time.
-_DENSE_AT_ONCE = 1 << 20
 
 
 def glorot_weights(
@@ -67,27 +64,6 @@ class Predictor:
             and len(self._weights) == 2 * len(coefs)
             and all(map(np.array_equal, self._weights, net_weights(coefs, intercepts)))
         )
-
-
-def parts(x: Any) -> list[slice]:
-    """Rows x in parts: all of an array, or so many of sparse rows as may be made dense at a time."""
-    size = x.shape[0] if isinstance(x, np.ndarray) else max(1, _DENSE_AT_ONCE // x.shape[1])
-    return [slice(first, first + size) for first in range(0, x.shape[0], size)]
-
-
-def dense(x: Any, dtype: DTypeLike) -> NDArray:
-    """Rows x as an array of that dtype."""
-    return (x if isinstance(x, np.ndarray) else x.toarray()).astype(dtype, copy=False)
-
-
-def targets(t: NDArray, dtype: DTypeLike) -> NDArray:
-    """Labels as they are, and rows of targets in that dtype."""
-    return t if t.ndim == 1 else t.astype(dtype, copy=False)
-
-
-def predictions(net: MLP, x: Any, function: Callable[[MLP, NDArray], NDArray]) -> NDArray:
-    """function(net, rows) of all rows x, in the net's dtype."""
-    return np.concatenate([function(net, dense(x[part], net.dtype)) for part in parts(x)])
 
 
 def in_rows(predicted: NDArray) -> NDArray:

@@ -18,7 +18,7 @@ from fastnn.mlp import MLP
 from fastnn.sklearn import objective
 from fastnn.sklearn.base import BaseMLP
 from fastnn.sklearn.documentation import REGRESSOR
-from fastnn.sklearn.network import in_rows, predictions
+from fastnn.sklearn.network import in_rows
 from fastnn.sklearn.objective import Objective
 from fastnn.sklearn.parameters import CONSTRAINTS
 
@@ -106,7 +106,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return None
 
     def _validation_score(self, net: MLP, X: Any, t: NDArray, sample_weight: NDArray | None) -> float:
-        predicted = predictions(net, X, MLP.predict)
+        predicted = net.predict(X)
         if not np.isfinite(predicted).all():
             return np.nan
         return r2_score(t, predicted, sample_weight=sample_weight)

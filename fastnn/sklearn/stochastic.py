@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from fastnn.mlp import MLP
-from fastnn.sklearn.network import dense, net_weights, targets
+from fastnn.sklearn.network import net_weights
 from fastnn.sklearn.objective import Objective
 from fastnn.sklearn.solver import Solver
 from fastnn.training.epoch import run_epoch
@@ -38,8 +38,7 @@ def fit_stochastic(
         raise ValueError("partial_fit does not support early_stopping=True")
     rows = _Rows(model, x, t, sample_weight)
     solver = _solver_of(model, objective, rows, incremental)
-    t = targets(model._targets(rows.t), solver.net.dtype)
-    source = source_of(solver.net, dense(rows.x, solver.net.dtype), t, rows.weights)
+    source = source_of(solver.net, rows.x, model._targets(rows.t), rows.weights)
     order = np.arange(rows.n)
     model.n_iter_ = 0
     try:
@@ -113,7 +112,7 @@ def _solver_of(model: Any, objective: Objective, rows: _Rows, incremental: bool)
     """A new net and a new optimizer; or with `incremental` those of the last time, if they fit, with their moments."""
     sizes = (rows.x.shape[1], *(coef.shape[1] for coef in model.coefs_))
     dtype = np.result_type(np.float32, *(coef.dtype for coef in model.coefs_))
-    penalties = {"l1": model.l1 / objective.scale / rows.batch, "l2": 0.5 * model.alpha / objective.scale / rows.batch}
+    penalties = {"l1": model.l1 / objective.scale, "l2": 0.5 * model.alpha / objective.scale}
     made_of = (sizes, dtype, model._activation, objective.loss, model.dropout, model.input_dropout, penalties)
     solver = getattr(model, "_optimizer", None)
     if not incremental or solver is None or model._trains != made_of:
@@ -128,6 +127,7 @@ def _solver_of(model: Any, objective: Objective, rows: _Rows, incremental: bool)
             seed=seed,
             dropout=model.dropout,
             input_dropout=model.input_dropout,
+            penalty_per_row=True,
             **penalties,
         )
         solver = Solver(model, net, objective.scale)
