@@ -17,7 +17,7 @@ from fastnn.sklearn import parameters
 from fastnn.sklearn.lbfgs import fit_lbfgs
 from fastnn.sklearn.network import Predictor, glorot_weights
 from fastnn.sklearn.objective import Objective
-from fastnn.sklearn.stochastic import begin_stochastic, fit_stochastic
+from fastnn.sklearn.stochastic import begin_stochastic, fit_stochastic, has_begun
 
 # The nets of the last predictions: no part of the estimators, which they would make larger when these are pickled.
 _PREDICTORS: WeakKeyDictionary[Any, Predictor] = WeakKeyDictionary()
@@ -82,6 +82,8 @@ class BaseMLP(BaseEstimator):
         if self.solver == "lbfgs":
             fit_lbfgs(self, objective, X, self._targets(t), sample_weight)
         else:
+            if first or not has_begun(self):
+                begin_stochastic(self)
             fit_stochastic(self, objective, X, t, sample_weight, incremental)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(
@@ -96,8 +98,6 @@ class BaseMLP(BaseEstimator):
         self.n_layers_ = len(sizes)
         self.out_activation_ = objective.out_activation
         self.coefs_, self.intercepts_ = glorot_weights(sizes, self.activation, self._random_state, dtype)
-        if self.solver != "lbfgs":
-            begin_stochastic(self)
 
     @property
     def _activation(self) -> Any:

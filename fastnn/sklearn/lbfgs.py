@@ -59,13 +59,14 @@ class _Loss:
     def __init__(self, model: Any, objective: Objective, x: Any, t: NDArray, sample_weight: NDArray | None) -> None:
         self._objective = objective
         sizes = (x.shape[1], *(coef.shape[1] for coef in model.coefs_))
-        self._net = MLP(sizes, model._activation, objective.loss, init="zeros", dtype=np.float64)
+        self._net = MLP(sizes, model._activation, objective.loss.argument, init="zeros", dtype=np.float64)
         # A step of no length leaves the gradient itself in the velocity, which is zero before it.
         self._optimizer = SGD(lr=0.0, momentum=0.5)
         self._velocity = self._optimizer.state(self._net).moments[0]
         self._source = source_of(self._net, x, t, sample_weight)
-        rows = x.shape[0] if sample_weight is None else sample_weight.sum()
-        self._alpha, self._l1 = model.alpha / rows, model.l1 / rows
+        self._rows = x.shape[0]
+        weight = self._rows if sample_weight is None else sample_weight.sum()
+        self._alpha, self._l1 = model.alpha / weight, model.l1 / weight
         self._least = 0.0 if objective.minimum is None else np.average(objective.minimum(t), weights=sample_weight)
         self._shapes = [coef.shape for coef in model.coefs_], [own.shape for own in model.intercepts_]
         self._n_coefs = sum(coef.size for coef in model.coefs_)
@@ -74,7 +75,7 @@ class _Loss:
         self._net.set_weights(net_weights(*self.unpacked(packed)))
         self._velocity[...] = 0
         # One step on all rows.
-        loss = run_epoch(self._net, self._source, self._optimizer, self._source.n, stops_at_nan=False).loss
+        loss = run_epoch(self._net, self._source, self._optimizer, self._rows, stops_at_nan=False).loss
         loss *= self._objective.scale
         found = self._net.layout.unpack(self._velocity[: self._net.layout.size])
         gradient = np.concatenate([array.ravel() for array in (*found[::2], *found[1::2])])

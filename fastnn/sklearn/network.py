@@ -46,7 +46,7 @@ class Predictor:
         self._weights = [np.array(array) for array in net_weights(coefs, intercepts)]
         sizes = (coefs[0].shape[0], *(coef.shape[1] for coef in coefs))
         self._made_of = activation, objective.loss
-        self.net = MLP(sizes, activation, objective.loss, init="zeros", dtype=dtype)
+        self.net = MLP(sizes, activation, objective.loss.argument, init="zeros", dtype=dtype)
         self.net.set_weights(self._weights)
 
     def fits(

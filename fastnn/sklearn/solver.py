@@ -72,6 +72,6 @@ class Solver:
     def _set(self, rate: float) -> None:
         """scikit-learn's momentum is of what was subtracted, learning rate included, and fastnn's of gradients."""
         before = self.learning_rate
-        self.optimizer.lr = rate * self._scale  # type: ignore[attr-defined]
+        self.optimizer.lr = rate * self._scale
         for moment in self.optimizer.state(self.net).moments:
             moment *= before / rate

@@ -25,6 +25,14 @@ def begin_stochastic(model: Any) -> None:
     model.validation_scores_ = [] if model.early_stopping else None
     model.best_validation_score_ = -np.inf if model.early_stopping else None
     model.best_loss_ = None if model.early_stopping else np.inf
+    # No score may ever be better than none, if all are NaN.
+    model._best_weights = [array.copy() for array in net_weights(model.coefs_, model.intercepts_)]
+
+
+def has_begun(model: Any) -> bool:
+    """Whether the estimator was trained by steps before, with or without validation as now."""
+    scored = getattr(model, "validation_scores_", None) is not None
+    return hasattr(model, "loss_curve_") and scored == bool(model.early_stopping)
 
 
 def fit_stochastic(
@@ -66,10 +74,10 @@ def fit_stochastic(
                     f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't "
                     "converged yet.",
                     ConvergenceWarning,
-                    stacklevel=2,
+                    stacklevel=4,
                 )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warnings.warn("Training interrupted by user.", stacklevel=4)
     weights = model._best_weights if model.early_stopping else solver.net.get_weights()
     model.coefs_, model.intercepts_ = weights[::2], weights[1::2]
 
@@ -83,6 +91,7 @@ class _Rows:
     def __init__(self, model: Any, x: Any, t: NDArray, sample_weight: NDArray | None) -> None:
         self.x, self.t, self.weights = x, t, sample_weight
         self.x_val: Any = None
+        self.weights_val: NDArray | None = None
         if model.early_stopping:
             given = [x, t] if sample_weight is None else [x, t, sample_weight]
             parts = train_test_split(
@@ -96,14 +105,15 @@ class _Rows:
                     "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
                 )
             self.x, self.x_val, self.t, self.t_val = parts[:4]
-            self.weights, self.weights_val = (None, None) if sample_weight is None else parts[4:]
+            if sample_weight is not None:
+                self.weights, self.weights_val = parts[4:]
         self.n = self.x.shape[0]
         if model.batch_size == "auto":
             self.batch = min(200, self.n)
         else:
             if model.batch_size > self.n:
                 warnings.warn(
-                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
+                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
                 )
             self.batch = int(min(model.batch_size, self.n))
 
@@ -113,7 +123,8 @@ def _solver_of(model: Any, objective: Objective, rows: _Rows, incremental: bool)
     sizes = (rows.x.shape[1], *(coef.shape[1] for coef in model.coefs_))
     dtype = np.result_type(np.float32, *(coef.dtype for coef in model.coefs_))
     penalties = {"l1": model.l1 / objective.scale, "l2": 0.5 * model.alpha / objective.scale}
-    made_of = (sizes, dtype, model._activation, objective.loss, model.dropout, model.input_dropout, penalties)
+    dropout = (np.atleast_1d(model.dropout).tolist(), model.input_dropout)
+    made_of = (sizes, dtype, model._activation, objective.loss, dropout, penalties)
     solver = getattr(model, "_optimizer", None)
     if not incremental or solver is None or model._trains != made_of:
         drops = bool(np.any(model.dropout)) or model.input_dropout > 0
@@ -121,7 +132,7 @@ def _solver_of(model: Any, objective: Objective, rows: _Rows, incremental: bool)
         net = MLP(
             sizes,
             model._activation,
-            objective.loss,
+            objective.loss.argument,
             init="zeros",
             dtype=dtype,
             seed=seed,
