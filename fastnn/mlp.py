@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import scalar_checks, threads
+from fastnn import saving, scalar_checks, threads
 from fastnn.activations import Activation, layer_activations, layer_initializers
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import Initializer, initial_weights
@@ -396,6 +397,21 @@ class MLP:
                 raise ValueError(f"weights[{k}]: got shape {array.shape}, expected {shape}")
         self._layout.pack(arrays, self._parameters)
 
+    def save(self, path: str | os.PathLike[str], *, optimizer: bool = True) -> None:
+        """Save the net in one file, which `fastnn.load` reads, for training to go on as if it had not stopped: to the
+        last bit, or on another kind of CPU to rounding.
+
+        path : as it is; no suffix is added. A file that is there is replaced as a whole: whatever happens meanwhile, it
+        is the old one or the new one. optimizer : whether `net.optimizer`, its schedule, and the steps and moments
+        that it keeps for this net are saved too.
+
+        The file is an npz archive without pickles, which `numpy.load` reads: w1, b1, ..., optimizer.m.w1, ... and
+        `fastnn.json`, with a digest of all. Own activations, losses and optimizers are saved by their names. Raises
+        TypeError for a schedule that is a function of your own, which no file can hold; OSError where the file cannot
+        be written. Then nothing is changed.
+        """
+        saving.save(path, self, self._optimizer if scalar_checks.flag("optimizer", optimizer) else None)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
             raise AttributeError(f"{name}: the attributes of an MLP cannot be set; build another net")
@@ -482,3 +498,19 @@ class MLP:
         """Have the next step look at its optimizer anew. For optimizers, when `lr` becomes a schedule or a number, or
         a bound of the gradient is set."""
         self._prepared = self._prepared.without_optimizer()
+
+
+def load(path: str | os.PathLike[str]) -> MLP:
+    """The net that `MLP.save` saved, with its counts of steps and epochs; its `optimizer` is the one that was saved
+    with it, or None.
+
+    Activations, losses and optimizers of your own must be declared before, under the same names. Nothing in the file is
+    run. Raises `fastnn.FileError`, a ValueError, for a file that is damaged, of a newer format, or not one of fastnn's;
+    OSError where it cannot be read.
+    """
+    saved = saving.load(path)
+    net = MLP.__new__(MLP)
+    net.__setstate__(saved.state)
+    if saved.optimizer is not None:
+        net._optimizer = saved.optimizer(net)
+    return net
