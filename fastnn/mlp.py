@@ -81,6 +81,8 @@ class MLP:
     input_dropout : the same for the inputs of the net.
     l1, l2 : the loss of a training step includes the penalty l1 Σ|w| + l2 Σw² of all weights, not of biases, as
         `keras.regularizers.L1L2`; its gradient 2 l2 w is that of a weight decay of 2 l2.
+    penalty_per_row : whether that penalty is divided by the number of rows of the batch, or the sum of their weights,
+        as that of scikit-learn's `MLPClassifier`; not with the reduction "sum".
 
     Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
     predictions, but only one at a time may train it, and none may ask or set weights meanwhile.
@@ -101,6 +103,7 @@ class MLP:
         input_dropout: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
+        penalty_per_row: bool = False,
     ) -> None:
         if DISABLED:
             raise RuntimeError("NUMBA_DISABLE_JIT is set, and a net is all compiled code; unset it to build an MLP")
@@ -119,7 +122,15 @@ class MLP:
         own_loss.check_outputs(widths[-1])
         own_dtype = checks.float_dtype("dtype", dtype)
         weights = initial_weights(widths, layer_initializers(init, activations, hidden), seed, own_dtype.name)
-        against_overfitting = regularization(hidden, seed, dropout=dropout, input_dropout=input_dropout, l1=l1, l2=l2)
+        against_overfitting = regularization(
+            hidden,
+            seed,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            l1=l1,
+            l2=l2,
+            penalty_per_row=penalty_per_row,
+        )
         self._begin(widths, activations, own_loss, own_dtype, weights, against_overfitting, 0, 0)
 
     def _begin(
@@ -184,6 +195,11 @@ class MLP:
     def l2(self) -> float:
         """The factor of Σw² in the loss."""
         return self._regularization.l2
+
+    @property
+    def penalty_per_row(self) -> bool:
+        """Whether the penalty of the weights is divided by the rows of the batch."""
+        return self._regularization.penalty_per_row
 
     @property
     def dtype(self) -> np.dtype:
@@ -424,7 +440,7 @@ class MLP:
     def __repr__(self) -> str:
         own = self._regularization
         more = {"dropout": own.dropout if any(own.dropout) else 0, "input_dropout": own.input_dropout}
-        more |= {"l1": own.l1, "l2": own.l2}
+        more |= {"l1": own.l1, "l2": own.l2, "penalty_per_row": own.penalty_per_row}
         given = "".join(f", {name}={value}" for name, value in more.items() if value)
         return (
             f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r}{given})"

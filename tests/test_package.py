@@ -44,6 +44,7 @@ MAY_IMPORT = {
     },
     "training": {"training", "losses", "optimizers", "ops", "scalar_checks", "step", "threads"},
     "saving": {"saving", "activations", "losses", "optimizers", "ops", "schedules", "scalar_checks", "regularization"},
+    "sklearn": {"sklearn", "activations", "losses", "mlp", "ops", "optimizers", "training"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
         "initializers", "items", "preparation", "regularization", "saving", "scalar_checks", "threads", "training",
@@ -57,6 +58,8 @@ MAY_IMPORT = {
     "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
 }  # fmt: skip
 MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
+# What only parts need that are imported on demand.
+MAY_NEED_TOO = {"sklearn": {"sklearn", "scipy"}}
 
 
 def imports(path: Path) -> set[str]:
@@ -79,7 +82,7 @@ def test_imports_run_one_way(path: Path) -> None:
     own = {name.split(".")[1] for name in imports(path) if name.startswith("fastnn.")}
     if part(path) != "__init__":
         assert own <= MAY_IMPORT[part(path)]
-    assert {name.split(".")[0] for name in imports(path)} <= MAY_NEED | {"fastnn"}
+    assert {name.split(".")[0] for name in imports(path)} <= MAY_NEED | {"fastnn"} | MAY_NEED_TOO.get(part(path), set())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

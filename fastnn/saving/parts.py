@@ -84,7 +84,7 @@ def _net_header(state: Mapping[str, Any]) -> dict[str, Any]:
         "activations": [_item_header(chosen.item, chosen.numbers) for chosen in state["_activations"]],
         "loss": {**_item_header(loss.item, loss.numbers), "options": options},
         "dropout": list(own.dropout),
-        **{name: getattr(own, name) for name in ("input_dropout", "l1", "l2", "key")},
+        **{name: getattr(own, name) for name in ("input_dropout", "l1", "l2", "penalty_per_row", "key")},
         "steps": state["steps"],
         "epochs": state["epochs"],
     }
@@ -138,7 +138,10 @@ def _state(header: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> dict[str
     own_loss = ChosenLoss.of(_declared(Loss, loss), {**_numbers(loss), **loss["options"]})
     own_loss.check_outputs(sizes[-1])
     against_overfitting = regularization(
-        hidden, 0, **{name: header[name] for name in ("dropout", "input_dropout", "l1", "l2")}
+        hidden,
+        0,
+        **{name: header[name] for name in ("dropout", "input_dropout", "l1", "l2")},
+        penalty_per_row=header.get("penalty_per_row", False),  # of before
     )
     key = scalar_checks.count("key", header["key"], 0)
     return {

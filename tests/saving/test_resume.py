@@ -95,7 +95,7 @@ def test_dropout_penalties_and_shuffling_go_on(dtype, tmp_path) -> None:
     """Each epoch has an order, and each step a mask, of its own number."""
 
     def made() -> tuple[fastnn.MLP, fastnn.Optimizer]:
-        options = {"dropout": 0.3, "input_dropout": 0.1, "l1": 1e-3, "l2": 1 / 3, "seed": 5}
+        options = {"dropout": 0.3, "input_dropout": 0.1, "l1": 1e-3, "l2": 1 / 3, "penalty_per_row": True, "seed": 5}
         return net_of(dtype, **options), fastnn.Adam(lr=schedules.Cosine(0.01, 20), clip_norm=0.1)
 
     net, optimizer = made()
