@@ -1,6 +1,6 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets, extend, schedules
+from fastnn import callbacks, datasets, extend, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, elementwise_loss, loss
@@ -21,6 +21,8 @@ from fastnn.optimizers import (
     RMSprop,
 )
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
+from fastnn.training.errors import NonFiniteLossError
+from fastnn.training.history import History
 
 __version__ = "0.1.0"
 
@@ -47,13 +49,16 @@ __all__ = [
     "Adamax",
     "GradientCheck",
     "GradientError",
+    "History",
     "Lion",
     "Loss",
     "NAdam",
+    "NonFiniteLossError",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "activation",
+    "callbacks",
     "check_gradient",
     "datasets",
     "elementwise_loss",
