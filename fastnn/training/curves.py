@@ -37,6 +37,8 @@ def draw(history: History, path: str | PathLike[str] | None, ax: Axes | None, na
         if name not in history:
             raise ValueError(f"names: got {name!r}, expected some of {', '.join(map(repr, history.names))}")
     chosen = [name for name in history.names if name not in _NOT_DRAWN] if names is None else list(names)
+    if not chosen:
+        raise ValueError("names: got none, expected at least one, or None")
     panels = _panels(chosen)
     if ax is not None:
         shown = {"loss": panels["loss"]} if names is None else {", ".join(panels): chosen}

@@ -82,7 +82,7 @@ def fit(net: MLP, plan: Plan, shown: Silent) -> History:
                 history.ended = _epochs(training, plan, shown)
             except KeyboardInterrupt:
                 history.ended = "interrupted"
-                shown.say(f"interrupted in epoch {net.epochs + 1}; the net keeps what it has learned")
+                shown.say(f"interrupted after {len(history)} epochs; the net keeps what it has learned")
     except KeyboardInterrupt:
         # While callbacks came to their end. Who presses Ctrl-C twice wants to get out.
         if history.interrupted:
