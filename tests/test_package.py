@@ -42,7 +42,9 @@ MAY_IMPORT = {
     "preparation": {
         "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "regularization", "threads",
     },
-    "training": {"training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules"},
+    "training": {
+        "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",
+    },
     "callbacks": {"training"},
     "saving": {"saving", "activations", "losses", "optimizers", "ops", "schedules", "scalar_checks", "regularization"},
     "mlp": {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastnn.ops import DECLARED
 from fastnn.training.metrics import Metric
 from fastnn.training.predicted import Predicted
+from fastnn.training.sources import Source
 
 if TYPE_CHECKING:
     from fastnn.mlp import MLP
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 22
 
 
-def evaluate(net: MLP, source: Any, metrics: Sequence[Metric]) -> dict[str, float]:
+def evaluate(net: MLP, source: Source, metrics: Sequence[Metric]) -> dict[str, float]:
     """The loss and these metrics over all rows of the source, by their names; see `MLP.evaluate`."""
     loss, counters = _LossOfRows(net), [(metric.name, metric.begin()) for metric in metrics]
     for rows in source.chunks(max(64, _CHUNK // max(net.sizes))):
@@ -41,11 +42,9 @@ class _LossOfRows:
         self._loss: Any = DECLARED.get(self._choice.item.name, self._choice.item.reference)
         self._options = {name: value for name, value in self._choice.options.items() if name != "reduction"}
         self._total = self._divisor = 0.0
-        self._rows = 0
 
     def add(self, z: NDArray, t: NDArray, weights: NDArray | None) -> None:
         """Some more rows: their outputs, targets and weights."""
-        self._rows += len(z)
         counted = self._counted(t, weights)
         if counted == 0:
             return
@@ -63,8 +62,6 @@ class _LossOfRows:
 
     def result(self) -> float:
         """The loss, with the penalty of the weights."""
-        if self._rows == 0:
-            raise ValueError("x: got 0 rows, expected at least 1")
         item = self._choice.item
         if self._choice.reduction == "sum":
             loss = self._total * item.terms_per_row(self._net.sizes[-1])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from fastnn.training.history import Ending, History
 from fastnn.training.metrics import Metric
 from fastnn.training.progress import Silent
 from fastnn.training.run import Training
-from fastnn.training.sources import order_of
+from fastnn.training.sources import Source, order_of
 
 if TYPE_CHECKING:
     from fastnn.mlp import MLP
@@ -30,14 +29,12 @@ if TYPE_CHECKING:
 class Plan:
     """What `fit` is to do, all of it checked.
 
-    next_source : gives the source of the next epoch; `rows` is how many it has each time, or None where nobody knows.
-    validation : gives the source of the validation data, if there is any. metrics : those of the validation data;
-    train_metrics : those of the training data.
+    source, validation : the training data, and the validation data, if there is any. metrics : those of the validation
+    data; train_metrics : those of the training data.
     """
 
-    next_source: Callable[[], Any]
-    rows: int | None
-    validation: Callable[[], Any] | None
+    source: Source
+    validation: Source | None
     optimizer: Optimizer
     epochs: int
     batch_size: int
@@ -78,7 +75,7 @@ def fit(net: MLP, plan: Plan, shown: Silent) -> History:
                 for callback in plan.callbacks:
                     callback.on_train_begin(training)
                     ends.callback(callback.on_train_end, training)
-                shown.begin(before + 1, training.last_epoch, plan.rows)
+                shown.begin(before + 1, training.last_epoch, plan.source.n)
                 history.ended = _epochs(training, plan, shown)
             except KeyboardInterrupt:
                 history.ended = "interrupted"
@@ -98,16 +95,15 @@ def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
         training.epoch += 1
         for callback in plan.callbacks:
             callback.on_epoch_begin(training)
-        source = plan.next_source()
-        order = order_of(net, source.n, plan.seed) if plan.shuffle and source.n is not None else None
+        n = plan.source.n if plan.shuffle else None
+        order = None if n is None else order_of(net, n, plan.seed)
         begun = time.perf_counter()
-        result = run_epoch(
-            net, source, optimizer, plan.batch_size, order, report=shown.report, stops_at_nan=plan.on_nan != "ignore"
-        )
+        stops, report = plan.on_nan != "ignore", shown.report
+        result = run_epoch(net, plan.source, optimizer, plan.batch_size, order, report=report, stops_at_nan=stops)
         logs = {"loss": result.loss}
         seconds = time.perf_counter() - begun
         if result.finished:
-            logs |= _measured(net, plan, source)
+            logs |= _measured(net, plan)
         lr = _last_rate(net, optimizer)
         logs |= {"seconds": seconds} if lr is None else {"lr": lr, "seconds": seconds}
         training.history.add(training.epoch, logs)
@@ -115,7 +111,7 @@ def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
         shown.epoch_end(training.epoch, logs)
         if not result.finished:
             training.history.ended = "not finite"
-            message = not_finite.explained(net, source, result, training.epoch, lr)
+            message = not_finite.explained(plan.source, result, training.epoch, lr)
             if plan.on_nan == "raise":
                 raise NonFiniteLossError(message, training.epoch, result.steps, lr, training.history)
             shown.say(message)
@@ -128,14 +124,14 @@ def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
     return "finished"
 
 
-def _measured(net: MLP, plan: Plan, source: Any) -> dict[str, float]:
+def _measured(net: MLP, plan: Plan) -> dict[str, float]:
     """The metrics after an epoch."""
     found: dict[str, float] = {}
     if plan.train_metrics:
-        own = evaluate(net, source, plan.train_metrics)
+        own = evaluate(net, plan.source, plan.train_metrics)
         found |= {metric.name: own[metric.name] for metric in plan.train_metrics}
     if plan.validation is not None:
-        own = evaluate(net, plan.validation(), plan.metrics)
+        own = evaluate(net, plan.validation, plan.metrics)
         found |= {f"val_{name}": value for name, value in own.items()}
     return found
 

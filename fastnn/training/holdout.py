@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.split import stratified_split
+from fastnn.training.sources import ArraySource, MappedSource, Rows
 
 
 class Part:
-    """Some rows of a source, which is not copied. rows : their indices in the source, (n,) int64, ascending."""
+    """Some rows of a source, which are not copied. indices : theirs in the source, (n,) int64, ascending."""
 
-    def __init__(self, source: Any, rows: NDArray[np.int64]) -> None:
-        self.source, self.indices, self.n = source, rows, len(rows)
+    def __init__(self, source: ArraySource | MappedSource, indices: NDArray[np.int64]) -> None:
+        self._source, self.indices, self.n = copy.copy(source), indices, len(indices)
+        # The source goes through as many rows as it has: those of an order.
+        self._source.n = self.n
 
-    def rows(self, which: slice | NDArray) -> Any:
-        """Some of the rows: those of a slice, or with these indices."""
-        return self.source.rows(self.indices[which])
+    def pieces(self, order: NDArray | None, batch_size: int) -> Iterator[tuple[ArraySource, NDArray | None]]:
+        """As those of the source; `order` has numbers of these rows, from 0 on."""
+        return self._source.pieces(self.indices if order is None else self.indices[order], batch_size)
 
-    def chunks(self, size: int) -> Iterator[Any]:
-        """All rows in order, so many at a time."""
-        for first in range(0, self.n, size):
-            yield self.rows(slice(first, first + size))
+    def chunks(self, size: int) -> Iterator[Rows]:
+        """All rows as they lie, up to so many at a time."""
+        for piece, order in self.pieces(None, size):
+            if order is None:
+                yield from piece.chunks(size)
+                continue
+            for first in range(0, self.n, size):
+                yield piece.rows(order[first : first + size])
 
 
-def hold_out(source: Any, t: NDArray | None, fraction: float, key: int) -> tuple[Part, Part]:
+def hold_out(source: ArraySource | MappedSource, t: NDArray | None, fraction: float, key: int) -> tuple[Part, Part]:
     """The rows to train on, and those held out, drawn from the key; with targets t a like fraction of each class.
 
     t : as the net takes them, labels (n,) or rows, or None. Raises ValueError naming the argument.

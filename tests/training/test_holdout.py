@@ -9,7 +9,7 @@ import pytest
 
 from fastnn.training.holdout import Part, hold_out
 from fastnn.training.sources import source_of
-from tests.training.nets import new_net
+from tests.training.nets import new_net, same_weights
 
 
 def numbered(n: int, t: Any = None) -> Any:
@@ -49,9 +49,40 @@ def test_rows_and_targets_stay_together() -> None:
     train, validation = hold_out(numbered(60, t), t, 0.25, 3)
     for part in (train, validation):
         np.testing.assert_array_equal(np.concatenate([rows.t for rows in part.chunks(8)]), rows_of(part) % 3)
-    # By index, as an epoch takes them.
-    rows = train.rows(np.array([3, 0]))
-    assert list(rows.x[:, 0] // 4) == [rows_of(train)[3], rows_of(train)[0]]
+    # As an epoch takes them.
+    ((piece, order),) = train.pieces(np.array([3, 0]), 2)
+    assert order is not None
+    assert list(piece.rows(order).x[:, 0] // 4) == [rows_of(train)[3], rows_of(train)[0]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])  # taken as they lie, and converted
+def test_of_a_memory_map(x, t, dtype, tmp_path) -> None:
+    mapped = np.memmap(tmp_path / "x", dtype, "w+", shape=x.shape)
+    mapped[:] = x
+    net, twin = new_net(), new_net()
+    options = {"epochs": 2, "batch_size": 7, "validation_split": 0.25, "progress": False}
+    found, expected = net.fit(mapped, t, **options), twin.fit(x, t, **options)
+    assert found["loss"] == expected["loss"]
+    assert found["val_loss"] == expected["val_loss"]
+    assert same_weights(net, twin)
+
+
+def test_of_sparse_rows(x, t) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    net, twin = new_net(), new_net()
+    options = {"epochs": 2, "batch_size": 7, "validation_split": 0.25, "stratify": True, "progress": False}
+    found, expected = net.fit(sparse.csr_array(x), t, **options), twin.fit(x, t, **options)
+    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+    assert found["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
+
+
+def test_trains_on_the_others_alone(x, t) -> None:
+    net, twin, options = new_net(), new_net(), {"epochs": 1, "batch_size": 45, "shuffle": False, "progress": False}
+    net.fit(x, t, validation_split=0.25, **options)
+    rows = source_of(new_net(), x, t)
+    kept = hold_out(rows, None, 0.25, net._regularization.key)[0].indices
+    twin.fit(x[kept], t[kept], **options)
+    assert same_weights(net, twin)
 
 
 def test_refuses() -> None:
