@@ -84,7 +84,7 @@ def _draw_panel(ax: Axes, history: History, title: str, curves: list[str]) -> No
         title += " (log scale)"
     ax.set_xlabel("epoch", color=_INK)
     ax.set_title(title.replace("_", " "), loc="left", fontsize=11, color=_INK)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     if len(epochs) == 1:
         ax.set_xlim(epochs[0] - 0.5, epochs[0] + 0.5)
     ax.grid(axis="y", color=_FAINT, linewidth=0.7, zorder=0)

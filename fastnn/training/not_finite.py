@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.training.epoch import EpochResult
+from fastnn.training.holdout import Part
 from fastnn.training.inputs import CompressedRows
 from fastnn.training.sources import Source
 
 _CHUNK = 4096  # rows
 
 _ADVICE = (
-    "try a smaller learning rate, an optimizer with clip_norm=1.0, or inputs of mean 0 and variance 1; EarlyStopping and "
-    "Checkpoint keep the best weights"
+    "try a smaller learning rate, an optimizer with clip_norm=1.0, or inputs of mean 0 and variance 1; EarlyStopping "
+    "and Checkpoint keep the best weights"
 )
 
 
@@ -32,9 +33,8 @@ def _fault_in_data(source: Source) -> str:
         for name, values in (("x", rows.x), ("t", rows.t)):
             wrong = _first_not_finite(values)
             if wrong is not None:
-                return (
-                    f"{name} has NaN or infinite numbers in row {first + wrong}: fill in or leave out what is missing"
-                )
+                row = source.indices[first + wrong] if isinstance(source, Part) else first + wrong
+                return f"{name} has NaN or infinite numbers in row {row}: fill in or leave out what is missing"
         first += len(rows.t)
     return ""
 

@@ -80,25 +80,25 @@ class Bar(Silent):
         self.report = self._report
 
     def begin(self, first: int, last: int, rows: int | None) -> None:
-        self._first, self._last, self._rows = first, last, rows
-        self._epoch, self._numbers, self._next = first, "", 0.0
         # Without a number of rows it counts epochs.
-        total = (last - first + 1) * (rows or 1)
-        self._task = self._bar.add_task("", total=total, epoch=first, last=last, numbers="")
+        self._first, self._last, self._rows = first, last, rows
+        # The epoch under way, and the last one that is done with its numbers.
+        self._epoch, self._done, self._numbers, self._next = first, first - 1, "", 0.0
+        self._task = self._bar.add_task("", total=(last - first + 1) * (rows or 1), epoch=first, last=last, numbers="")
         self._bar.start()
 
     def _report(self, done: int, loss: float) -> None:
-        if time.monotonic() < self._next:
-            return
-        before = (self._epoch - self._first) * (self._rows or 1)
-        self._draw(before + (done if self._rows else 0), f"loss {loss:.4g}{self._numbers}")
+        if time.monotonic() >= self._next:
+            others = self._numbers.partition("  ")[2]
+            self._draw(self._before(self._epoch) + (done if self._rows else 0), f"loss {loss:.4g}  {others}")
+
+    def _before(self, epoch: int) -> int:
+        return (epoch - self._first) * (self._rows or 1)
 
     def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        others = numbers({name: value for name, value in logs.items() if name != "loss"})
-        self._numbers = f"  {others}" if others else ""
-        if time.monotonic() >= self._next or epoch == self._last:
-            self._epoch = epoch
-            self._draw((epoch - self._first + 1) * (self._rows or 1), numbers(logs))
+        self._done, self._epoch, self._numbers = epoch, epoch, numbers(logs)
+        if time.monotonic() >= self._next:
+            self._draw(self._before(epoch + 1), self._numbers)
         self._epoch = min(epoch + 1, self._last)
 
     def _draw(self, completed: int, text: str) -> None:
@@ -109,6 +109,11 @@ class Bar(Silent):
         self._bar.console.print(text, highlight=False, markup=False)
 
     def end(self) -> None:
+        if self._bar.live.is_started:
+            # What stays on the terminal: the last epoch, and no time left.
+            self._bar.columns = self._bar.columns[:-2]
+            self._epoch = self._done
+            self._draw(self._before(self._done + 1), self._numbers)
         self._bar.stop()
 
 

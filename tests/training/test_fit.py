@@ -320,6 +320,8 @@ def test_missing_numbers_are_named(x, t, value) -> None:
     x[41, 2] = value
     with pytest.raises(fastnn.NonFiniteLossError, match="x has NaN or infinite numbers in row 41: fill in"):
         new_net().fit(x, t, **QUIET)
+    with pytest.raises(fastnn.NonFiniteLossError, match="in row 41"):
+        new_net().fit(x, t, validation_split=0.2, seed=1, **QUIET)
 
 
 def test_missing_numbers_of_sparse_rows_are_named(x, t) -> None:

@@ -104,9 +104,17 @@ def test_bar_is_drawn_ten_times_a_second(monkeypatch) -> None:
         shown.epoch_end(epoch, {"loss": 0.5, "seconds": 0.001})
         now += 0.001
     assert 10 <= len(drawn) <= 12
-    assert drawn[-1] == {"completed": 10000, "epoch": 1000, "numbers": "loss 0.5", "refresh": True}
-    monkeypatch.undo()
     shown.end()
+    assert drawn[-1] == {"completed": 10000, "epoch": 1000, "numbers": "loss 0.5", "refresh": True}
+
+
+def test_bar_of_a_training_that_stops(x, t, monkeypatch) -> None:
+    pytest.importorskip("rich")
+    terminal = on_terminal(monkeypatch)
+    history = new_net().fit(x, t, epochs=100, callbacks=[Lambda(lambda training: training.epoch == 7)])
+    last = plain(terminal.getvalue()).replace("\r", "\n").strip().splitlines()[-1].rstrip()
+    assert last.startswith("epoch 7/100 ")
+    assert last.endswith(f"  7% loss {history['loss'][-1]:.4g}")  # and no time left
 
 
 def test_bar_ends_after_an_error(x, t, monkeypatch) -> None:
