@@ -25,8 +25,7 @@ from fastnn.ops import DECLARED, checks
 from fastnn.optimizers import Optimizer
 from fastnn.preparation import LABEL, Preparation, Prepared
 from fastnn.regularization import Regularization, regularization
-from fastnn.step import plan as plans
-from fastnn.step.forward import forward, forward_address
+from fastnn.step.predict import parallel_predict, predict
 from fastnn.step.train_step import (
     DONE,
     IN_USE,
@@ -34,6 +33,7 @@ from fastnn.step.train_step import (
     train_step,
 )
 from fastnn.training.epoch import run_epoch
+from fastnn.training.inputs import CompressedRows, parts
 from fastnn.training.sources import order_of, source_of
 
 # What a net predicts whose loss has such an output.
@@ -223,7 +223,7 @@ class MLP:
     def train_epoch(
         self,
         x: Any,
-        t: Any,
+        t: Any | None,
         optimizer: Optimizer,
         batch_size: int = 32,
         *,
@@ -231,15 +231,23 @@ class MLP:
         shuffle: bool = True,
         seed: int | None = None,
     ) -> float:
-        """Train on each row of x once, in steps of `batch_size` rows, the last one smaller.
+        """Train on each row of x once, in steps of `batch_size` rows, the last one smaller, in compiled code.
 
-        x, t, sample_weight : as for `train_step`, of any numeric dtype. shuffle : whether the rows are taken in an
-        order drawn from `seed` and the number of the net's epochs before, or else as they lie; the seed None is the
-        net's. Returns the mean loss over the rows, each before the update of its batch.
+        x, t, sample_weight : as for `train_step`, of any numeric dtype, converted once; x also a DataFrame, a sparse
+        matrix of SciPy, which is never made dense, or a memory map, which is read as it is needed. Or x is an iterable
+        of batches (x, t) or (x, t, sample_weight), or a function that returns one, and t is None: then each is one
+        step, in the order in which they come. Integers t (n,) are labels where the loss takes labels.
+        shuffle : whether the rows are taken in an order drawn from `seed` and the number of the net's epochs before, or
+        else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied.
+
+        Returns the mean loss over the rows, each before the update of its batch. It may be NaN: nothing stops then.
+        Ctrl-C is seen within a tenth of a second, between two steps. Raises as `train_step` does, before the first
+        step.
         """
         source = source_of(self, x, t, sample_weight)
-        size = min(scalar_checks.count("batch_size", batch_size), source.n)
-        order = order_of(self, source.n, seed) if scalar_checks.flag("shuffle", shuffle) else None
+        size = scalar_checks.count("batch_size", batch_size)
+        n = source.n if scalar_checks.flag("shuffle", shuffle) else None
+        order = None if n is None else order_of(self, n, seed)
         return run_epoch(self, source, optimizer, size, order, stops_at_nan=False).loss
 
     @property
@@ -288,14 +296,32 @@ class MLP:
             checks.refuse_label("t", targets, status, int(plan["labels"][0]))
         return loss
 
-    def forward(self, x: ArrayLike) -> NDArray:
-        """The last layer's affine output (n, outputs), the logits; x : (n, inputs) in the net's dtype."""
-        rows = self._rows(x)
-        z = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        # A plan and memory of its own: several threads may ask one net.
-        plan, memory = self._prepared.plan.copy(), self._preparation.memory_of(1)
-        plan["blocks"], plan["block_rows"], plan["drops"] = memory.blocks.ctypes.data, plans.BLOCK_ROWS, False
-        forward(forward_address(self._real), plan.ctypes.data, rows.ctypes.data, len(rows), z.ctypes.data)
+    def forward(self, x: Any) -> NDArray:
+        """The last layer's affine output (n, outputs), the logits, in the net's dtype.
+
+        x : (n, inputs). Beside an array in the net's dtype it may be anything that NumPy makes numbers of, such as a
+        DataFrame, which is converted some megabytes at a time; or a sparse matrix of SciPy, which is never made dense.
+        """
+        if type(x) is np.ndarray and x.dtype is self._dtype and x.flags.c_contiguous:
+            return self._forward(self._rows(x))
+        found = [self._forward(rows) for rows in parts(self, x)]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _forward(self, rows: NDArray | CompressedRows) -> NDArray:
+        n = len(rows)
+        z, workers = np.empty((n, self._sizes[-1]), self._dtype), self._preparation.workers_of_predictions(n)
+        if n == 0:
+            return z
+        if isinstance(rows, CompressedRows):
+            own = self._preparation.compressed_predictor(self._prepared.plan, rows, workers)
+        else:
+            own = self._preparation.predictor(self._prepared.plan, n, workers)
+        x = id(rows) if isinstance(rows, np.ndarray) else 0
+        if workers == 1:
+            predict(own.begin, own.part, own.address, x, n, id(z), 1)
+        else:
+            parallel_predict(own.begin, own.part, own.address, x, n, id(z), workers, threads.PARALLEL_REGION)
+        self._preparation.is_over(own)
         return z
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
@@ -422,9 +448,10 @@ class MLP:
         """The smallest batch that is shared between so many threads."""
         return self._preparation.rows_for_threads(count)
 
-    def _prepare(self, optimizer: Optimizer, workers: int, n: int, labels: bool) -> Prepared:
-        """The net prepared for a step with this optimizer, so many workers and rows, and such targets."""
-        prepared = self._preparation.following(self._prepared, self, optimizer, workers, n, labels)
+    def _prepare(self, optimizer: Optimizer, workers: int, n: int, labels: bool, loads: bool = False) -> Prepared:
+        """The net prepared for a step with this optimizer, so many workers and rows, and such targets; `loads` :
+        whether rows are loaded into row blocks."""
+        prepared = self._preparation.following(self._prepared, self, optimizer, workers, n, labels, loads)
         if prepared is self._prepared:
             return prepared
         # In one assignment: an interrupt finds the net prepared for the one step or the other.
@@ -432,7 +459,7 @@ class MLP:
         if optimizer.values != prepared.values:
             # What another thread set meanwhile it had the last plan forgotten for, and not this one.
             self.forget_optimizer()
-            return self._prepare(optimizer, workers, n, labels)
+            return self._prepare(optimizer, workers, n, labels, loads)
         return prepared
 
     def forget_optimizer(self) -> None:

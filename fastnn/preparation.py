@@ -20,6 +20,8 @@ from fastnn.losses import ChosenLoss
 from fastnn.optimizers import Optimizer
 from fastnn.regularization import Regularization
 from fastnn.step import plan as plans
+from fastnn.step.forward import prediction_addresses
+from fastnn.step.rows import scatter_address
 from fastnn.step.train_step import phase_addresses, transform_address
 
 LABEL = np.dtype(np.int64)
@@ -34,13 +36,19 @@ _INVARIANT_WORKERS = 8
 _UPDATE_ROWS = 8
 
 
+# How many plans for predictions are kept: more threads than that make theirs anew.
+_MOST_IDLE = 4
+
+
 class Memory(NamedTuple):
-    """BLOCK records, the sums of each worker, and the two arrays that the records point to."""
+    """BLOCK records, the sums of each worker, and the two arrays that the records point to. `loads` : whether there is
+    room for rows that are loaded."""
 
     blocks: NDArray
     sums: NDArray  # (3, workers): losses, penalties, squared norms
     room: NDArray  # activations, deltas, scratch memory
     active: NDArray  # active columns
+    loads: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,18 @@ class Prepared:
     def without_optimizer(self) -> Prepared:
         """The same for nobody: the next step looks at its optimizer anew."""
         return replace(self, optimizer=NOBODY, scheduled=NOBODY)
+
+
+class Predictor(NamedTuple):
+    """A plan for predictions, and the memory that it points to: one prediction at a time. `rows` : of a row block."""
+
+    begin: int  # the address of `begin_predictions`
+    part: int  # of `predict_rows`
+    address: int  # of the plan
+    plan: NDArray
+    memory: Memory
+    rows: int
+    keeps: Any = None  # what else the plan points to, of one prediction alone
 
 
 class Preparation:
@@ -85,6 +105,8 @@ class Preparation:
         self._transposed = aligned_zeros((sum(layer.transposed_size for layer in layout.layers[1:]),), self._dtype)
         self._zeros = aligned_zeros((max(max(layer.inputs, layer.row) for layer in layout.layers),), self._dtype)
         self._loss_options = loss.record(self._outputs)
+        # Of predictions that are over: several threads may ask one net at a time.
+        self._idle: list[Predictor] = []
 
     def workers(self, n: int) -> int:
         """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
@@ -97,19 +119,27 @@ class Preparation:
             most, worth = _INVARIANT_WORKERS, worth // 4
         return max(1, min(most, worth))
 
+    def workers_of_predictions(self, n: int) -> int:
+        """Between how many predictions on n rows are shared."""
+        worth = 2 * n * self._layout.size // threads.FLOPS_OF_A_WORKER
+        return max(1, min(threads.get_num_threads(), worth))
+
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
         return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
 
-    def following(self, last: Prepared, net: Any, optimizer: Optimizer, workers: int, n: int, labels: bool) -> Prepared:
+    def following(
+        self, last: Prepared, net: Any, optimizer: Optimizer, workers: int, n: int, labels: bool, loads: bool
+    ) -> Prepared:
         """The net prepared for a step with this optimizer, so many workers and rows, and such targets; `last` is what
-        it was prepared for before.
+        it was prepared for before. loads : whether rows are loaded into row blocks.
 
         That is memory for a row block of each worker, and for its gradient if gradients are stored; the optimizer's
         state; and a plan with their addresses. What the last step had is used again where it suffices.
         """
         target_dtype = LABEL if labels else self._dtype
-        enough_memory, same_targets = len(last.memory.blocks) >= workers, last.plan["t_dtype"] == id(target_dtype)
+        enough_memory = len(last.memory.blocks) >= workers and last.memory.loads >= loads
+        same_targets = last.plan["t_dtype"] == id(target_dtype)
         # `begin` decides whether a step stores gradients; it may where there is room for them.
         several_blocks = n > workers * plans.BLOCK_ROWS
         if (optimizer is last.optimizer or optimizer is last.scheduled) and enough_memory and same_targets:
@@ -124,7 +154,11 @@ class Preparation:
         stores_gradients = penalizes or clip_norm > 0
         gradients = workers * self._layout.size if several_blocks or stores_gradients else 0
         enough_gradients = last.gradients.size >= gradients
-        memory = last.memory if enough_memory else self.memory_of(workers)
+        memory = (
+            last.memory
+            if enough_memory
+            else self.memory_of(max(workers, len(last.memory.blocks)), loads or last.memory.loads)
+        )
         stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
         state = optimizer.state(net)
         # A new plan: another thread may be within a step with the last one.
@@ -195,25 +229,66 @@ class Preparation:
             transposed += layer.transposed_size if k else 0
         return records
 
-    def memory_of(self, count: int) -> Memory:
-        """Memory for `count` row blocks under way: for each, behind one another, the activations, the deltas, scratch
-        memory; where the slope needs them the inputs of the activations; and what dropout needs."""
+    def predictor(self, plan: NDArray, rows: int, workers: int) -> Predictor:
+        """Memory for predictions on up to so many rows, and a copy of the net's plan that points to it; give it back to
+        `is_over` afterwards."""
+        needed = min(plans.BLOCK_ROWS, -(-rows // 8) * 8)
+        try:
+            idle = self._idle.pop()
+        except IndexError:
+            idle = None
+        if idle is not None and idle.rows >= needed and len(idle.memory.blocks) >= workers:
+            return idle
+        memory = self._memory_for_predictions(workers, needed)
+        own = plan.copy()
+        own["blocks"], own["drops"] = memory.blocks.ctypes.data, False
+        return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, needed)
+
+    def compressed_predictor(self, plan: NDArray, rows: Any, workers: int) -> Predictor:
+        """The same for compressed rows, which are scattered over zeros that nothing else may write to."""
+        memory, own, source = self.memory_of(workers, True), plan.copy(), plans.SOURCE.empty()
+        keeps = source, rows.fill(source)
+        own["blocks"], own["drops"] = memory.blocks.ctypes.data, False
+        own["load_rows"], own["source"] = scatter_address(self._real), source.ctypes.data
+        own["x_address"] = source["x"]
+        return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, plans.BLOCK_ROWS, keeps)
+
+    def is_over(self, predictor: Predictor) -> None:
+        """Keep what a prediction needed for the next."""
+        if predictor.keeps is None and len(self._idle) < _MOST_IDLE:
+            self._idle.append(predictor)
+
+    def memory_of(self, count: int, loads: bool = False) -> Memory:
+        """Memory for `count` row blocks of a step under way: for each, behind one another, the activations, the deltas,
+        scratch memory; where the slope needs them the inputs of the activations; what dropout needs; and room for rows
+        that are loaded."""
         strip, own = self._strip, self._regularization
         sizes = {
             "activations": strip,
             "deltas": strip,
             "scratch": plans.SCRATCH,
-            "activation_inputs": strip if self._layers["keeps_input"].any() else 0,
+            "activation_inputs": self._inputs_kept(plans.BLOCK_ROWS),
             "outputs": strip if any(own.dropout) else 0,
-            "inputs": plans.BLOCK_ROWS * self._layout.layers[0].inputs if own.input_dropout > 0 else 0,
+            "inputs": plans.BLOCK_ROWS * self._layout.layers[0].inputs if loads or own.input_dropout > 0 else 0,
         }
+        return self._memory(count, plans.BLOCK_ROWS, sizes, loads)
+
+    def _memory_for_predictions(self, count: int, rows: int) -> Memory:
+        sizes = {"activations": self._strip // plans.BLOCK_ROWS * rows, "activation_inputs": self._inputs_kept(rows)}
+        return self._memory(count, rows, sizes, False)
+
+    def _inputs_kept(self, rows: int) -> int:
+        """Elements of the inputs of activations, for so many rows."""
+        return self._strip // plans.BLOCK_ROWS * rows if self._layers["keeps_input"].any() else 0
+
+    def _memory(self, count: int, rows: int, sizes: dict[str, int], loads: bool) -> Memory:
         room = aligned_zeros((count, sum(sizes.values())), self._dtype)
-        active = np.zeros((count, active_columns_size(plans.BLOCK_ROWS, self._layout.layers[0].inputs)), np.int32)
+        active = np.zeros((count, active_columns_size(rows, self._layout.layers[0].inputs)), np.int32)
         blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
-        for block, rows, columns in zip(blocks, room, active, strict=True):
-            start = rows.ctypes.data
+        for block, own, columns in zip(blocks, room, active, strict=True):
+            start = own.ctypes.data
             for name, size in sizes.items():
                 block[name] = start
                 start += size * item
             block["active"] = columns.ctypes.data
-        return Memory(blocks, np.zeros((3, count)), room, active)
+        return Memory(blocks, np.zeros((3, count)), room, active, loads)

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "preparation": {
         "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "regularization", "threads",
     },
-    "training": {"training", "losses", "optimizers", "ops", "scalar_checks"},
+    "training": {"training", "losses", "optimizers", "ops", "scalar_checks", "step", "threads"},
     "saving": {"saving", "activations", "losses", "optimizers", "ops", "schedules", "scalar_checks", "regularization"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",

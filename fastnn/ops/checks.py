@@ -216,7 +216,7 @@ def label_array_or_rows(name: str, value: Any, dtype: np.dtype | None, like: str
     array = plain_array(name, value)
     if array.ndim == 1:
         return _integers(name, value, array)
-    if array.dtype.kind in "iu" and not (array.ndim == 2 and _are_one_hot(array)):
+    if array.dtype.kind in "iu" and not (array.ndim == 2 and are_one_hot(array)):
         raise ValueError(
             f"{name}: got integers of shape {array.shape}, expected labels of shape (n,), or rows (n, c) of "
             f"{dtype}{like}; pass np.ravel({name}) if these are labels"
@@ -229,7 +229,8 @@ def holds_integers(value: Any) -> bool:
     return plain_array("t", value).dtype.kind in "iu"
 
 
-def _are_one_hot(rows: NDArray) -> bool:
+def are_one_hot(rows: NDArray) -> bool:
+    """Whether each row (n, c) has a single 1 and zeros."""
     return rows.shape[1] > 1 and bool(np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all())
 
 

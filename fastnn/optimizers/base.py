@@ -132,6 +132,20 @@ class State:
             if not optimizer.is_scheduled:  # any more: another thread set a number while the schedule was asked
                 self.tell(optimizer)
 
+    def rates(self, optimizer: Optimizer, count: int) -> NDArray:
+        """The learning rates of the next `count` steps, which the optimizer's schedule gives. Raises as `ask` does."""
+        first = self._steps.item()
+        return np.array([optimizer._scheduled_rate(first + k) for k in range(count)])
+
+    def rate_made(self, rate: float) -> None:
+        """The step made last had this learning rate."""
+        self._rate = rate
+
+    @property
+    def rate_address(self) -> int | None:
+        """Where the record has the learning rate; None where the rule has none."""
+        return None if self._lr_at is None else self.hyper.ctypes.data + self._lr_at * self.hyper.itemsize
+
     def _zeros(self, count: int) -> NDArray:
         return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
 

@@ -1,11 +1,11 @@
-"""The forward pass of one row block, and of a whole batch for predictions."""
+"""The forward pass of one row block, and of all row blocks of a worker for predictions."""
 
 from __future__ import annotations
 
 from numba.core import types
 
-from fastnn.intrinsics import indirect_call, lanes_of, offset, opaque, pointer
-from fastnn.jit import inline_ir, kernel
+from fastnn.intrinsics import indirect_call, lanes_of, offset, pointer
+from fastnn.jit import inline_ir
 from fastnn.linalg.gemm import multiply_panels
 from fastnn.linalg.sparse_inputs import ALWAYS, NEVER, find_active_columns, sparse_forward, sparsity_of
 from fastnn.linalg.tail_columns import tail_forward
@@ -17,6 +17,10 @@ from fastnn.units import unit
 # `activate_backward`, (dy, x, y, numbers, size) overwrites dy by dx. x is the address of y where the slope needs y
 # alone: there y overwrites x.
 call_activation = indirect_call(types.none)
+
+# call_load_rows(slot, plan, first, m, block): writes m rows of the batch from `first` on to the row block's `inputs`.
+# Returns whether it has written their active columns too.
+call_load_rows = indirect_call(types.int64)
 
 
 @inline_ir
@@ -44,14 +48,16 @@ def forward_block(plan, first, m, block):
     """The activations of every layer for m rows of x from `first` on, and the active columns of these rows, into that
     row block; returns the address of the last layer's, which are its affine outputs."""
     layer = layer_of(plan.layers, 0, plan)
-    a = offset(plan.x, first * layer.inputs)
+    a, active, has_active = offset(plan.x, first * layer.inputs), block.active, 0
+    active[0] = 0
+    if plan.load_rows != 0:
+        has_active = call_load_rows(plan.load_rows, plan, first, m, block)
+        a = block.inputs
     if plan.drops and plan.input_dropout > 0:
         drop(plan, a, block.inputs, first, m, layer.inputs, 0, plan.input_dropout)
         a = block.inputs
     block.x = a
-    active = block.active
-    active[0] = 0
-    if plan.sparsity != NEVER:
+    if plan.sparsity != NEVER and has_active == 0:
         find_active_columns(m, layer.inputs, lanes_of(a), a, layer.input_row, active)
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
@@ -69,37 +75,30 @@ def forward_block(plan, first, m, block):
     return a
 
 
-@unit("StepPlan int int int -> none")
-def forward_batch(plan, x, n, z):
-    """z (n, outputs) ← the last layer's output for n rows x, row block by row block; x and z are integers."""
-    first_layer, last_layer = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
-    block = block_of(plan.blocks, 0, plan)
-    rows, out = pointer(x, plan.zeros[0]), pointer(z, plan.zeros[0])
-    plan.x = rows
-    panels_size = first_layer.tail_weights - first_layer.weights
-    plan.sparsity = sparsity_of(rows, n, first_layer.inputs, plan.parameters, panels_size)
-    outputs, row = last_layer.outputs, last_layer.row
-    for first in range(0, n, plan.block_rows):
-        m = min(plan.block_rows, n - first)
+@unit("StepPlan -> none")
+def begin_predictions(plan):
+    """What all workers of `predict_rows` need."""
+    first = layer_of(plan.layers, 0, plan)
+    plan.x = pointer(plan.x_address, plan.zeros[0])
+    panels_size = first.tail_weights - first.weights
+    plan.sparsity = sparsity_of(plan.x, plan.n, first.inputs, plan.parameters, panels_size)
+
+
+@unit("StepPlan int -> none")
+def predict_rows(plan, worker):
+    """z (n, outputs) ← the last layer's output for n rows x: the worker's row blocks."""
+    last = layer_of(plan.layers, plan.n_layers - 1, plan)
+    block, out = block_of(plan.blocks, worker, plan), pointer(plan.z, plan.zeros[0])
+    outputs, row, n_blocks, workers = last.outputs, last.row, plan.n_blocks, plan.workers
+    for index in range(n_blocks * worker // workers, n_blocks * (worker + 1) // workers):
+        first = index * plan.block_rows
+        m = min(plan.block_rows, plan.n - first)
         y = forward_block(plan, first, m, block)
         for r in range(m):
             for c in range(outputs):
                 out[(first + r) * outputs + c] = y[r * row + c]
 
 
-def forward_address(real: types.Float) -> int:
-    """Where `forward_batch` is in memory, compiled for that precision."""
-    return forward_batch.unit.link(real)
-
-
-_call_forward = indirect_call(types.none)
-
-
-@kernel
-def forward(slot, address, x, n, z):
-    """z (n, outputs) ← the last layer's output for n rows x.
-
-    slot : `forward_address`; address : of the plan, whose first block is written; x, z :
-    addresses too.
-    """
-    _call_forward(slot, opaque(address), x, n, z)
+def prediction_addresses(real: types.Float) -> tuple[int, int]:
+    """Where `begin_predictions` and `predict_rows` are in memory, compiled for that precision."""
+    return begin_predictions.unit.link(real), predict_rows.unit.link(real)

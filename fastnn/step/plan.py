@@ -1,14 +1,14 @@
 """The plan of a training step: everything that it needs to know, in records that Python fills once.
 
 `STEP` is one record per net, `LAYER` one per layer, `BLOCK` one per row block in progress, `OPTIMIZER` one per pair of
-net and optimizer, `LOSS` one per net, and one per step with sample weights. Python keeps the arrays alive whose
-addresses they hold. The step itself writes the numbers of one step (`x`, `t`, `n`, ...), so that its functions take
-little more than the plan.
+net and optimizer, `LOSS` one per net, and one per step with sample weights, `SOURCE` one per data set. Python keeps the
+arrays alive whose addresses they hold. The step itself writes the numbers of one step (`x`, `t`, `n`, ...), so that its
+functions take little more than the plan.
 
 A *slot* is a field that holds the address of a compiled kernel: activations, losses and updates are called that way,
 and compiled on first need. The phases of the step are slots too. What the kernel in a slot takes is said by the comment
-at `call_activation` (forward.py), `call_loss` (backward.py), `call_update` and `call_rank_one_update` (update.py),
-`_call_sum_weights` (train_step.py).
+at `call_activation` and `call_load_rows` (forward.py), `call_loss` (backward.py), `call_update` and
+`call_rank_one_update` (update.py), `_call_sum_weights` (train_step.py).
 
 As in all products, fields and parameters whose names end in `row` are lengths: the elements from one row of a matrix to
 the next.
@@ -59,12 +59,13 @@ LAYER = RecordLayout(
 
 BLOCK = RecordLayout(
     "BlockPlan",
-    x="real*",  # the rows of the net's input, in `inputs` if some of it is dropped
+    x="real*",  # the rows of the net's input, in `inputs` if they are loaded there or some of it is dropped
     activations="real*",  # after dropout
     deltas="real*",
     activation_inputs="real*",  # laid out like the activations; only where slopes need them
     outputs="real*",  # of activations, before dropout; laid out like the activations; only where there is dropout
-    inputs="real*",  # room for rows of the net's input; only where some of it is dropped
+    inputs="real*",  # room for rows of the net's input; only where they are loaded there, or some of it is dropped
+    scattered="int",  # how many compressed rows `inputs` holds; zero else
     scratch="real*",  # SCRATCH elements
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
@@ -91,6 +92,27 @@ LOSS = RecordLayout(
     sample_stride="int",  # from the weight of one row to that of the next; 0 where one weight serves all rows
     ignores="int",  # whether rows with a certain label count nothing, and that label
     ignored="int",
+)
+
+SOURCE = RecordLayout(
+    "SourcePlan",
+    # Rows one after another, in the order in which they are taken where there is one; or compressed sparse rows.
+    x="int",  # the address of the first row
+    row_bytes="int",
+    order="int64*",  # the indices of the rows, as they are taken
+    is_ordered="int",
+    values="real*",  # of the elements that are stored, row by row
+    columns="int32*",  # of these elements, ascending in each row
+    starts="int64*",  # where each row begins among them, and where the last one ends
+    t="int",  # the address of the first row's target
+    targets="int32*",  # room for the targets of a batch
+    targets_address="int",  # of the same
+    sample_weights="float64*",
+    has_weights="int",
+    weights="float64*",  # room for the weights of a batch
+    rates="float64*",  # the learning rate of each step to come
+    rate="float64*",  # where the optimizer's hyper-parameters have it
+    has_rates="int",
 )
 
 STEP = RecordLayout(
@@ -124,6 +146,7 @@ STEP = RecordLayout(
     # Slots.
     loss="int",  # for targets as the last ones, labels or rows
     sum_weights="int",  # of the rows of a batch; 0 where all weigh 1
+    load_rows="int",  # into a row block; 0 where the rows of a batch lie one after another
     begin="int",
     accumulate_gradients="int",
     transform_gradients="int",  # 0 where nothing but their sum is needed
@@ -141,6 +164,9 @@ STEP = RecordLayout(
     x="real*",
     t="int",  # an address
     n="int",
+    source="int",  # the address of the SOURCE; only where rows are loaded
+    position="int",  # of the batch's first row, in the order in which the rows of the source are taken
+    z="int",  # an address: where predictions are written
     workers="int",
     block_rows="int",
     n_blocks="int",
@@ -154,5 +180,6 @@ STEP = RecordLayout(
 
 
 # In kernels: layer_of(plan.layers, index, plan) and block_of(plan.blocks, index, plan) are the records of that index,
-# optimizer_of(plan.optimizer, 0, plan) that of the optimizer, loss_of(plan.loss_options, 0, plan) that of the loss.
-layer_of, block_of, optimizer_of, loss_of = LAYER.at, BLOCK.at, OPTIMIZER.at, LOSS.at
+# optimizer_of(plan.optimizer, 0, plan) that of the optimizer, loss_of(plan.loss_options, 0, plan) that of the loss,
+# source_of(plan.source, 0, plan) that of the rows.
+layer_of, block_of, optimizer_of, loss_of, source_of = LAYER.at, BLOCK.at, OPTIMIZER.at, LOSS.at, SOURCE.at

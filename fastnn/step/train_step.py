@@ -4,8 +4,9 @@ Each worker takes its row blocks through forward, loss and backward while they a
 grows with the batch. Then each updates its part of the parameters.
 
 The entry kernels `train_step` and `parallel_train_step` call, in this order: `start_step`, which looks at the
-arguments, takes the lock of the net and calls the phase `begin`; the phases `accumulate_gradients` and `apply_update`,
-each once for each worker, with the phase `transform_gradients` between them where it is needed; and `finish_step`. The
+arguments, takes the lock of the net and calls the phase `begin`; `work`, the phases `accumulate_gradients` and
+`apply_update`, each once for each worker, with the phase `transform_gradients` between them where it is needed; and
+`finish_step`. `step/epoch.py` has the same for many steps in one call. The
 phases are units, called by their addresses, which the plan holds, so that each is compiled once for all that call it.
 
 The entry kernels, `start_step` and `finish_step` are compiled once for both precisions. They read the plan as one of
@@ -15,7 +16,6 @@ float32, but only its integers, float64 numbers and the addresses of such, which
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 from numba.core import types
 
 from fastnn.intrinsics import (
@@ -31,11 +31,12 @@ from fastnn.intrinsics import (
     try_lock,
     unlock,
 )
-from fastnn.jit import kernel, parallel_kernel
+from fastnn.jit import kernel
 from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, transpose_weights
+from fastnn.step.phases import call_phase, for_each_worker
 from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
@@ -132,11 +133,6 @@ def transform_address(real: types.Float) -> int:
     return transform_gradients.unit.link(real)
 
 
-# _call_phase(slot, ...): the plan, and the number of the worker (not for `begin`). The address of the plan is passed
-# without a type, because a phase is compiled for a plan of its own precision.
-_call_phase = indirect_call(types.none)
-
-
 @kernel
 def start_step(x, t, n, address, workers):
     """Look at the arguments, take the lock of the net, and call `begin`; see `train_step` for the arguments.
@@ -158,13 +154,13 @@ def start_step(x, t, n, address, workers):
     if not try_lock(plan.in_use):
         return IN_USE
     plan.x_address, plan.t, plan.n, plan.workers = data_of(x), data_of(t), n, workers
-    _call_phase(plan.begin, opaque(address))
+    call_phase(plan.begin, opaque(address))
     return DONE
 
 
 @kernel
-def finish_step(address):
-    """The end of a step: counts it, frees the lock of the net, and returns its loss."""
+def complete_step(address):
+    """The end of a step: counts it, and returns its loss."""
     plan = _step_of(address, 0, np.float32(0))
     optimizer_of(plan.optimizer, 0, plan).steps += 1
     plan.net_steps[0] += 1
@@ -176,8 +172,40 @@ def finish_step(address):
         for worker in range(plan.workers):
             penalty += plan.penalties[worker]
         loss = (np.sqrt(loss) if plan.loss_has_root else loss) + penalty
-    unlock(plan.in_use)
     return loss
+
+
+@kernel
+def finish_step(address):
+    """`complete_step`, which also frees the lock of the net."""
+    loss = complete_step(address)
+    unlock(_step_of(address, 0, np.float32(0)).in_use)
+    return loss
+
+
+@kernel
+def work(address, workers):
+    """The phases of a step between its start and its end, one worker after the other."""
+    plan = _step_of(address, 0, np.float32(0))
+    for worker in range(workers):
+        call_phase(plan.accumulate_gradients, opaque(address), worker)
+    if plan.transform_gradients != 0:
+        for worker in range(workers):
+            call_phase(plan.transform_gradients, opaque(address), worker)
+    for worker in range(workers):
+        call_phase(plan.apply_update, opaque(address), worker)
+
+
+@kernel
+def parallel_work(address, workers, region):
+    """`work`, each worker on a thread of the parallel region, whose address is `region`."""
+    plan = _step_of(address, 0, np.float32(0))
+    threads = enter_parallel_region(region)
+    for_each_worker(plan.accumulate_gradients, address, workers)
+    if plan.transform_gradients != 0:
+        for_each_worker(plan.transform_gradients, address, workers)
+    for_each_worker(plan.apply_update, address, workers)
+    leave_parallel_region(region, threads)
 
 
 @kernel
@@ -195,22 +223,8 @@ def train_step(x, t, n, address, workers):
     status = start_step(x, t, n, address, workers)
     if status != DONE:
         return np.nan, status
-    plan = _step_of(address, 0, np.float32(0))
-    for worker in range(workers):
-        _call_phase(plan.accumulate_gradients, opaque(address), worker)
-    if plan.transform_gradients != 0:
-        for worker in range(workers):
-            _call_phase(plan.transform_gradients, opaque(address), worker)
-    for worker in range(workers):
-        _call_phase(plan.apply_update, opaque(address), worker)
+    work(address, workers)
     return finish_step(address), DONE
-
-
-@parallel_kernel
-def _for_each_worker(slot, address, workers):
-    """One phase of all workers, each on a thread."""
-    for worker in prange(workers):
-        _call_phase(slot, opaque(address), worker)
 
 
 @kernel
@@ -222,11 +236,5 @@ def parallel_train_step(x, t, n, address, workers, region):
     status = start_step(x, t, n, address, workers)
     if status != DONE:
         return np.nan, status
-    plan = _step_of(address, 0, np.float32(0))
-    threads = enter_parallel_region(region)
-    _for_each_worker(plan.accumulate_gradients, address, workers)
-    if plan.transform_gradients != 0:
-        _for_each_worker(plan.transform_gradients, address, workers)
-    _for_each_worker(plan.apply_update, address, workers)
-    leave_parallel_region(region, threads)
+    parallel_work(address, workers, region)
     return finish_step(address), DONE

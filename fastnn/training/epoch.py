@@ -1,4 +1,4 @@
-"""One epoch: each row once, batch by batch."""
+"""One epoch: each row once, batch by batch, in compiled code."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from fastnn.training.sources import ArraySource
+from fastnn.training.sources import Source
+from fastnn.training.steps import Steps
 
-# How often `report` is called, in seconds.
-_REPORT_EVERY = 0.05
+# Seconds between two looks at what Python has to do: interrupts, and `report`.
+_IN_ONE_CALL = 0.04
 
 
 class EpochResult(NamedTuple):
@@ -27,7 +28,7 @@ class EpochResult(NamedTuple):
 
 def run_epoch(
     net: Any,
-    source: ArraySource,
+    source: Source,
     optimizer: Any,
     batch_size: int,
     order: NDArray | None = None,
@@ -35,22 +36,61 @@ def run_epoch(
     report: Callable[[int, float], None] | None = None,
     stops_at_nan: bool = True,
 ) -> EpochResult:
-    """Train the net on each row of the source once, in steps of `batch_size` rows, the last one smaller.
+    """Train the net on each row of the source once, in steps of `batch_size` rows, the last one smaller; each batch of
+    a `BatchSource` is one step.
 
     order : the indices of the rows, (n,) int64; None takes them as they lie. report : called some twenty times a second
-    and at the end, with the rows done and their mean loss so far. Where the loss of a step is not finite, the epoch
-    stops after it, unless `stops_at_nan` is False. The net counts the epoch if it is finished.
+    and at the end, with the rows done and their mean loss so far. Rows of batches in which nothing weighs anything do
+    not count in that mean. Where the loss of a step is not finite, the epoch stops after it, unless `stops_at_nan` is
+    False. The net counts the epoch if it is finished.
+
+    Raises what the schedule of the optimizer raises, and RuntimeError while another thread trains the net.
+    KeyboardInterrupt comes between two steps: those that were made stay.
     """
-    n, total, done, steps, last = source.n, 0.0, 0, 0, time.monotonic()
-    for first in range(0, n, batch_size):
-        which = slice(first, first + batch_size) if order is None else order[first : first + batch_size]
-        x, t, weights = source.rows(which)
-        loss = net.train_step(x, t, optimizer, weights)
-        total, done, steps = total + loss * len(t), done + len(t), steps + 1
-        if stops_at_nan and not math.isfinite(loss):
-            return EpochResult(total / done, done, steps, False)
-        if report is not None and (time.monotonic() - last > _REPORT_EVERY or done == n):
-            report(done, total / done)
-            last = time.monotonic()
+    progress = _Progress(report)
+    for piece, piece_order in source.pieces(order, batch_size):
+        for first, n, count in _equal_batches(piece.n, piece.n if source.n is None else batch_size):
+            steps = Steps(net, piece, optimizer, n, piece_order)
+            while count and not progress.stopped:
+                total, rows, made = steps.run(first, min(count, progress.steps_at_once), stops_at_nan)
+                count, first = count - made, first + made * n
+                progress.add(total, rows, made, made * n, stops_at_nan)
+        if progress.stopped:
+            return progress.result(finished=False)
     net.count_epoch()
-    return EpochResult(total / done, done, steps, True)
+    return progress.result(finished=True)
+
+
+def _equal_batches(n: int, size: int) -> list[tuple[int, int, int]]:
+    """Where they begin, their rows and their number: the batches of that size, and what is left of n rows."""
+    full, rest = divmod(n, size)
+    return [(0, size, full)] * (full > 0) + [(full * size, rest, 1)] * (rest > 0)
+
+
+class _Progress:
+    """The sums of an epoch so far, and how many steps take as long as Python may wait."""
+
+    def __init__(self, report: Callable[[int, float], None] | None) -> None:
+        self._report, self._total, self._counted, self._rows, self._steps = report, 0.0, 0, 0, 0
+        self.steps_at_once, self.stopped = 1, False
+        self._last = time.perf_counter()
+
+    def add(self, total: float, counted: int, steps: int, rows: int, stops_at_nan: bool) -> None:
+        """After one call: the sum of its losses, the rows that count in it; its steps, and their rows."""
+        self._total, self._counted = self._total + total, self._counted + counted
+        self._steps, self._rows = self._steps + steps, self._rows + rows
+        self.stopped = stops_at_nan and not math.isfinite(total)
+        if self._report is not None:
+            self._report(self._rows, self._mean)
+        now = time.perf_counter()
+        wanted = steps * _IN_ONE_CALL / max(now - self._last, 1e-9)
+        # The first steps may compile something, or be the first to touch memory: four times as many at most.
+        self.steps_at_once = max(1, min(int(wanted), 4 * steps))
+        self._last = now
+
+    @property
+    def _mean(self) -> float:
+        return self._total / self._counted if self._counted else math.nan
+
+    def result(self, finished: bool) -> EpochResult:
+        return EpochResult(self._mean, self._rows, self._steps, finished)

@@ -1,0 +1,46 @@
+"""The predictions of a net: the forward pass alone, row block by row block, shared between workers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.intrinsics import enter_parallel_region, leave_parallel_region, opaque
+from fastnn.jit import force_inline, kernel
+from fastnn.step.arguments import data_of
+from fastnn.step.phases import call_phase, for_each_worker
+from fastnn.step.plan import BLOCK_ROWS, STEP
+
+_step_of = STEP.at
+
+
+@force_inline
+def _begin(slot, address, x, n, z, workers):
+    plan = _step_of(address, 0, np.float32(0))
+    # Without an array x is what the plan has: compressed rows.
+    if x != 0:
+        plan.x_address = data_of(x)
+    plan.n, plan.z, plan.workers = n, data_of(z), workers
+    plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
+    plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
+    call_phase(slot, opaque(address))
+
+
+@kernel
+def predict(begin, part, address, x, n, z, workers):
+    """z (n, outputs) ← the last layer's output for n rows x, on the calling thread.
+
+    begin, part : `prediction_addresses`. address : of the plan, which has a BLOCK for each worker. x, z : the `id` of
+    C-contiguous arrays in the net's dtype; x may be 0 where the plan loads rows.
+    """
+    _begin(begin, address, x, n, z, workers)
+    for worker in range(workers):
+        call_phase(part, opaque(address), worker)
+
+
+@kernel
+def parallel_predict(begin, part, address, x, n, z, workers, region):
+    """`predict`, each worker on a thread of the parallel region, whose address is `region`."""
+    _begin(begin, address, x, n, z, workers)
+    threads = enter_parallel_region(region)
+    for_each_worker(part, address, workers)
+    leave_parallel_region(region, threads)
