@@ -72,7 +72,7 @@ def draw(path: Path) -> None:
             loss = fastnn.cross_entropy(y, T)
             curve.plot(y[0, TRUE], loss, "o", color=COLOURS[1])
             curve.annotate(f"{loss:.4f}", (y[0, TRUE], loss), (6, 6), textcoords="offset points")
-        curve.set_xlim(0, 1.15)
+        curve.set_xlim(0, 1.2)
         curve.set(xlabel="p, what the output has for the true class", ylabel="loss", title="Cross-entropy, -log p")
         classes = np.arange(10)
         bars.bar(classes - 0.2, RIGHT[0], 0.4, color=COLOURS[0], label="right: cross-entropy 0.5108")
