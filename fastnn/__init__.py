@@ -1,10 +1,10 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets, extend, schedules
+from fastnn import datasets, extend, interop, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, elementwise_loss, loss
-from fastnn.mlp import MLP
+from fastnn.mlp import MLP, load
 from fastnn.numerical import gradient_descent, numerical_diff, numerical_gradient
 from fastnn.ops import ALIASES, DECLARED, PublicFunction
 from fastnn.optimizers import (
@@ -20,6 +20,7 @@ from fastnn.optimizers import (
     RAdam,
     RMSprop,
 )
+from fastnn.saving import FileError
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "FileError",
     "GradientCheck",
     "GradientError",
     "Lion",
@@ -60,7 +62,9 @@ __all__ = [
     "extend",
     "get_num_threads",
     "gradient_descent",
+    "interop",
     "is_thread_invariant",
+    "load",
     "loss",
     "numerical_diff",
     "numerical_gradient",

@@ -92,7 +92,8 @@ def _call(name: str, dtype: str) -> None:
 
 
 def _train(name: str, dtype: str) -> None:
-    """Steps for each kind of targets on one thread, with and without weights, one on all threads, and predictions."""
+    """Steps for each kind of targets on one thread, with and without weights, an epoch, predictions; and on all
+    threads."""
     loss, optimizer = Loss.by_name[name], SGD(lr=1e-3)
     for outputs in (2,) if loss.output == "softmax" else (1, 2):
         net = MLP((64, 64, outputs), loss=loss, dtype=dtype)
@@ -102,11 +103,14 @@ def _train(name: str, dtype: str) -> None:
             net.train_step(x[:2], t[:2], optimizer)
             if "sample_weight" in loss.options:
                 net.train_step(x[:2], t[:2], optimizer, np.ones(2))
+            net.train_epoch(x[:3], t[:3], optimizer, 2)
         net.predict(x[:2])
         if loss.output in ("softmax", "sigmoid"):
             net.predict_proba(x[:2])
     if threads.get_num_threads() > 1:
         net.train_step(x, t, optimizer)
+        net.train_epoch(x, t, optimizer, n)
+        net.predict(np.zeros((4 * n, 64), dtype))
 
 
 def _targets(loss: Loss, outputs: int, n: int, dtype: str) -> Iterator[np.ndarray]:

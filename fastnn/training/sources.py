@@ -7,6 +7,7 @@ nothing is copied; what is read from a file and converted, and batches that a fu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastnn.training.inputs import (
     converted_targets,
     is_compressed,
     is_mapped,
+    read_at_random,
     rows_at_once,
 )
 
@@ -71,7 +73,8 @@ class ArraySource:
 
     def pieces(self, order: NDArray | None, batch_size: int) -> Iterator[tuple[ArraySource, NDArray | None]]:
         """One: itself."""
-        yield self, order
+        with nullcontext() if order is None else read_at_random(self.x):
+            yield self, order
 
     def loading(self, scattered: bool) -> int | None:
         """The kernel that loads rows into a row block, where they do not lie one after another."""
@@ -87,7 +90,7 @@ class ArraySource:
         if self.sample_weight is not None:
             record["has_weights"], record["sample_weights"] = 1, self.sample_weight.ctypes.data
         if order is not None:
-            record["is_ordered"], record["order"] = 1, order.ctypes.data
+            record["is_ordered"], record["order"], record["n"] = 1, order.ctypes.data, len(order)
         kept = targets, weights, order
         if not self.is_compressed:
             record["x"], record["row_bytes"] = self.x.ctypes.data, self.x.strides[0]
@@ -120,7 +123,12 @@ class MappedSource:
         step = max(1, self._at_once // batch_size) * batch_size
         for first in range(0, self.n, step):
             part = slice(first, first + step)
-            yield self._part(part if order is None else order[part]), None
+            if order is None:
+                yield self._part(part), None
+                continue
+            with read_at_random(self._x):
+                rows = self._part(order[part])
+            yield rows, None
 
 
 class BatchSource:
