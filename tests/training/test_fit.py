@@ -50,6 +50,23 @@ def test_resumed_training_equals_uninterrupted(x, t, options) -> None:
     assert second.epochs == [3, 4, 5, 6]
 
 
+def test_the_rate_is_that_of_the_last_step(x, t) -> None:
+    schedule = fastnn.schedules.Exponential(0.1, 0.9)
+    history = new_net().fit(x, t, optimizer=fastnn.SGD(lr=schedule), epochs=2, batch_size=20, **QUIET)
+    assert history["lr"] == [schedule(2), schedule(5)]
+
+
+def test_rows_are_drawn_from_the_seed(x, t) -> None:
+    net, twin, other = new_net(), new_net(), new_net()
+    net.fit(x, t, optimizer=fastnn.SGD(lr=0.05), epochs=2, batch_size=7, seed=5, **QUIET)
+    sgd = fastnn.SGD(lr=0.05)
+    for _ in range(2):
+        twin.train_epoch(x, t, sgd, 7, seed=5)
+    other.fit(x, t, optimizer=fastnn.SGD(lr=0.05), epochs=2, batch_size=7, **QUIET)
+    assert same_weights(net, twin)
+    assert not same_weights(net, other)
+
+
 def test_goes_on_with_its_optimizer(x, t) -> None:
     net, twin = new_net(), new_net()
     net.fit(x, t, epochs=1, **QUIET)
@@ -102,6 +119,8 @@ def test_measures_after_each_epoch(x, t) -> None:
 
 def test_measures_the_training_data_without_others(x, t) -> None:
     net = new_net()
+    history = net.fit(x, t, epochs=1, metrics=["error"], validation_split=0.2, **QUIET)
+    assert history.names == ["loss", "val_loss", "val_error", "lr", "seconds"]
     history = net.fit(x, t, epochs=2, metrics=["error"], **QUIET)
     assert history.names == ["loss", "error", "lr", "seconds"]
     assert history["error"][-1] == net.evaluate(x, t, ["error"])["error"]
