@@ -1,10 +1,10 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import callbacks, datasets, extend, schedules
+from fastnn import callbacks, datasets, extend, interop, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, elementwise_loss, loss
-from fastnn.mlp import MLP
+from fastnn.mlp import MLP, load
 from fastnn.numerical import gradient_descent, numerical_diff, numerical_gradient
 from fastnn.ops import ALIASES, DECLARED, PublicFunction
 from fastnn.optimizers import (
@@ -20,6 +20,7 @@ from fastnn.optimizers import (
     RAdam,
     RMSprop,
 )
+from fastnn.saving import FileError
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
 from fastnn.training.errors import NonFiniteLossError
 from fastnn.training.history import History
@@ -47,6 +48,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "FileError",
     "GradientCheck",
     "GradientError",
     "History",
@@ -65,7 +67,9 @@ __all__ = [
     "extend",
     "get_num_threads",
     "gradient_descent",
+    "interop",
     "is_thread_invariant",
+    "load",
     "loss",
     "numerical_diff",
     "numerical_gradient",

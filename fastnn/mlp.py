@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from numba.core import types
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import scalar_checks, threads
+from fastnn import saving, scalar_checks, threads
 from fastnn.activations import Activation, layer_activations, layer_initializers
 from fastnn.alloc import aligned_zeros
 from fastnn.initializers import Initializer, initial_weights
@@ -87,6 +88,8 @@ class MLP:
     input_dropout : the same for the inputs of the net.
     l1, l2 : the loss of a training step includes the penalty l1 Σ|w| + l2 Σw² of all weights, not of biases, as
         `keras.regularizers.L1L2`; its gradient 2 l2 w is that of a weight decay of 2 l2.
+    penalty_per_row : whether that penalty is divided by the number of rows of the batch, or the sum of their weights,
+        as that of scikit-learn's `MLPClassifier`; not with the reduction "sum".
 
     Raises ValueError or TypeError, naming the argument, for any other value. Several threads may ask a net for
     predictions, but only one at a time may train it, and none may ask or set weights meanwhile.
@@ -107,6 +110,7 @@ class MLP:
         input_dropout: float = 0.0,
         l1: float = 0.0,
         l2: float = 0.0,
+        penalty_per_row: bool = False,
     ) -> None:
         if DISABLED:
             raise RuntimeError("NUMBA_DISABLE_JIT is set, and a net is all compiled code; unset it to build an MLP")
@@ -125,7 +129,15 @@ class MLP:
         own_loss.check_outputs(widths[-1])
         own_dtype = checks.float_dtype("dtype", dtype)
         weights = initial_weights(widths, layer_initializers(init, activations, hidden), seed, own_dtype.name)
-        against_overfitting = regularization(hidden, seed, dropout=dropout, input_dropout=input_dropout, l1=l1, l2=l2)
+        against_overfitting = regularization(
+            hidden,
+            seed,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            l1=l1,
+            l2=l2,
+            penalty_per_row=penalty_per_row,
+        )
         self._begin(widths, activations, own_loss, own_dtype, weights, against_overfitting, 0, 0)
 
     def _begin(
@@ -190,6 +202,11 @@ class MLP:
     def l2(self) -> float:
         """The factor of Σw² in the loss."""
         return self._regularization.l2
+
+    @property
+    def penalty_per_row(self) -> bool:
+        """Whether the penalty of the weights is divided by the rows of the batch."""
+        return self._regularization.penalty_per_row
 
     @property
     def dtype(self) -> np.dtype:
@@ -495,6 +512,21 @@ class MLP:
                 raise ValueError(f"weights[{k}]: got shape {array.shape}, expected {shape}")
         self._layout.pack(arrays, self._parameters)
 
+    def save(self, path: str | os.PathLike[str], *, optimizer: bool = True) -> None:
+        """Save the net in one file, which `fastnn.load` reads, for training to go on as if it had not stopped: to the
+        last bit, or on another kind of CPU to rounding.
+
+        path : as it is; no suffix is added. A file that is there is replaced as a whole: whatever happens meanwhile, it
+        is the old one or the new one. optimizer : whether `net.optimizer`, its schedule, and the steps and moments
+        that it keeps for this net are saved too.
+
+        The file is an npz archive without pickles, which `numpy.load` reads: w1, b1, ..., optimizer.m.w1, ... and
+        `fastnn.json`, with a digest of all. Own activations, losses and optimizers are saved by their names. Raises
+        TypeError for a schedule that is a function of your own, which no file can hold, and for an activation or a loss
+        that is not declared; OSError where the file cannot be written. Then nothing is changed.
+        """
+        saving.save(path, self, self._optimizer if scalar_checks.flag("optimizer", optimizer) else None)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
             raise AttributeError(f"{name}: the attributes of an MLP cannot be set; build another net")
@@ -523,7 +555,7 @@ class MLP:
     def __repr__(self) -> str:
         own = self._regularization
         more = {"dropout": own.dropout if any(own.dropout) else 0, "input_dropout": own.input_dropout}
-        more |= {"l1": own.l1, "l2": own.l2}
+        more |= {"l1": own.l1, "l2": own.l2, "penalty_per_row": own.penalty_per_row}
         given = "".join(f", {name}={value}" for name, value in more.items() if value)
         return (
             f"MLP({self.sizes}, activation={self.activation!r}, loss={self.loss!r}, dtype={self.dtype.name!r}{given})"
@@ -581,3 +613,19 @@ class MLP:
         """Have the next step look at its optimizer anew. For optimizers, when `lr` becomes a schedule or a number, or
         a bound of the gradient is set."""
         self._prepared = self._prepared.without_optimizer()
+
+
+def load(path: str | os.PathLike[str]) -> MLP:
+    """The net that `MLP.save` saved, with its counts of steps and epochs; its `optimizer` is the one that was saved
+    with it, or None.
+
+    Activations, losses and optimizers of your own must be declared before, under the same names. Nothing in the file is
+    run. Raises `fastnn.FileError`, a ValueError, for a file that is damaged, of a newer format, or not one of fastnn's;
+    OSError where it cannot be read.
+    """
+    saved = saving.load(path)
+    net = MLP.__new__(MLP)
+    net.__setstate__(saved.state)
+    if saved.optimizer is not None:
+        net._optimizer = saved.optimizer(net)
+    return net

@@ -199,7 +199,7 @@ class Preparation:
         plan["loss_options"] = self._loss_options.ctypes.data
         own = self._regularization
         plan["drops"], plan["dropout_key"], plan["input_dropout"] = own.drops, own.key, own.input_dropout
-        plan["l1"], plan["l2"] = own.l1, own.l2
+        plan["l1"], plan["l2"], plan["penalty_per_row"] = own.l1, own.l2, own.penalty_per_row
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self._dtype)
         plan["max_rows"] = min(plans.BLOCK_ROWS, self.rows_for_threads(2) - 1)
         nothing = np.empty(0, self._dtype)

@@ -17,6 +17,7 @@ class Regularization:
 
     dropout : the fraction of each hidden layer's outputs that is dropped. input_dropout : of the net's inputs.
     l1, l2 : the penalty of the weights is l1 Σ|w| + l2 Σw². key : what the random words of dropout depend on.
+    penalty_per_row : whether the penalty is divided by the number of rows of the batch, or the sum of their weights.
     """
 
     dropout: tuple[float, ...]
@@ -24,6 +25,7 @@ class Regularization:
     l1: float
     l2: float
     key: int
+    penalty_per_row: bool = False
 
     @property
     def drops(self) -> bool:
@@ -37,7 +39,14 @@ class Regularization:
 
 
 def regularization(
-    n_hidden: int, seed: int | None, *, dropout: Any = 0.0, input_dropout: Any = 0.0, l1: Any = 0.0, l2: Any = 0.0
+    n_hidden: int,
+    seed: int | None,
+    *,
+    dropout: Any = 0.0,
+    input_dropout: Any = 0.0,
+    l1: Any = 0.0,
+    l2: Any = 0.0,
+    penalty_per_row: Any = False,
 ) -> Regularization:
     """The regularization of a net with so many hidden layers, from what its user gives.
 
@@ -51,6 +60,7 @@ def regularization(
         scalar_checks.number("l1", l1, 0),
         scalar_checks.number("l2", l2, 0),
         int(words[0] >> np.uint64(1)),
+        scalar_checks.flag("penalty_per_row", penalty_per_row),
     )
 
 

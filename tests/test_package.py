@@ -47,12 +47,14 @@ MAY_IMPORT = {
     },
     "callbacks": {"training"},
     "saving": {"saving", "activations", "losses", "optimizers", "ops", "schedules", "scalar_checks", "regularization"},
+    "sklearn": {"sklearn", "activations", "losses", "mlp", "ops", "optimizers", "training"},
     "mlp": {
         "activations", "losses", "optimizers", "step", "ops", "kernels", "linalg", "jit", "intrinsics", "alloc",
         "initializers", "items", "preparation", "regularization", "saving", "scalar_checks", "threads", "training",
     },
     "extend": {"activations", "intrinsics", "jit", "kernels", "losses", "ops", "optimizers"},
     "numerical": {"ops", "scalar_checks"},
+    "interop": {"interop", "losses", "mlp", "ops"},
     "gradient_check": {"mlp", "numerical", "ops", "optimizers", "scalar_checks"},
     "datasets": {"datasets", "cache_directory"},
     "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},
@@ -60,7 +62,7 @@ MAY_IMPORT = {
 }  # fmt: skip
 MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
 # What a part imports besides, but only where it is asked for what needs it.
-ON_DEMAND = {"training": {"matplotlib", "pandas", "rich", "sklearn"}}
+ON_DEMAND = {"sklearn": {"sklearn", "scipy"}, "training": {"matplotlib", "pandas", "rich", "sklearn"}}
 
 
 def imports(path: Path) -> set[str]:
@@ -104,7 +106,8 @@ def test_llvm_is_spoken_in_one_folder(path: Path) -> None:
 def test_import_compiles_and_fetches_nothing() -> None:
     program = (
         "import sys, fastnn; "
-        "print([m for m in ('pandas', 'matplotlib', 'rich', 'sklearn', 'torch', 'jax', 'urllib.request') "
+        "others = 'pandas matplotlib rich sklearn torch jax keras onnx urllib.request'.split(); "
+        "print([m for m in others "
         "if m in sys.modules]); print(len(fastnn.softmax.kernel.signatures))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)

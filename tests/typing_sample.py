@@ -29,6 +29,9 @@ def train(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
     plateau.step(net.train_step(x, t, fastnn.AdamW(plateau, weight_decay=0.1)))
     assert_type(plateau(0), float)
     fastnn.set_num_threads(fastnn.get_num_threads())
+    net.save("net.npz", optimizer=False)
+    assert_type(fastnn.load("net.npz"), fastnn.MLP)
+    assert_type(fastnn.interop.from_keras(net.get_weights(), activation="relu", loss="huber", l2=0.1), fastnn.MLP)
     return loss
 
 

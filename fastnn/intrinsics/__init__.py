@@ -5,6 +5,7 @@ from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.dot_tile import dot_tile
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
+from fastnn.intrinsics.memory import fetch_ahead
 from fastnn.intrinsics.micro_tile import micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
@@ -72,6 +73,7 @@ __all__ = [
     "element",
     "enter_parallel_region",
     "evenly_spaced",
+    "fetch_ahead",
     "float_to_bits",
     "flush_subnormals",
     "indirect_call",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 from fastnn.intrinsics.host import splat
 
@@ -17,6 +18,17 @@ def prefetch(builder, address, level: int, to_write: bool = False) -> None:
     kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
     builder.call(function, [builder.bitcast(address, byte), flag(int(to_write)), flag(level), flag(1)])
+
+
+@intrinsic
+def fetch_ahead(typing_context, pointer):
+    """Prefetch the cache line at the address `pointer` into the second-level cache. It need not be valid."""
+
+    def generate(context, builder, signature, arguments):
+        prefetch(builder, arguments[0], SECOND_LEVEL)
+        return context.get_dummy_value()
+
+    return types.none(pointer), generate
 
 
 def first_lanes(builder, vector: ir.VectorType, size):

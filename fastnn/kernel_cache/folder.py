@@ -30,6 +30,7 @@ NEVER_COMPILED = (
     "datasets",
     "gradient_check.py",
     "initializers.py",
+    "interop",
     "mlp.py",
     "numerical.py",
     "ops",

@@ -277,13 +277,17 @@ class Optimizer:
             )
         super().__setattr__(name, value)
 
+    def kept(self, net: Any) -> tuple[int, list[list[NDArray]]]:
+        """The steps made for `net`, and its moments, each as weights, [w1, b1, ...]: without padding, so they do not
+        depend on the CPU. For copies and files."""
+        state = self._states.get(net)
+        if state is None:
+            return self._restored.get(net, (0, []))
+        return state.steps, [net.layout.unpack(moment[: net.layout.size]) for moment in state.moments]
+
     def __getstate__(self) -> dict[str, Any]:
-        # Moments as weights, without padding: so they do not depend on the CPU.
-        states = {
-            net: (state.steps, [net.layout.unpack(moment[: net.layout.size]) for moment in state.moments])
-            for net, state in list(self._states.items())
-        }
-        return {"values": self.values, "states": list({**dict(self._restored), **states}.items())}
+        nets = dict.fromkeys([*list(self._restored), *list(self._states)])
+        return {"values": self.values, "states": [(net, self.kept(net)) for net in nets]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._begin(state["values"])

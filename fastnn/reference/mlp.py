@@ -67,13 +67,16 @@ class MLP:
         layers, factors = self._layers(x, drops=self._regularization.drops), self._dropout_factors(len(x))
         loss, delta = self._loss.reference(layers[-1][1], t, sample_weight)
         found: list[NDArray] = []
-        penalty = 0.0
+        penalty, own = 0.0, self._regularization
+        per_row = own.penalty_per_row and self._loss.reduction == "mean"
+        share = 1 / self._loss.counted(t, sample_weight).sum() if per_row else 1.0
+        l1, l2 = share * own.l1, share * own.l2
         for k in reversed(range(1, len(layers))):
             a, w = layers[k - 1][1] * factors[k - 1], self._weights[2 * k - 2]
             dx, dw, db = affine.affine_backward(delta, a, w)
-            penalty += self._regularization.l1 * np.abs(w, dtype=np.float64).sum()
-            penalty += self._regularization.l2 * np.square(w, dtype=np.float64).sum()
-            found = [dw + (self._regularization.l1 * np.sign(w) + 2 * self._regularization.l2 * w), db, *found]
+            penalty += l1 * np.abs(w, dtype=np.float64).sum()
+            penalty += l2 * np.square(w, dtype=np.float64).sum()
+            found = [dw + (l1 * np.sign(w) + 2 * l2 * w), db, *found]
             if k > 1:
                 delta = self._activation_backward(k - 2, dx * factors[k - 1], *layers[k - 1])
         return float(loss) + float(penalty), found

@@ -99,6 +99,7 @@ SOURCE = RecordLayout(
     # Rows one after another, in the order in which they are taken where there is one; or compressed sparse rows.
     x="int",  # the address of the first row
     row_bytes="int",
+    n="int",
     order="int64*",  # the indices of the rows, as they are taken
     is_ordered="int",
     values="real*",  # of the elements that are stored, row by row
@@ -141,6 +142,8 @@ STEP = RecordLayout(
     input_dropout="float",  # the fraction of the net's input that is dropped
     l1="float",  # the penalty of the weights is l1 Σ|w| + l2 Σw²
     l2="float",
+    penalty_per_row="int",  # whether it is divided by what the rows of the batch weigh, where the loss is a mean
+    penalty_share="float",  # what it is multiplied by in this step
     clip_value="float",  # bounds of each element of the gradient, and of its norm; 0 for none
     clip_norm="float",
     # Slots.

@@ -8,13 +8,16 @@ from __future__ import annotations
 import numpy as np
 from numba.core import types
 
-from fastnn.intrinsics import MR, offset, pointer, stack_alloc
+from fastnn.intrinsics import MR, fetch_ahead, lanes_of, load, offset, pointer, stack_alloc, store
 from fastnn.jit import force_inline
 from fastnn.linalg.sparse_inputs import clear_active, merge_active_columns, use_active_columns
 from fastnn.step.plan import layer_of, source_of
 from fastnn.units import unit
 
 _alloc_positions = stack_alloc(MR)
+
+# How many rows ahead of the one that is copied are fetched.
+_ROWS_AHEAD = 4
 
 
 @force_inline
@@ -27,10 +30,17 @@ def _index(plan, source, r):
 def gather_rows(plan, first, m, block):
     """`inputs` ← m rows of the batch from `first` on."""
     source, inputs = source_of(plan.source, 0, plan), layer_of(plan.layers, 0, plan).inputs
-    base = pointer(source.x, plan.zeros[0])
+    base, lanes = pointer(source.x, plan.zeros[0]), lanes_of(plan.zeros)
+    full = inputs // lanes * lanes
     for r in range(m):
         row, target = offset(base, _index(plan, source, first + r) * inputs), offset(block.inputs, r * inputs)
-        for k in range(inputs):
+        # Rows drawn at random are in no cache, and the hardware cannot know which is next.
+        last = min(plan.position + first + r + _ROWS_AHEAD, source.n - 1)
+        ahead = offset(base, source.order[last] * inputs)
+        for k in range(0, full, lanes):
+            fetch_ahead(offset(ahead, k))
+            store(load(offset(row, k)), offset(target, k))
+        for k in range(full, inputs):
             target[k] = row[k]
     return np.int64(0)
 

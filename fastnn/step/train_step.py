@@ -77,6 +77,8 @@ def begin(plan):
     plan.divisor = divisor if plan.loss_is_mean else 1.0
     # Where nothing weighs anything the loss is 0 / 0, and no weight moves.
     plan.scale = 1.0 / plan.divisor if plan.divisor != 0 else 0.0
+    shares = plan.penalty_per_row and plan.loss_is_mean
+    plan.penalty_share = plan.scale * plan.loss_terms_per_row if shares else 1.0
     # For few rows, transposing the weights costs more than it saves.
     plan.transposes = n > 2 * lanes
     if plan.transposes:

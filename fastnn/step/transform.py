@@ -117,7 +117,8 @@ def _sum_of_sizes(numbers, size):
 @inline_ir
 def _penalize(plan, first, last):
     """Add the gradient of the penalty to that of the parameters from `first` to `last`; returns their penalty."""
-    l1, l2, zero = like(plan.zeros[0], plan.l1), like(plan.zeros[0], 2 * plan.l2), like(plan.zeros[0], 0)
+    of_sizes, of_squares = plan.penalty_share * plan.l1, plan.penalty_share * plan.l2
+    l1, l2, zero = like(plan.zeros[0], of_sizes), like(plan.zeros[0], 2 * of_squares), like(plan.zeros[0], 0)
     total = 0.0
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
@@ -127,7 +128,7 @@ def _penalize(plan, first, last):
             w, g = offset(plan.parameters, start), offset(plan.gradients, start)
             for k in range(size):
                 g[k] += l2 * w[k] + (l1 if w[k] > zero else -l1 if w[k] < zero else w[k])
-            total += plan.l1 * _sum_of_sizes(w, size) + plan.l2 * _sum_of_squares(w, size)
+            total += of_sizes * _sum_of_sizes(w, size) + of_squares * _sum_of_squares(w, size)
     return total
 
 

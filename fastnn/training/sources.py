@@ -90,7 +90,7 @@ class ArraySource:
         if self.sample_weight is not None:
             record["has_weights"], record["sample_weights"] = 1, self.sample_weight.ctypes.data
         if order is not None:
-            record["is_ordered"], record["order"] = 1, order.ctypes.data
+            record["is_ordered"], record["order"], record["n"] = 1, order.ctypes.data, len(order)
         kept = targets, weights, order
         if not self.is_compressed:
             record["x"], record["row_bytes"] = self.x.ctypes.data, self.x.strides[0]

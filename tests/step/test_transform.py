@@ -139,3 +139,33 @@ def test_against_pytorch(n: int, bound: str, rng: np.random.Generator) -> None:
 def test_bounds_out_of_range(numbers: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fastnn.Adam(**numbers)
+
+
+@pytest.mark.parametrize("n", [1, 9, 200])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_penalty_per_row(n: int, weighted: bool, dtype: str, rng: np.random.Generator) -> None:
+    """Divided by the rows of the batch, or by the sum of their weights."""
+    made_of = {"l1": 0.1, "l2": 1.0, "penalty_per_row": True}
+    net, twin = fastnn.MLP(SIZES, "tanh", dtype=dtype, **made_of), Twin(SIZES, "tanh", dtype=dtype, **made_of)
+    x, t = rng.standard_normal((n, SIZES[0])).astype(dtype), rng.integers(0, SIZES[-1], n)
+    weights = rng.uniform(0.5, 3, n) if weighted else None
+    eps, optimizer = float(np.finfo(dtype).eps), fastnn.SGD(0.1)
+    # What the first loss is without the twin.
+    penalty = sum(0.1 * np.abs(w).sum() + np.square(w).sum() for w in net.get_weights()[::2])
+    plain = fastnn.MLP(SIZES, "tanh", dtype=dtype).train_step(x, t, optimizer, weights)
+    expected = plain + float(penalty) / (weights.sum() if weighted else n)
+    for k in range(STEPS):
+        found = net.train_step(x, t, optimizer, weights)
+        assert k > 0 or found == pytest.approx(expected, rel=100 * eps)
+        assert found == pytest.approx(twin.train_step(x, t, optimizer, weights), rel=100 * eps)
+    _assert_same(net.get_weights(), twin.get_weights(), dtype)
+    assert repr(net).endswith("l1=0.1, l2=1.0, penalty_per_row=True)")
+
+
+def test_penalty_per_row_of_a_sum_is_whole(rng: np.random.Generator) -> None:
+    x, t = rng.standard_normal((9, SIZES[0])), rng.integers(0, SIZES[-1], 9)
+    loss = ("softmax_cross_entropy", {"reduction": "sum"})
+    whole, per_row = (fastnn.MLP(SIZES, loss=loss, dtype="float64", l2=1.0, penalty_per_row=p) for p in (False, True))
+    assert whole.train_step(x, t, fastnn.SGD(0.1)) == per_row.train_step(x, t, fastnn.SGD(0.1))
+    with pytest.raises(TypeError, match="^penalty_per_row: got 1"):
+        fastnn.MLP(SIZES, penalty_per_row=1)
