@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -289,6 +291,29 @@ def test_ctrl_c_at_any_line(x, t) -> None:
         net.train_step(x, t, fastnn.SGD(lr=0.1))
     # Not caught are the lines before the loop begins, and the last one.
     assert returned >= lines - 12
+
+
+PROGRAM = """
+import sys, numpy as np, fastnn
+rng = np.random.default_rng(0)
+net = fastnn.MLP((4, 8, 3), activation="relu")
+history = net.fit(rng.standard_normal((60, 4)), np.arange(60) % 3, epochs=10**9)
+print(history.ended, len(history) == net.epochs > 0, np.isfinite(net.forward(np.ones((1, 4), "f"))).all())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_of_a_program() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stderr is not None
+        for line in program.stderr:
+            if line.startswith("epoch"):
+                break
+        program.send_signal(signal.SIGINT)
+        out, _ = program.communicate(timeout=60)
+    assert out == "interrupted True True\n"
+    assert program.returncode == 0
 
 
 # --- losses that are not finite --------------------------------------------------------------------------------------
