@@ -153,7 +153,11 @@ class KernelCache(_Cache):
         if payload is None:
             return None
         try:
-            return CompileResult._rebuild(target_context, *pickle.loads(payload))
+            found = CompileResult._rebuild(target_context, *pickle.loads(payload))
+            # What is compiled to call this kernel must start Numba's threads where it is loaded itself. It takes that
+            # from the library, in which Numba notes it when it compiles, and not when it loads.
+            found.library._reload_init.update(found.reload_init)
+            return found
         except Exception:
             # Undamaged, but it does not load here. Whatever the reason, this process can still compile.
             return None

