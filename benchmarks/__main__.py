@@ -21,10 +21,10 @@ from rich.console import Console
 from benchmarks import machine, recipes
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.interrupts import Interrupts
-from benchmarks.output import tolerant_output
 from benchmarks.peers import BASELINE, PEERS
 from benchmarks.results import Results, ResultsError
 from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, images, on_images, read
+from fastnn.cli.output import tolerant_output
 from fastnn.datasets import DatasetError
 
 OWN = "fastnn"

@@ -512,20 +512,23 @@ class MLP:
                 raise ValueError(f"weights[{k}]: got shape {array.shape}, expected {shape}")
         self._layout.pack(arrays, self._parameters)
 
-    def save(self, path: str | os.PathLike[str], *, optimizer: bool = True) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, optimizer: bool = True, metadata: Mapping[str, Any] | None = None
+    ) -> None:
         """Save the net in one file, which `fastnn.load` reads, for training to go on as if it had not stopped: to the
         last bit, or on another kind of CPU to rounding.
 
         path : as it is; no suffix is added. A file that is there is replaced as a whole: whatever happens meanwhile, it
         is the old one or the new one. optimizer : whether `net.optimizer`, its schedule, and the steps and moments
-        that it keeps for this net are saved too.
+        that it keeps for this net are saved too. metadata : a dict of what JSON can hold, such as the names of the
+        classes, which `fastnn.saving.read_metadata(path)` gives back; the net knows nothing of it.
 
         The file is an npz archive without pickles, which `numpy.load` reads: w1, b1, ..., optimizer.m.w1, ... and
         `fastnn.json`, with a digest of all. Own activations, losses and optimizers are saved by their names. Raises
-        TypeError for a schedule that is a function of your own, which no file can hold, and for an activation or a loss
-        that is not declared; OSError where the file cannot be written. Then nothing is changed.
+        TypeError for a schedule that is a function of your own, or metadata, that no file can hold, and for an
+        activation or a loss that is not declared; OSError where the file cannot be written. Then nothing is changed.
         """
-        saving.save(path, self, self._optimizer if scalar_checks.flag("optimizer", optimizer) else None)
+        saving.save(path, self, self._optimizer if scalar_checks.flag("optimizer", optimizer) else None, metadata)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):

@@ -58,11 +58,19 @@ MAY_IMPORT = {
     "gradient_check": {"mlp", "numerical", "ops", "optimizers", "scalar_checks"},
     "datasets": {"datasets", "cache_directory"},
     "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},
-    "__main__": {"ops", "intrinsics", "kernel_cache", "warmup"},
+    "cli": {
+        "cli", "activations", "callbacks", "datasets", "intrinsics", "items", "kernel_cache", "losses", "mlp", "ops",
+        "optimizers", "saving", "schedules", "threads", "training", "warmup",
+    },
+    "__main__": {"cli"},
 }  # fmt: skip
 MAY_NEED = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
 # What a part imports besides, but only where it is asked for what needs it.
-ON_DEMAND = {"sklearn": {"sklearn", "scipy"}, "training": {"matplotlib", "pandas", "rich", "sklearn"}}
+ON_DEMAND = {
+    "cli": {"matplotlib", "pandas"},
+    "sklearn": {"sklearn", "scipy"},
+    "training": {"matplotlib", "pandas", "rich", "sklearn"},
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -5,6 +5,6 @@ any moment; `parts` how a net and an optimizer are put into one; `values` number
 """
 
 from fastnn.saving.files import FileError
-from fastnn.saving.parts import Saved, load, save
+from fastnn.saving.parts import Saved, load, read_metadata, save
 
-__all__ = ["FileError", "Saved", "load", "save"]
+__all__ = ["FileError", "Saved", "load", "read_metadata", "save"]

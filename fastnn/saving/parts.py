@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -31,12 +32,16 @@ class Saved(NamedTuple):
     optimizer: Callable[[Any], Optimizer] | None
 
 
-def save(path: str | os.PathLike[str], net: Any, optimizer: Optimizer | None) -> None:
+def save(
+    path: str | os.PathLike[str], net: Any, optimizer: Optimizer | None, metadata: Mapping[str, Any] | None = None
+) -> None:
     """Save the net, and the optimizer with what it keeps for this net, in a file that replaces `path` as a whole.
 
-    Raises TypeError, before anything is written, for a schedule or a number of the user's own that has no form in a
-    file, and for an activation or a loss that is not declared; OSError where it cannot be written.
+    metadata : whatever the user keeps with it. Raises TypeError, before anything is written, for a schedule or a number
+    of the user's own that has no form in a file, for metadata that JSON cannot hold, and for an activation or a loss
+    that is not declared; OSError where it cannot be written.
     """
+    own = _checked_metadata({} if metadata is None else metadata)
     state = net.__getstate__()
     of_net, arrays = _net_header(state), _named("", state["weights"])
     of_optimizer = None
@@ -46,7 +51,36 @@ def save(path: str | os.PathLike[str], net: Any, optimizer: Optimizer | None) ->
         for name, moment in zip(of_optimizer["moments"], moments, strict=True):
             arrays |= _named(f"optimizer.{name}.", moment)
     with replacing(path) as file:
-        files.write(file, {"fastnn": fastnn.__version__, "net": of_net, "optimizer": of_optimizer}, arrays)
+        header = {"fastnn": fastnn.__version__, "net": of_net, "optimizer": of_optimizer, "metadata": own}
+        files.write(file, header, arrays)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The metadata that a file was saved with, empty without any.
+
+    Raises `fastnn.FileError` where the file is not whole or not one of fastnn's, OSError where it cannot be read.
+    """
+    header, _ = files.read(path)
+    found = header.get("metadata", {})
+    if not isinstance(found, dict):
+        raise FileError(f"{os.fspath(path)}: has metadata of type {type(found).__name__}, expected an object of JSON")
+    return found
+
+
+def _checked_metadata(metadata: Any) -> dict[str, Any]:
+    """A copy as JSON gives it back. Raises TypeError where that would not be the same."""
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata: got {metadata!r}, expected a dict")
+    try:
+        copied = json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"metadata: got what JSON cannot hold ({error})") from None
+    if copied != metadata:
+        raise TypeError(
+            f"metadata: got {metadata!r}, which JSON gives back as {copied!r}; expected a dict of texts to texts, "
+            "finite numbers, True, False, None, lists and such dicts"
+        )
+    return copied
 
 
 def load(path: str | os.PathLike[str]) -> Saved:

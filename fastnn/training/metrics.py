@@ -32,7 +32,7 @@ SCORER_PREFIX = "sklearn:"
 _TAKEN = ("epoch", "loss", "lr", "seconds")
 
 # Those built in: what counts them, and whether less or more is better.
-_BUILT_IN: dict[str, tuple[Callable[[], Counter], str]] = {
+BUILT_IN: dict[str, tuple[Callable[[], Counter], str]] = {
     "accuracy": (Accuracy, "max"),
     "error": (Error, "min"),
     "top_k_accuracy": (TopK, "max"),
@@ -78,10 +78,10 @@ def _metric(net: MLP, argument: str, given: Any) -> Metric:
     if isinstance(given, str):
         if given.startswith(SCORER_PREFIX):
             return _named_scorer(argument, given.removeprefix(SCORER_PREFIX))
-        if given not in _BUILT_IN:
-            names = ", ".join(map(repr, _BUILT_IN))
+        if given not in BUILT_IN:
+            names = ", ".join(map(repr, BUILT_IN))
             raise ValueError(f"{argument}: got {given!r}, expected one of {names}, 'sklearn:...' or a function")
-        begin, direction = _BUILT_IN[given]
+        begin, direction = BUILT_IN[given]
         begin().check(argument, net)
         return Metric(given, begin, direction)
     if isinstance(given, (tuple, list)) and len(given) == 2 and isinstance(given[0], str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from benchmarks import __main__ as cli
 from benchmarks.cases import MODELS
-from benchmarks.output import Tolerant
 from benchmarks.report import headline
 from benchmarks.results import Results
 
@@ -69,23 +67,3 @@ def test_files_are_written_before_anything_is_printed(
     with pytest.raises(RuntimeError, match="cannot be printed"):
         cli.main(commands["report"])
     assert (tmp_path / "report.html").exists()
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_characters_that_an_encoding_lacks_are_replaced(encoding: str):
-    raw = io.BytesIO()
-    stream = Tolerant(io.TextIOWrapper(raw, encoding))
-    stream.write("5 µs 2\N{MULTIPLICATION SIGN} ≈ ─ \udcff")
-    stream.flush()
-    expected = {"ascii": "5 us 2x ~ ? ?", "latin-1": "5 us 2x ~ ? ?", "utf-8": "5 us 2x ~ ─ ?"}
-    assert raw.getvalue().decode(encoding) == expected[encoding]
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
-def test_a_stream_that_cannot_be_written_to_is_dropped_for_good():
-    with open("/dev/full", "w") as full:
-        stream = Tolerant(full)
-        stream.write("words")
-        stream.flush()
-        stream.write("more words")
-    assert stream.closed

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn import saving
 from fastnn.saving import files
 from fastnn.saving.replacing import replacing
 from tests.saving.test_resume import T, X, assert_same_weights, net_of, train
@@ -95,6 +96,23 @@ def test_without_the_optimizer(trained, tmp_path) -> None:
     assert_same_weights(other, trained)
     with pytest.raises(TypeError, match="^optimizer: got None, expected True or False"):
         trained.save(tmp_path / "net", optimizer=None)
+
+
+def test_metadata(trained, tmp_path) -> None:
+    metadata = {"classes": ["a", "b"], "mean": [0.1, 2], "of": {"more": None, "yes": True}, "\u00e9": ""}
+    trained.save(tmp_path / "net.npz", metadata=metadata)
+    assert saving.read_metadata(tmp_path / "net.npz") == metadata
+    assert_same_weights(fastnn.load(tmp_path / "net.npz"), trained)
+    trained.save(tmp_path / "net.npz")
+    assert saving.read_metadata(tmp_path / "net.npz") == {}
+    assert saving.read_metadata(Path(__file__).with_name("format_1.npz")) == {}
+
+
+@pytest.mark.parametrize("metadata", [[1], {"a": np.float32(1)}, {"a": (1, 2)}, {"a": float("nan")}, {1: "a"}])
+def test_metadata_that_json_cannot_hold(metadata, trained, tmp_path) -> None:
+    with pytest.raises(TypeError, match="^metadata: got "):
+        trained.save(tmp_path / "net.npz", metadata=metadata)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_damage_is_refused(trained, tmp_path) -> None:

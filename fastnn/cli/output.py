@@ -12,11 +12,18 @@ from typing import Any, TextIO
 PLAIN = str.maketrans({"µ": "u", "\N{MULTIPLICATION SIGN}": "x", "≈": "~", "·": "|", "\N{EM DASH}": "-", "…": "..."})
 
 
-class Tolerant:
-    """A text stream that replaces what its encoding lacks, and drops everything once nobody reads it any more."""
+class OutputLostError(OSError):
+    """Results could not be written."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+
+class Tolerant:
+    """A text stream that replaces what its encoding lacks, and drops everything once it cannot be written to any more.
+
+    fatal : whether that is an error unless a reader has gone away: of results, which a full disk must not lose.
+    """
+
+    def __init__(self, stream: TextIO, fatal: bool = False) -> None:
+        self._stream, self._fatal = stream, fatal
 
     def write(self, text: str) -> int:
         """Of the characters of `text`, as if all of them had been written."""
@@ -28,33 +35,39 @@ class Tolerant:
             printable = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
         try:
             self._stream.write(printable)
-        except OSError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
         return len(text)
 
     def flush(self) -> None:
+        """Hand on what is in buffers."""
         try:
             self._stream.flush()
-        except OSError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
 
-    def _drop(self) -> None:
+    def _drop(self, error: OSError) -> None:
         """What is still in buffers, too: Python would try again at exit, and fail."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
+        if self._fatal and not isinstance(error, BrokenPipeError):
+            raise OutputLostError(error.errno, error.strerror) from error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 @contextmanager
-def tolerant_output() -> Iterator[None]:
-    """Standard output and standard error are `Tolerant`; one that was closed from the start stays so."""
+def tolerant_output(results: bool = False) -> Iterator[None]:
+    """Standard output and standard error are `Tolerant`; one that was closed from the start stays so.
+
+    results : whether standard output has results, which it is an error to lose: OutputLostError.
+    """
     with ExitStack() as stack:
         for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
             if stream is not None:
-                tolerant = Tolerant(stream)
+                tolerant = Tolerant(stream, fatal=results and stream is sys.stdout)
                 stack.callback(tolerant.flush)
                 stack.enter_context(redirect(tolerant))
         yield
