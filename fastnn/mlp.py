@@ -271,7 +271,8 @@ class MLP:
         source = source_of(self, x, t, sample_weight)
         size = scalar_checks.count("batch_size", batch_size)
         n = source.n if scalar_checks.flag("shuffle", shuffle) else None
-        order = None if n is None else order_of(self, n, seed)
+        own_seed = None if seed is None else scalar_checks.count("seed", seed, 0)
+        order = None if n is None else order_of(self, n, own_seed)
         return run_epoch(self, source, optimizer, size, order, stops_at_nan=False).loss
 
     def fit(

@@ -101,8 +101,9 @@ def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
         raise TypeError(f"{name}: got {_found(value, array)}, expected real numbers")
     with np.errstate(over="ignore"):
         rounded = array.astype(dtype)
-    if np.isfinite(array).all() and not np.isfinite(rounded).all():
-        raise ValueError(f"{name}: got {np.abs(array).max():g}, expected numbers within the range of {dtype}")
+    lost = np.isfinite(array) & ~np.isfinite(rounded)
+    if lost.any():
+        raise ValueError(f"{name}: got {np.abs(array[lost]).max():g}, expected numbers within the range of {dtype}")
     return rounded
 
 
@@ -203,7 +204,8 @@ def _integers(name: str, value: Any, array: NDArray) -> NDArray[np.int64]:
     if array.dtype.kind in "iu":
         return contiguous(array if array.dtype == np.int64 else array.astype(np.int64))
     advice = _conversion(name, value, np.dtype(np.int64))
-    if array.dtype.kind in "UST" and not advice:
+    texts = array.dtype.kind in "UST" or (array.dtype == object and all(isinstance(one, str) for one in array.flat))
+    if texts and not advice:
         advice = f"; number them with {name} = np.unique({name}, return_inverse=True)[1]"
     raise TypeError(f"{name}: got {_found(value, array)}, expected integer labels{advice}")
 

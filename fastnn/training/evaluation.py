@@ -74,4 +74,6 @@ class _LossOfRows:
         if not own.penalizes:
             return 0.0
         weights = [w.astype(float) for w in self._net.get_weights()[::2]]
-        return sum(own.l1 * float(np.abs(w).sum()) + own.l2 * float((w * w).sum()) for w in weights)
+        penalty = sum(own.l1 * float(np.abs(w).sum()) + own.l2 * float((w * w).sum()) for w in weights)
+        shares = own.penalty_per_row and self._choice.reduction == "mean" and self._divisor > 0
+        return penalty / self._divisor if shares else penalty

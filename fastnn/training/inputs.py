@@ -130,15 +130,17 @@ def _array_of(x: Any, dtype: np.dtype) -> NDArray:
     """An array of x; of a DataFrame the values, missing ones as NaN."""
     if not hasattr(x, "columns") or not hasattr(x, "to_numpy"):
         return checks.plain_array("x", x)
-    for name in x.columns:
-        kind = getattr(x[name].dtype, "kind", "f")
-        if kind not in "fiub":
+    for name, own in zip(x.columns, x.dtypes, strict=True):
+        if getattr(own, "kind", "f") not in "fiub":
             raise TypeError(
-                f"x: got the column {name!r} of dtype {x[name].dtype}, expected numbers; leave it out, or encode it, "
+                f"x: got the column {name!r} of dtype {own}, expected numbers; leave it out, or encode it, "
                 "with pandas.get_dummies(x) for example"
             )
     try:
-        return np.asarray(x.to_numpy(dtype=dtype, na_value=np.nan))  # pandas
+        with np.errstate(over="ignore"):
+            array = np.asarray(x.to_numpy(dtype=dtype, na_value=np.nan))  # pandas
+        # What became infinite, and what was, `checks.converted` tells apart.
+        return np.asarray(x.to_numpy(dtype=float, na_value=np.nan)) if np.isinf(array).any() else array
     except TypeError:
         return np.asarray(x.to_numpy())
 
@@ -148,6 +150,11 @@ def _compressed(net: Any, x: Any) -> CompressedRows:
     if isinstance(x, CompressedRows):
         return x
     rows = x.tocsr()
+    try:
+        # Kernels write where the columns say.
+        rows.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"x: got a sparse matrix that is none: {error}") from error
     if not rows.has_canonical_format:
         rows = rows.copy() if rows is x else rows
         rows.sum_duplicates()
@@ -161,7 +168,8 @@ def converted_targets(net: Any, t: Any, n: int) -> NDArray:
 
     Raises ValueError or TypeError naming t, for labels out of range too.
     """
-    array = checks.plain_array("t", t.to_numpy() if hasattr(t, "to_numpy") else t)
+    given = t.to_numpy() if hasattr(t, "to_numpy") else t
+    array = checks.plain_array("t", given)
     if array.dtype.kind == "b":
         array = array.astype(np.int64)
     integers, several = array.dtype.kind in "iu", net.sizes[-1] > 1
@@ -172,7 +180,7 @@ def converted_targets(net: Any, t: Any, n: int) -> NDArray:
         converts = not (net._takes_labels and integers and array.ndim == 1)
     if converts and array.dtype.kind in "fiu":
         array = array if array.dtype == net.dtype else checks.converted("t", array, net.dtype)
-    targets = net._targets(array, n)
+    targets = net._targets(given if array.dtype == object else array, n)
     if targets.ndim == 1:
         _check_labels(net, targets)
     return targets

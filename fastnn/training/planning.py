@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastnn import scalar_checks
@@ -103,10 +103,17 @@ def _callbacks(given: Any) -> tuple[Callback, ...]:
     return found
 
 
+def _are_batches(given: Sequence[Any]) -> bool:
+    """Whether they are pairs (x, t), or such with weights, and not one of these."""
+    return len(given) > 0 and all(
+        isinstance(one, (tuple, list)) and len(one) in (2, 3) and hasattr(one[0], "shape") for one in given
+    )
+
+
 def _validation(net: MLP, given: Any) -> Any:
     if isinstance(given, Iterator):
         raise TypeError("validation_data: got a generator, which ends; expected (x, t), or a function that returns one")
-    arrays = isinstance(given, (tuple, list))
+    arrays = isinstance(given, (tuple, list)) and not _are_batches(given)
     if arrays and len(given) not in (2, 3):
         raise ValueError(f"validation_data: got {len(given)} parts, expected (x, t) or (x, t, sample_weight)")
     try:

@@ -19,7 +19,6 @@ from fastnn.training.inputs import (
     CompressedRows,
     converted_rows,
     converted_targets,
-    is_compressed,
     is_mapped,
     read_at_random,
     rows_at_once,
@@ -196,7 +195,8 @@ def source_of(
     Raises ValueError or TypeError naming the argument.
     """
     if t is None:
-        if not callable(x) and (not isinstance(x, Iterable) or isinstance(x, np.ndarray) or is_compressed(x)):
+        # What has a shape is rows: an array, a DataFrame, a sparse matrix, a tensor.
+        if not callable(x) and (not isinstance(x, Iterable) or isinstance(x, str) or hasattr(x, "shape")):
             raise TypeError("t: got None, expected targets; or for x an iterable of batches (x, t)")
         if sample_weight is not None:
             raise TypeError("sample_weight: got weights beside batches, expected batches (x, t, sample_weight)")

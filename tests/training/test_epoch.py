@@ -193,21 +193,31 @@ def test_what_cannot_be_converted_is_refused(rng: Any) -> None:
     net, optimizer = fastnn.MLP(SIZES), fastnn.SGD()
     before = net.get_weights()
     frame = pd.DataFrame(x).assign(sex="f")
+    large = x.astype(float)
+    large[3, 4], large[5, 6] = 1e200, np.nan
+    batch = np.ones((1, 20), np.float32)
     for wrong, error, words in (
         ((frame, t), TypeError, r"x: got the column 'sex' of dtype \w+, expected numbers; leave it out, or encode it"),
         ((x[:, 1:], t), ValueError, r"x: got shape \(30, 19\), expected \(n, 20\)"),
         ((x.astype(complex), t), TypeError, "x: got dtype complex64|128, expected real numbers"),
         ((x.astype(np.float64) * 1e200, t), ValueError, "x: got .*e.200, expected numbers within the range of float32"),
+        ((large, t), ValueError, r"x: got 1e\+200, expected numbers within the range of float32"),
+        ((pd.DataFrame(large), t), ValueError, r"x: got 1e\+200, expected numbers within the range of float32"),
         ((x, t[:-1]), ValueError, "t: got 29 labels, expected 30, one for each row of x"),
         ((x, t + 1), ValueError, r"t: got label 3 at position \d+, expected labels from 0 to 2"),
         ((x, t.astype(float)), TypeError, "t: got dtype float64, expected integer labels; convert it with"),
         ((x, ["a"] * 30), TypeError, "t: got .*, expected integer labels; number them with"),
+        ((x, pd.Series(["a"] * 30)), TypeError, "t: got .*, expected integer labels; number them with"),
+        ((x, scipy.sparse.csr_array(np.eye(3)[t])), TypeError, "t: got 'csr_array', .*; make it dense with"),
         ((x, None), TypeError, "t: got None, expected targets"),
+        ((pd.DataFrame(x), None), TypeError, "t: got None, expected targets"),
+        (("text", None), TypeError, "t: got None, expected targets"),
+        (([(batch, None)], None), TypeError, "t: got None, expected float32, the net's dtype$"),
         (([1, 2], None), TypeError, r"x: got the batch 1, expected \(x, t\)"),
     ):
         with pytest.raises(error, match=words):
             net.train_epoch(*wrong, optimizer, 8)
-    for name, wrong in (("batch_size", 0), ("shuffle", 1)):
+    for name, wrong in (("batch_size", 0), ("shuffle", 1), ("seed", -1), ("seed", 1.5)):
         with pytest.raises((TypeError, ValueError), match=f"{name}: got"):
             net.train_epoch(x, t, optimizer, **{name: wrong})
     with pytest.raises(ValueError, match=r"x: got 0 rows, expected at least 1"):
@@ -215,6 +225,29 @@ def test_what_cannot_be_converted_is_refused(rng: Any) -> None:
     for one, two in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert net.epochs == 0
+
+
+def test_frames_are_taken_column_by_column(rng: Any) -> None:
+    x, t = data(rng, 30, "float32")
+    x[2, 3] = np.inf  # which is not out of range
+    net, other = fastnn.MLP(SIZES), fastnn.MLP(SIZES)
+    net.train_epoch(pd.DataFrame(x, columns=["a", "b"] * 10), t, fastnn.SGD(), 30)
+    other.train_epoch(x, t, fastnn.SGD(), 30)
+    assert_same(net, other)
+
+
+@pytest.mark.parametrize("column", [20, 2**30, -1])
+def test_columns_out_of_range_are_refused(column: int, rng: Any) -> None:
+    """SciPy makes such a matrix without a word."""
+    rows = scipy.sparse.csr_array(data(rng, 30, "float32")[0])
+    rows.indices[7] = column
+    rows.has_canonical_format = True
+    net, before = fastnn.MLP(SIZES), fastnn.MLP(SIZES).get_weights()
+    for use in (lambda: net.train_epoch(rows, np.zeros(30, int), fastnn.SGD(), 8), lambda: net.forward(rows)):
+        with pytest.raises(ValueError, match="x: got a sparse matrix that is none: "):
+            use()
+    for one, two in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_targets_of_a_regression_may_be_integers(rng: Any) -> None:

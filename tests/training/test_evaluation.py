@@ -69,6 +69,17 @@ def test_includes_the_penalty_and_leaves_out_dropout(x, t) -> None:
     assert net.evaluate(x, t)["loss"] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_penalty_per_row_is_shared_by_what_rows_weigh(x, t) -> None:
+    weights = np.arange(60) / 8
+    for loss in ("softmax_cross_entropy", ("softmax_cross_entropy", {"class_weight": [1.0, 2.0, 4.0]})):
+        net = new_net(loss=loss, l1=0.01, l2=0.1, penalty_per_row=True)
+        assert_loss_of_a_step(net, x, t)
+        assert_loss_of_a_step(net, x, t, weights)
+        assert np.isnan(net.evaluate(x, t, sample_weight=0 * weights)["loss"])
+    net = fastnn.MLP((4, 8, 3), "relu", "root_mean_squared_error", seed=3, l2=0.1, penalty_per_row=True)
+    assert_loss_of_a_step(net, x, targets("root_mean_squared_error", t, 3), weights)
+
+
 def test_of_float64_and_integers(x, t) -> None:
     net = new_net()
     rows = np.round(3 * x)

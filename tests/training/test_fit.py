@@ -406,6 +406,11 @@ def test_batches_of_a_function(x, t) -> None:
     assert history["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-6)
     assert history["val_accuracy"][-1] == pytest.approx(expected["accuracy"])
     assert net.evaluate(lambda: slices(x, t)) == pytest.approx(expected)
+    losses = [
+        new_net().fit(x, t, validation_data=batches, epochs=1, **QUIET)["val_loss"]
+        for batches in (list(slices(x, t)), lambda: slices(x, t))
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_batches_of_a_generator(x, t) -> None:
