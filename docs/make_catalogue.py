@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 import fastnn
-from benchmarks.report.canvas import INK, MUTED, RULE, STYLE
 from fastnn.ops.verify import compare
 from fastnn.optimizers import Optimizer
+
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
+from activations_gallery import gallery
 
 HERE = Path(__file__).parent
 PAGE, FIGURE = HERE / "catalogue.md", HERE / "figures" / "activations.png"
@@ -179,37 +177,6 @@ def error(name: str) -> float:
             ratio, _ = compare(getattr(fastnn, name), arrays, declaration.example)
             largest = max(largest, ratio * declaration.ulps)
     return largest
-
-
-def gallery() -> Figure:
-    """Each activation and its slope, from -4 to 4."""
-    items = [item for item in fastnn.Activation.by_name.values() if item.module.startswith("fastnn.")]
-    x = np.linspace(-4, 4, 401)
-    with matplotlib.rc_context({**STYLE, "font.size": 9}):
-        columns = 6
-        rows = -(-len(items) // columns)
-        figure = Figure(figsize=(12, 2.15 * rows + 0.6), facecolor="white")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-        for place in axes[len(items) :]:
-            place.axis("off")
-        for place, item in zip(axes, items, strict=False):
-            y = getattr(fastnn, item.name)(x)
-            parts = {"input": (x,), "output": (y,), "both": (x, y)}[item.slope_of]
-            slope = getattr(fastnn, f"{item.name}_backward")(np.ones_like(x), *parts)
-            place.axhline(0, color=RULE, linewidth=0.8)
-            place.axvline(0, color=RULE, linewidth=0.8)
-            place.plot(x, y, color="#0072b2", linewidth=1.8, label="y")
-            place.plot(x, slope, color="#d55e00", linewidth=1.4, linestyle=(0, (4, 1.5)), label="slope dy/dx")
-            place.set_title(item.name, color=INK, fontsize=10)
-            place.set_ylim(-1.5, 4)
-            place.set_xticks([-4, 0, 4])
-            place.set_yticks([-1, 0, 1, 2, 3, 4])
-            place.tick_params(labelsize=8, colors=MUTED, labelbottom=True)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False, fontsize=10)
-        figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
-    return figure
 
 
 if __name__ == "__main__":

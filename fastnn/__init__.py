@@ -1,6 +1,6 @@
 """fastnn: JIT-compiled neural-network kernels for the CPU, each verified against pure NumPy."""
 
-from fastnn import datasets, extend, interop, schedules
+from fastnn import callbacks, datasets, extend, interop, schedules
 from fastnn.activations import Activation, activation
 from fastnn.gradient_check import GradientCheck, GradientError, check_gradient
 from fastnn.losses import Loss, elementwise_loss, loss
@@ -22,6 +22,8 @@ from fastnn.optimizers import (
 )
 from fastnn.saving import FileError
 from fastnn.threads import get_num_threads, is_thread_invariant, set_num_threads, set_thread_invariant
+from fastnn.training.errors import NonFiniteLossError
+from fastnn.training.history import History
 
 __version__ = "0.1.0"
 
@@ -49,13 +51,16 @@ __all__ = [
     "FileError",
     "GradientCheck",
     "GradientError",
+    "History",
     "Lion",
     "Loss",
     "NAdam",
+    "NonFiniteLossError",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "activation",
+    "callbacks",
     "check_gradient",
     "datasets",
     "elementwise_loss",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numba
 import numpy as np
@@ -33,8 +33,15 @@ from fastnn.step.train_step import (
     parallel_train_step,
     train_step,
 )
+from fastnn.training.callbacks import Callback
 from fastnn.training.epoch import run_epoch
+from fastnn.training.evaluation import evaluate
+from fastnn.training.fit import fit
+from fastnn.training.history import History
 from fastnn.training.inputs import CompressedRows, parts
+from fastnn.training.metrics import chosen_metrics, default_metrics
+from fastnn.training.planning import plan_of
+from fastnn.training.progress import shown
 from fastnn.training.sources import order_of, source_of
 
 # What a net predicts whose loss has such an output.
@@ -267,6 +274,107 @@ class MLP:
         order = None if n is None else order_of(self, n, seed)
         return run_epoch(self, source, optimizer, size, order, stops_at_nan=False).loss
 
+    def fit(
+        self,
+        x: Any,
+        t: Any = None,
+        *,
+        optimizer: Optimizer | None = None,
+        epochs: int = 10,
+        batch_size: int | None = 32,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        shuffle: bool = True,
+        seed: int | None = None,
+        metrics: Sequence[Any] = (),
+        train_metrics: bool = False,
+        callbacks: Sequence[Callback] = (),
+        progress: bool | None = None,
+        on_nan: Literal["raise", "stop", "ignore"] = "raise",
+        steps_per_epoch: int | None = None,
+    ) -> History:
+        """Train for `epochs` epochs more, and return their losses, metrics and times.
+
+        x, t, sample_weight : rows, their targets and weights, as for `train_epoch`: arrays of any numeric dtype, a
+            DataFrame, a sparse matrix, a memory map. Or t is None, and x gives batches (x, t) or (x, t, sample_weight)
+            of which each is one step: a function that returns an iterable of them, or an iterable, anew for each epoch;
+            a generator gives each batch once, and the next epoch goes on where it was left.
+        optimizer : None goes on with the one that trained the net last, or is `fastnn.Adam()` for a new net.
+        batch_size : rows in a step, of which the last of an epoch may have fewer; None is all rows.
+        steps_per_epoch : how many of the batches that x gives make an epoch; None for all that there are.
+        validation_data : (x, t) or (x, t, sample_weight), on which the loss and the metrics are measured after each
+            epoch; or batches, as x may be, but no generator.
+        validation_split : the fraction of the rows, above 0 and below 1, that is held out for that instead. Which rows
+            is drawn from the seed, whatever their order (Keras takes the last ones); so it is the same rows when the
+            training goes on. stratify : whether each class has its share of them, to within one row.
+        shuffle : whether rows are taken in another order in each epoch, drawn from `seed` and the number of the epoch.
+            seed : None is the net's own.
+        metrics : what to measure on the validation data beside the loss, or on the training data if there is none or
+            with `train_metrics`; always after the epoch, without dropout. Names: "accuracy" and "error", the fraction
+            of right and of wrong predictions; "top_k_accuracy" for the five largest outputs, ("top_k_accuracy", 3) for
+            others; of values "mean_absolute_error", "mean_squared_error", "root_mean_squared_error" and "r2". A
+            function (t, prediction) -> number, under its name, or ("name", function); both arguments are as `predict`
+            returns them, labels or values, (n,) with one output. Scorers of scikit-learn: "sklearn:f1_macro", the
+            object, or a function whose first parameter is `estimator`; the estimator predicts, and stands for the net,
+            and what it is given for x are the net's outputs. Metrics by name and scorers weigh rows by their weights;
+            rows with a label that the loss ignores count nothing.
+        callbacks : of `fastnn.callbacks`, or your own; called in this order between epochs, with a
+            `fastnn.callbacks.Training`.
+        progress : None shows a bar on a terminal if rich is installed, and else a line after each epoch, on stderr;
+            True does as None; False shows nothing.
+        on_nan : what to do as soon as the loss of a step is NaN or infinite: "raise" `fastnn.NonFiniteLossError`,
+            "stop" and return, or "ignore" it.
+
+        The loss of an epoch is the mean over its rows, each before the update of its batch. "val_loss" is the loss of
+        `evaluate`. Ctrl-C ends the training; the net keeps what it has learned, and the history is returned, with
+        `history.interrupted`; a second one, while callbacks come to their end, is raised. After any error the net keeps
+        what it has learned too.
+
+        Training twice for some epochs equals training once for all of them, bit for bit, at the same number of threads:
+        the order of rows depends on the number of the epoch alone, and dropout on that of the step.
+
+        Raises ValueError or TypeError naming the argument, before any step is made; RuntimeError where another
+        thread is training this net; and whatever a callback, metric or generator raises.
+        """
+        plan = plan_of(
+            self,
+            x,
+            t,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            stratify=stratify,
+            shuffle=shuffle,
+            seed=seed,
+            metrics=metrics,
+            train_metrics=train_metrics,
+            callbacks=callbacks,
+            on_nan=on_nan,
+            steps_per_epoch=steps_per_epoch,
+        )
+        return fit(self, plan, shown(progress))
+
+    def evaluate(
+        self, x: Any, t: Any = None, metrics: Sequence[Any] | None = None, sample_weight: Any = None
+    ) -> dict[str, float]:
+        """The loss and metrics of its predictions for rows x with targets t, by their names, "loss" first.
+
+        x, t, sample_weight : as for `fit`, batches too. metrics : as for `fit`; None is "accuracy" for a net that
+        predicts classes, and "r2" for one that predicts values. The loss is what `train_step` returns for all rows as
+        one batch, without dropout: with label smoothing, the weights of classes and samples, and the penalty of the
+        net's weights, to the rounding of the net's dtype. Rows are taken in chunks, so that memory does not grow with
+        them; functions and scorers among the metrics are given the predictions for all rows at once.
+
+        Raises ValueError or TypeError naming the argument.
+        """
+        chosen = chosen_metrics(self, default_metrics(self) if metrics is None else metrics)
+        return evaluate(self, source_of(self, x, t, sample_weight), chosen)
+
     @property
     def epochs(self) -> int:
         """How many epochs it was trained by `train_epoch` and `fit`."""
@@ -353,8 +461,11 @@ class MLP:
                 f"predict_proba: a net with the loss {self._loss.item.name} predicts {_PREDICTS[output]} and no "
                 "probabilities; use predict"
             )
-        z = self.forward(x)
-        if output == "softmax":
+        return self._probabilities(self.forward(x))
+
+    def _probabilities(self, z: NDArray) -> NDArray:
+        """The probabilities of outputs z, which may be overwritten."""
+        if self._loss.item.output == "softmax":
             softmax(z, z)
             return z
         return DECLARED["sigmoid"](z)
@@ -366,7 +477,11 @@ class MLP:
         "sigmoid_cross_entropy", or else -1 with "hinge" and "squared_hinge"; (n, outputs), or (n,) with one output.
         exp(z) with "poisson"; z itself with other losses. Labels are int64, values have the net's dtype.
         """
-        z, output = self.forward(x), self._loss.item.output
+        return self._predicted(self.forward(x))
+
+    def _predicted(self, z: NDArray) -> NDArray:
+        """What `predict` makes of outputs z."""
+        output = self._loss.item.output
         if output == "identity":
             return z
         if output == "exp":

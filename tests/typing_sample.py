@@ -35,6 +35,51 @@ def train(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
     return loss
 
 
+class Patience(fastnn.callbacks.Callback):
+    """A callback of the user's own."""
+
+    def on_epoch_end(self, training: fastnn.callbacks.Training) -> bool:
+        """Stop at a loss that is small enough."""
+        return training.logs["loss"] < 0.01 or training.net.epochs > 100
+
+
+def fit(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
+    """A net trained for epochs, its history and what it is worth."""
+    net = fastnn.MLP((784, 50, 10))
+    best = fastnn.callbacks.EarlyStopping("val_accuracy", patience=5)
+    history = net.fit(
+        x,
+        t,
+        optimizer=fastnn.SGD(lr=0.1),
+        validation_split=0.1,
+        stratify=True,
+        metrics=[
+            "accuracy",
+            ("top_k_accuracy", 3),
+            "sklearn:f1_macro",
+            lambda t, prediction: float((t == prediction).sum()),
+        ],
+        callbacks=[
+            Patience(),
+            best,
+            fastnn.callbacks.Checkpoint("net-{epoch}.npz"),
+            fastnn.callbacks.LearningRate(lambda epochs: 0.1 / (1 + epochs)),
+            fastnn.callbacks.Lambda(lambda training: training.epoch == 3),
+        ],
+        on_nan="stop",
+    )
+    assert_type(history, fastnn.History)
+    assert_type(history["loss"], list[float])
+    assert_type(best.best, float | None)
+    history.plot("curves.png")
+    assert len(history.frame) == len(history.epochs)
+    try:
+        net.fit(lambda: ((x, t) for _ in range(3)), steps_per_epoch=2, progress=False)
+    except fastnn.NonFiniteLossError as error:
+        assert_type(error.step, int)
+    return net.evaluate(x, t)["accuracy"]
+
+
 def tools(x: NDArray[np.float32], t: NDArray[np.int64]) -> float:
     """A net with initial weights of the user's own, its gradients, and the numerical tools."""
     net = fastnn.MLP((784, 50, 10), init=lambda rng, shape: rng.laplace(size=shape))
@@ -48,6 +93,8 @@ def mistakes(net: fastnn.MLP, x: NDArray[np.float32], t: NDArray[np.int64]) -> N
     """Each is found without running it."""
     net.train_step(x, t)  # type: ignore[call-arg]
     net.train_step(x, t, "adam")  # type: ignore[arg-type]
+    net.fit(x, t, callbacks=[lambda training: True])  # type: ignore[list-item]
+    net.fit(x, t, on_nan="warn")  # type: ignore[arg-type]
     net.loss = "mean_squared_error"  # type: ignore[misc]
     fastnn.MLP(784, 10)  # type: ignore[arg-type]
     fastnn.set_num_threads("2")  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ NEVER_COMPILED = (
     "__init__.py",
     "__main__.py",
     "cache_directory.py",
+    "callbacks.py",
     "cli",
     "datasets",
     "gradient_check.py",

@@ -116,8 +116,8 @@ def _optimizer_header(optimizer: Optimizer, steps: int, n_moments: int) -> dict[
         ", or a schedule of fastnn.schedules; leave out the optimizer and its state with "
         "net.save(path, optimizer=False), or set optimizer.lr to a number"
     )
-    # Moments beyond those of the rule are kept from a rule that the optimizer had before.
-    names = [*optimizer.rule.moments, *(f"moment{k}" for k in range(n_moments))]
+    # Moments beyond those of the rule are kept from a rule that the optimizer had before. No other has such a name.
+    names = [*optimizer.rule.moments, *(f"earlier-{k}" for k in range(n_moments))]
     return {
         "class": type(optimizer).__qualname__,
         "module": type(optimizer).__module__,

@@ -34,6 +34,14 @@ def test_every_activation_there_and_back(name, dtype) -> None:
     assert_same_weights(back, net)
 
 
+def test_softplus_is_not_replaced_by_x_too_early() -> None:
+    """As PyTorch's is above 20, unless told otherwise."""
+    net, x = fastnn.MLP((1, 1, 1), ("softplus", 0.5), "huber", dtype="float64"), np.linspace(30, 90, 9)[:, None]
+    net.set_weights([[[1.0]], [0.0], [[1.0]], [0.0]])
+    assert (net.forward(x)[0] > x[0]).all()
+    assert_close(outputs(to_torch(net), x), net.forward(x))
+
+
 def test_what_pytorch_has_not() -> None:
     with pytest.raises(ValueError, match="^activation: got 'exponential', which PyTorch does not have, expected one"):
         to_torch(net_of("exponential"))
