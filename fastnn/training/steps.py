@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import threads
@@ -24,8 +25,9 @@ class Steps:
         loads = source.loading(order is not None and n > 1)
         prepared = net._prepare(optimizer, self._workers, n, source.t.ndim == 1, loads is not None)
         self._state, self._prepared = prepared.state, prepared
-        # A plan of its own: a step of `train_step` takes arrays, and has no source.
-        self._plan, self._source = prepared.plan.copy(), SOURCE.empty()
+        # A plan of its own: a step of `train_step` takes arrays, and has no source. NumPy copies records field by
+        # field, in 8 microseconds; their bytes take one and a half.
+        self._plan, self._source = prepared.plan.view(np.uint8).copy().view(prepared.plan.dtype), SOURCE.empty()
         plan, record = self._plan, self._source
         self._keeps = source.fill(record, order, n)
         if loads is not None:
