@@ -335,7 +335,7 @@ class MLP:
         Training twice for some epochs equals training once for all of them, bit for bit, at the same number of threads:
         the order of rows depends on the number of the epoch alone, and dropout on that of the step.
 
-        Raises ValueError or TypeError naming the argument, before anything is changed; RuntimeError where another
+        Raises ValueError or TypeError naming the argument, before any step is made; RuntimeError where another
         thread is training this net; and whatever a callback, metric or generator raises.
         """
         plan = plan_of(

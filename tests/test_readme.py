@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,17 +25,34 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def test_snippet_runs(number: int, tmp_path: Path) -> None:
     program = tmp_path / "snippet.py"
     program.write_text(SNIPPETS[number], encoding="utf-8")
-    done = subprocess.run([sys.executable, program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     printed = done.stdout
     expected = {
-        "test accuracy": r"test accuracy 0\.9[5-9]",
+        "net.fit": r"\{'loss': 0\.\d+, 'accuracy': 0\.9[5-9]\d*\} \[\d \d \d \d \d\]",
+        "cross_val_score": r"\[0\.9\d+ 0\.9\d+ 0\.9\d+\]",
         "def entropy": r"\(c\)->\(c\) 1\.386",
         "Signum": "True True",
         "dropout": r"MLP\(\(784, 128, 64, 10\), activation=\('gelu', \('leaky_relu', 0\.1\)\)",
     }
     word = next(word for word in expected if word in SNIPPETS[number])
     assert re.search(expected[word], printed), printed
+
+
+def test_commands_of_training_run(tmp_path: Path) -> None:
+    """On the digits, which every machine has."""
+    block = next(block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "fastnn train" in block)
+    for line in block.replace("784", "64").replace("mnist", "digits").splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "fastnn"
+        command = [sys.executable, "-m", "fastnn", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"model.npz", "curves.png"}
 
 
 def test_headline_is_that_of_the_committed_report() -> None:

@@ -25,8 +25,9 @@ def begin_stochastic(model: Any) -> None:
     model.validation_scores_ = [] if model.early_stopping else None
     model.best_validation_score_ = -np.inf if model.early_stopping else None
     model.best_loss_ = None if model.early_stopping else np.inf
-    # No score may ever be better than none, if all are NaN.
-    model._best_weights = [array.copy() for array in net_weights(model.coefs_, model.intercepts_)]
+    # What stays where no score is ever better than none, as when all are NaN.
+    first = [array.copy() for array in net_weights(model.coefs_, model.intercepts_)]
+    model._best_weights = first if model.early_stopping else None
 
 
 def has_begun(model: Any) -> bool:

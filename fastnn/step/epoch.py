@@ -47,6 +47,15 @@ def _begin_step(plan, source, address, first, n, step, workers):
     call_phase(plan.begin, opaque(address))
 
 
+@force_inline
+def _end_step(plan, address, n, total, rows):
+    """The sums with the loss of the step, and that loss: 0 where nothing in the batch weighs anything."""
+    loss = complete_step(address)
+    if plan.divisor == 0:
+        return total, rows, 0.0
+    return total + loss * n, rows + n, loss
+
+
 @kernel
 def train_steps(address, first, n, steps, workers, stops_at_nan):
     """`steps` training steps of n rows each, from the row `first` on, on the calling thread.
@@ -65,12 +74,10 @@ def train_steps(address, first, n, steps, workers, stops_at_nan):
     for step in range(steps):
         _begin_step(plan, source, address, first + step * n, n, step, workers)
         work(address, workers)
-        loss = complete_step(address)
+        total, rows, loss = _end_step(plan, address, n, total, rows)
         made += 1
-        if plan.divisor != 0:
-            total, rows = total + loss * n, rows + n
-            if stops_at_nan and not np.isfinite(loss):
-                break
+        if stops_at_nan and not np.isfinite(loss):
+            break
     unlock(plan.in_use)
     return total, rows, made, DONE
 
@@ -86,11 +93,9 @@ def parallel_train_steps(address, first, n, steps, workers, stops_at_nan, region
     for step in range(steps):
         _begin_step(plan, source, address, first + step * n, n, step, workers)
         parallel_work(address, workers, region)
-        loss = complete_step(address)
+        total, rows, loss = _end_step(plan, address, n, total, rows)
         made += 1
-        if plan.divisor != 0:
-            total, rows = total + loss * n, rows + n
-            if stops_at_nan and not np.isfinite(loss):
-                break
+        if stops_at_nan and not np.isfinite(loss):
+            break
     unlock(plan.in_use)
     return total, rows, made, DONE

@@ -184,6 +184,27 @@ def test_checkpoint_of_every_epoch(x, t, saved, tmp_path) -> None:
     assert checkpoint.saved == tmp_path / "net-03-0.1.npz"
 
 
+def test_training_goes_on_from_a_checkpoint(x, t, tmp_path) -> None:
+    """As if it had not been killed in its fifth epoch, with what was saved after the third; and so does the log."""
+
+    def callbacks(name: str) -> list[Callback]:
+        reduce, log = ReduceOnPlateau("loss", patience=0, factor=0.5, threshold=0.3), CSVLog(tmp_path / f"{name}.csv")
+        return [reduce, log, Checkpoint(tmp_path / (name + "-{epoch}.npz"))]
+
+    options: dict[str, Any] = {"batch_size": 16, "validation_split": 0.2, "metrics": ["accuracy"], **QUIET}
+    whole, killed = new_net(dropout=0.2), new_net(dropout=0.2)
+    expected = whole.fit(x, t, epochs=6, callbacks=callbacks("whole"), **options)
+    assert len(set(expected["lr"])) > 2
+    killed.fit(x, t, epochs=5, callbacks=callbacks("killed"), **options)
+    resumed = fastnn.load(tmp_path / "killed-3.npz")
+    history = resumed.fit(x, t, epochs=3, callbacks=callbacks("killed"), **options)
+    assert same_weights(whole, resumed)
+    for name in ("loss", "val_loss", "val_accuracy", "lr"):
+        assert history[name] == expected[name][3:]
+    for one, other in zip(read(tmp_path / "killed.csv"), read(tmp_path / "whole.csv"), strict=True):
+        assert one[:-1] == other[:-1]  # all but the seconds
+
+
 def test_checkpoint_of_the_best(tmp_path) -> None:
     calls: list[int] = []
 
@@ -248,7 +269,7 @@ def test_csv_log_goes_on(x, t, tmp_path) -> None:
     restored = pickle.loads(pickle.dumps(net))
     net.fit(x, t, epochs=2, callbacks=[log], **QUIET)
     first = read(path)[:3]
-    path.write_text(path.read_text() + "5,0.")  # killed while it wrote
+    path.write_bytes(path.read_bytes() + b"2,0.1,0.001,0.0")  # killed while it wrote
     restored.fit(x, t, epochs=3, callbacks=[log], **QUIET)
     assert [row[0] for row in read(path)] == ["epoch", "1", "2", "3", "4", "5"]
     assert read(path)[:3] == first

@@ -81,6 +81,12 @@ def test_rows_that_weigh_nothing(x, t) -> None:
     assert np.isnan(found["accuracy"])
 
 
+def test_chunks_that_weigh_nothing(x, t, monkeypatch) -> None:
+    monkeypatch.setattr(evaluation, "_CHUNK", 0)  # chunks of 64 rows
+    x, t = np.tile(x, (3, 1)), np.tile(t, 3)
+    assert_loss_of_a_step(new_net(), x, t, (np.arange(180) >= 64) / 2)
+
+
 def test_a_loss_without_a_public_function(x, t) -> None:
     choice = ChosenLoss.find("loss", "mean_squared_error")
     net = new_net(loss="mean_squared_error")

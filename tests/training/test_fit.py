@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -48,6 +50,23 @@ def test_resumed_training_equals_uninterrupted(x, t, options) -> None:
             assert first[name] + second[name] == expected[name], name
     assert same_weights(whole, halves)
     assert second.epochs == [3, 4, 5, 6]
+
+
+def test_the_rate_is_that_of_the_last_step(x, t) -> None:
+    schedule = fastnn.schedules.Exponential(0.1, 0.9)
+    history = new_net().fit(x, t, optimizer=fastnn.SGD(lr=schedule), epochs=2, batch_size=20, **QUIET)
+    assert history["lr"] == [schedule(2), schedule(5)]
+
+
+def test_rows_are_drawn_from_the_seed(x, t) -> None:
+    net, twin, other = new_net(), new_net(), new_net()
+    net.fit(x, t, optimizer=fastnn.SGD(lr=0.05), epochs=2, batch_size=7, seed=5, **QUIET)
+    sgd = fastnn.SGD(lr=0.05)
+    for _ in range(2):
+        twin.train_epoch(x, t, sgd, 7, seed=5)
+    other.fit(x, t, optimizer=fastnn.SGD(lr=0.05), epochs=2, batch_size=7, **QUIET)
+    assert same_weights(net, twin)
+    assert not same_weights(net, other)
 
 
 def test_goes_on_with_its_optimizer(x, t) -> None:
@@ -102,6 +121,8 @@ def test_measures_after_each_epoch(x, t) -> None:
 
 def test_measures_the_training_data_without_others(x, t) -> None:
     net = new_net()
+    history = net.fit(x, t, epochs=1, metrics=["error"], validation_split=0.2, **QUIET)
+    assert history.names == ["loss", "val_loss", "val_error", "lr", "seconds"]
     history = net.fit(x, t, epochs=2, metrics=["error"], **QUIET)
     assert history.names == ["loss", "error", "lr", "seconds"]
     assert history["error"][-1] == net.evaluate(x, t, ["error"])["error"]
@@ -270,6 +291,29 @@ def test_ctrl_c_at_any_line(x, t) -> None:
         net.train_step(x, t, fastnn.SGD(lr=0.1))
     # Not caught are the lines before the loop begins, and the last one.
     assert returned >= lines - 12
+
+
+PROGRAM = """
+import sys, numpy as np, fastnn
+rng = np.random.default_rng(0)
+net = fastnn.MLP((4, 8, 3), activation="relu")
+history = net.fit(rng.standard_normal((60, 4)), np.arange(60) % 3, epochs=10**9)
+print(history.ended, len(history) == net.epochs > 0, np.isfinite(net.forward(np.ones((1, 4), "f"))).all())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_of_a_program() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stderr is not None
+        for line in program.stderr:
+            if line.startswith("epoch"):
+                break
+        program.send_signal(signal.SIGINT)
+        out, _ = program.communicate(timeout=60)
+    assert out == "interrupted True True\n"
+    assert program.returncode == 0
 
 
 # --- losses that are not finite --------------------------------------------------------------------------------------

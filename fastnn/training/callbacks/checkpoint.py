@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from fastnn import scalar_checks
 from fastnn.training.callbacks.base import Callback
@@ -21,6 +20,8 @@ class Checkpoint(Callback):
     best so far is saved. monitor : the name of the number that tells, such as "val_accuracy"; None is "val_loss", or
     "loss" without validation data. mode : "min" or "max", whichever is better; None goes by the name. better_than : the
     number that the first save must beat, such as that of the file of an earlier training; None saves any.
+
+    Put it behind callbacks that change the net or its learning rate: it saves what they left.
 
     Afterwards `best` is the best number, and `saved` the path of the last file; None where there is none. Both stay
     from one fit to the next.
@@ -59,8 +60,7 @@ class Checkpoint(Callback):
             if not is_better(value, self.best, self._direction):
                 return
         path = self._place(training.logs, training.epoch)
-        net: Any = training.net
-        net.save(path)
+        training.net.save(path)
         self.saved = path
         if self._best_only:
             self.best = value

@@ -39,11 +39,12 @@ class CSVLog(Callback):
         if not self._path.exists() or not self._path.stat().st_size:
             return []
         with self._path.open(newline="") as file:
-            found, *rows = list(csv.reader(file)) or [[]]
+            text = file.read()
+        # The last row may be incomplete where the training before was killed.
+        found, *rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[]]
         if found[:1] != ["epoch"]:
             raise ValueError(f"path: got {str(self._path)!r}, a file that is no log of epochs; give it another name")
-        # A row may be incomplete where the training before was killed.
-        kept = [row for row in rows if len(row) == len(found) and int(row[0]) <= epoch]
+        kept = [row for row in rows if int(row[0]) <= epoch]
         if kept and found != header:
             raise ValueError(
                 f"path: got {str(self._path)!r}, a log with the columns {', '.join(found)}, expected "
