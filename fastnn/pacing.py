@@ -7,11 +7,12 @@ Workers that take turns form the same sums in the same order, so results do not 
 
 from __future__ import annotations
 
-# Seconds after which a way's speed is known, and looked at again; the other way is tried for less, once a second.
-_WINDOW, _TRIAL, _BETWEEN_TRIALS = 0.02, 0.005, 1.0
+# Seconds after which a way's speed is known, and looked at again; the other way is tried for less. A speed takes so
+# many calls, or so many seconds where each takes long.
+_WINDOW, _TRIAL, _CALLS, _LONG = 0.02, 0.005, 4, 0.2
 
-# Calls, at the least, of which a speed is known.
-_CALLS = 4
+# Seconds between two trials, at the least; and how many times what the last one took.
+_BETWEEN_TRIALS, _TIMES_A_TRIAL = 1.0, 50.0
 
 
 class Pace:
@@ -25,16 +26,11 @@ class Pace:
         self.threaded = True
         self._speeds: dict[bool, float | None] = {True: None, False: None}  # seconds per row
         self._begun = {True: False, False: False}
-        self._trying, self._since_trial = False, 0.0
+        self._trying, self._until_trial = False, 0.0
         self._restart()
 
     def _restart(self) -> None:
         self._seconds, self._rows, self._calls = 0.0, 0, 0
-
-    @property
-    def seconds(self) -> float:
-        """How long the next call should take at the most."""
-        return _TRIAL if self._trying else _WINDOW
 
     def took(self, seconds: float, rows: int) -> None:
         """A call on so many rows took so long."""
@@ -42,16 +38,21 @@ class Pace:
             self._begun[self.threaded] = True
             return
         self._seconds, self._rows, self._calls = self._seconds + seconds, self._rows + rows, self._calls + 1
-        if self._seconds < self.seconds or self._calls < _CALLS:
+        if self._seconds < (_TRIAL if self._trying else _WINDOW):
+            return
+        if self._calls < _CALLS and self._seconds < _LONG:
             return
         self._speeds[self.threaded] = self._seconds / self._rows
-        self._since_trial = 0.0 if self._trying else self._since_trial + self._seconds
+        if self._trying:
+            self._until_trial = max(_BETWEEN_TRIALS, _TIMES_A_TRIAL * self._seconds)
+        else:
+            self._until_trial -= self._seconds
         self._choose()
         self._restart()
 
     def _choose(self) -> None:
         other = self._speeds[not self.threaded]
-        if not self._trying and (other is None or self._since_trial >= _BETWEEN_TRIALS):
+        if not self._trying and (other is None or self._until_trial <= 0):
             self.threaded, self._trying = not self.threaded, True
             return
         self._trying = False

@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "regularization": {"scalar_checks"},
     "pacing": set(),
     "preparation": {
-        "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "pacing", "regularization", "threads",
+        "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "pacing", "regularization",
+        "threads",
     },
     "training": {
         "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",
