@@ -20,10 +20,12 @@ from rich.console import Console
 
 from benchmarks import machine, recipes
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
+from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS
+from benchmarks.epochs.peers import EPOCH_PEERS
 from benchmarks.interrupts import Interrupts
 from benchmarks.peers import BASELINE, PEERS
 from benchmarks.results import Results, ResultsError
-from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, images, on_images, read
+from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, Rows, images, on_images, read
 from fastnn.cli.output import tolerant_output
 from fastnn.datasets import DatasetError
 
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None =
     with tolerant_output():
         chosen = parser().parse_args(typed)
         try:
-            if chosen.command is None:
+            if chosen.command in (None, "epochs"):
                 return _run(chosen, typed, interrupts)
             with interrupts.raised():
                 return {"report": _report, "compare": _compare, "headline": _headline}[chosen.command](chosen)
@@ -68,20 +70,12 @@ def parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
-    parser.add_argument(
-        "--models",
-        type=_names,
-        metavar="NAME,...",
-        help=f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
+    _add_grid(
+        parser,
+        f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
+        f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
+        PEERS,
     )
-    _add_variations(parser)
-    parser.add_argument(
-        "--batch-sizes",
-        type=_counts,
-        metavar="N,...",
-        help=f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
-    )
-    parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(PEERS)}; fastnn always runs")
     parser.add_argument(
         "--baseline",
         type=Path,
@@ -89,14 +83,18 @@ def parser() -> argparse.ArgumentParser:
         help=f"another checkout, whose fastnn takes part in the race of steps as {BASELINE.id}, without single calls "
         "and sweeps; with --peers fastnn it is the only peer",
     )
-    parser.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
-    parser.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--data", choices=CHOICES, default="auto", help=DATA_HELP)
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}"
-    )
+    parser.set_defaults(dtype="float32", data="auto", out=DEFAULT_OUT, rows=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    epochs = commands.add_parser(
+        "epochs", help="race whole epochs, shuffled anew each", argument_default=argparse.SUPPRESS
+    )
+    _add_grid(
+        epochs,
+        f"of {_listed(m.name for m in EPOCH_MODELS)} and those of steps; by default the first two",
+        f"default {_listed(EPOCH_BATCH_SIZES)}",
+        EPOCH_PEERS,
+    )
+    epochs.add_argument("--rows", type=_count, metavar="N", help="of an epoch at most; default all of the data set")
     report = commands.add_parser("report", help="render a results file again")
     report.add_argument("results", type=Path, metavar="RESULTS.json")
     report.add_argument("--out", dest="report_out", type=Path, metavar="DIR", help="default: beside the results")
@@ -109,6 +107,19 @@ def parser() -> argparse.ArgumentParser:
     headline.add_argument("readme", type=Path, metavar="README.md")
     headline.add_argument("--check", action="store_true", help="change nothing, exit 1 if the table is out of date")
     return parser
+
+
+def _add_grid(parser: argparse.ArgumentParser, models: str, batch_sizes: str, peers: Iterable[str]) -> None:
+    """What a race is run over, with the help on what depends on the race."""
+    parser.add_argument("--models", type=_names, metavar="NAME,...", help=models)
+    _add_variations(parser)
+    parser.add_argument("--batch-sizes", type=_counts, metavar="N,...", help=batch_sizes)
+    parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(peers)}; fastnn always runs")
+    parser.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
+    parser.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
+    parser.add_argument("--dtype", choices=("float32", "float64"), help="default float32")
+    parser.add_argument("--data", choices=CHOICES, help=DATA_HELP)
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
 
 
 def _add_variations(parser: argparse.ArgumentParser) -> None:
@@ -150,10 +161,17 @@ def _all_or(option: str, names: tuple[str, ...] | None, known: Iterable[str]) ->
 
 def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:
     with interrupts.raised():
-        from benchmarks.run import run  # with fastnn and NumPy, which the other commands need not wait for
+        # With fastnn and NumPy, which the other commands need not wait for.
+        if chosen.command == "epochs":
+            from benchmarks.epochs.run import run
 
+            prepared = _epoch_options
+        else:
+            from benchmarks.run import run
+
+            prepared = _options
         out = _writable(chosen.out)
-        options, data = _options(chosen, typed)
+        options, data = prepared(chosen, typed)
     results, interrupted = run(options, data, interrupts.raised)
     file = out / RESULTS_FILE
     results.save(file)
@@ -217,10 +235,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     from benchmarks.race import Plan
     from benchmarks.run import Options
 
-    cpus = machine.usable_cpus()
-    threads = chosen.threads or ((1,) if chosen.quick else tuple(n for n in (1, 2) if n <= cpus))
-    if max(threads) > cpus:
-        raise UsageError(f"--threads: {max(threads)} is more than the {cpus} CPUs that this process may use")
+    threads = _threads(chosen)
     baseline = _baseline(chosen.baseline)
     besides = (BASELINE.id,) if baseline else ()
     peers = _known("--peers", chosen.peers or tuple(PEERS), (*PEERS, *besides))
@@ -255,10 +270,49 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         sweeps={} if steps_alone else scaling.sweeps(on, threads, chosen.dtype),
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
+    return options, _read([*models, *swept])
+
+
+def _epoch_options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
+    """As `_options`, of the race of epochs."""
+    from benchmarks.epochs.run import EPOCH_PLAN, EpochOptions
+
+    if chosen.quick or chosen.full or chosen.baseline:
+        raise UsageError("--quick, --full and --baseline: go with the race of steps alone")
+    data = images(chosen.data)
+    if chosen.data == "auto" and data == "mnist":
+        data = "mnist-standardized"  # dense first
+    known = _models_by_name() | {on_images(model, name).name: model for name in IMAGES for model in EPOCH_MODELS}
+    wanted = _known("--models", chosen.models or tuple(model.name for model in EPOCH_MODELS), known)
+    models = _varied(dict.fromkeys(on_images(known[name], data) for name in wanted), chosen)
+    plan = replace(EPOCH_PLAN, rounds=chosen.rounds, min_rounds=chosen.rounds) if chosen.rounds else EPOCH_PLAN
+    options = EpochOptions(
+        command=" ".join(["python -m benchmarks", *_without_paths(typed)]),
+        models=models,
+        batch_sizes=chosen.batch_sizes or EPOCH_BATCH_SIZES,
+        threads=_threads(chosen),
+        dtype=chosen.dtype,
+        peers=tuple(dict.fromkeys((OWN, *_known("--peers", chosen.peers or tuple(EPOCH_PEERS), EPOCH_PEERS)))),
+        plan=plan,
+        most_rows=chosen.rows,
+    )
+    return options, _read(models)
+
+
+def _read(models: Iterable[Model]) -> dict[str, Rows]:
+    """The rows of every model's data set."""
     try:
-        return options, read([*models, *swept])
+        return read(models)
     except DatasetError as error:
         raise UsageError(str(error)) from error
+
+
+def _threads(chosen: argparse.Namespace) -> tuple[int, ...]:
+    cpus = machine.usable_cpus()
+    threads = chosen.threads or ((1,) if chosen.quick else tuple(n for n in (1, 2) if n <= cpus))
+    if max(threads) > cpus:
+        raise UsageError(f"--threads: {max(threads)} is more than the {cpus} CPUs that this process may use")
+    return threads
 
 
 def _most_flops(chosen: argparse.Namespace) -> float:

@@ -127,6 +127,11 @@ class Case:
         return replace(self, model=replace(self.model, dropout=DROPS_NOTHING))
 
     @property
+    def trained_rows(self) -> int:
+        """How many rows what is timed trains on."""
+        return self.batch_size
+
+    @property
     def flops(self) -> int:
         """Floating-point operations of one step: forward, loss gradient, backward (no input gradient), update."""
         n = self.batch_size

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import known
+from benchmarks.peers import PeerInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -87,10 +87,10 @@ def load_average() -> list[float] | None:
         return None
 
 
-def versions(peer_ids: Iterable[str]) -> dict[str, str]:
+def versions(peers: Iterable[PeerInfo]) -> dict[str, str]:
     """Installed distributions that matter to a run with these peers."""
     found = {}
-    names = dict.fromkeys([*TOOLS, *(name for peer in peer_ids for name in known(peer).packages)])
+    names = dict.fromkeys([*TOOLS, *(name for peer in peers for name in peer.packages)])
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)

@@ -243,4 +243,5 @@ def _cell(case: Case, peer_id: str, status: str, reason: str) -> Cell:
         flops=float(case.flops),
         bytes_moved=float(case.bytes_moved),
         data=case.model.data,
+        rows=case.trained_rows,
     )

@@ -44,6 +44,7 @@ class Cell:
     data: str = ""  # the data set of the rows
     # What the machine did at most, in floating-point operations per second, after each of fastnn's bursts; its alone.
     peaks: list[float] = field(default_factory=list)
+    rows: int = 0  # that one step trains on, or an epoch, where epochs are timed; 0, of older files: the batch size
 
     @property
     def case(self) -> tuple[str, int, str, int]:
@@ -63,7 +64,7 @@ class Cell:
     @property
     def samples_per_second(self) -> float:
         """Rows trained per second, from the median."""
-        return self.batch_size / self.median
+        return (self.rows or self.batch_size) / self.median
 
 
 @dataclass
@@ -173,6 +174,11 @@ class Results:
                 "scaling": {sweep: [asdict(cell) for cell in cells] for sweep, cells in self.scaling.items()},
             },
         }
+
+    @property
+    def timed(self) -> str:
+        """What a sample is of: "step", or "epoch", for which "step" then stands in the names and comments above."""
+        return self.conditions.get("timed", "step")
 
     @classmethod
     def load(cls, path: Path) -> Results:

@@ -67,11 +67,11 @@ def zeros(x: NDArray) -> str:
     return f"{fraction:.0%} of inputs zero" if fraction else "no input zero"
 
 
-def save(folder: Path, data: Mapping[str, Rows]) -> str:
-    """Write as many rows of each data set as a case's batches are cut from; the path for `load`."""
+def save(folder: Path, data: Mapping[str, Rows], most: int | None = POOL_ROWS) -> str:
+    """Write as many rows of each data set as a case's batches are cut from, or other than that; the path for `load`."""
     for name, (x, t) in data.items():
-        np.save(_file(folder, name, "x"), np.ascontiguousarray(x[:POOL_ROWS]))
-        np.save(_file(folder, name, "t"), np.ascontiguousarray(t[:POOL_ROWS]))
+        np.save(_file(folder, name, "x"), np.ascontiguousarray(x[:most]))
+        np.save(_file(folder, name, "t"), np.ascontiguousarray(t[:most]))
     return str(folder)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from benchmarks.calls import measure as calls
 from benchmarks.calls.catalogue import Call
 from benchmarks.calls.catalogue import Plan as CallPlan
 from benchmarks.cases import Case, Model, grid
-from benchmarks.peers import BASELINE
+from benchmarks.peers import BASELINE, known
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Part, Progress, progress
 from benchmarks.race import Plan, Race, unreached
 from benchmarks.report import conditions
-from benchmarks.results import Results
+from benchmarks.results import Cell, Results
 from benchmarks.transport import Transport, start_worker
 from benchmarks.verify import SLOW_FLOPS, SLOW_PARAMETERS, SLOW_STEPS, STEPS, Expectation, expect
 
@@ -66,14 +67,7 @@ def run(
     while something is measured, and not while temporary files are removed.
     """
     cases = grid(options.models, options.batch_sizes, options.threads, options.dtype, options.most_flops)
-    results = Results(
-        datetime=datetime.now(UTC).isoformat(timespec="seconds"),
-        fastnn_version=fastnn.__version__,
-        machine=machine.machine_info(),
-        commit=machine.commit_info(),
-        conditions=_conditions(options, data),
-        cells=unreached(cases, options.peers),
-    )
+    results = begun(unreached(cases, options.peers), _conditions(options, data))
     total = (
         len(cases)
         + CEILING_UNITS * len(options.threads)
@@ -82,6 +76,29 @@ def run(
         + CALL_UNITS * len(options.calls)
         + SCALING_UNITS * sum(map(len, options.sweeps.values()))
     )
+    return filled(results, total, partial(_measure, results, cases, options, data), interruptible)
+
+
+def begun(cells: list[Cell], conditions: dict[str, Any]) -> Results:
+    """The results of a run that begins now, of which nothing is measured yet."""
+    return Results(
+        datetime=datetime.now(UTC).isoformat(timespec="seconds"),
+        fastnn_version=fastnn.__version__,
+        machine=machine.machine_info(),
+        commit=machine.commit_info(),
+        conditions=conditions,
+        cells=cells,
+    )
+
+
+def filled(
+    results: Results,
+    total: float,
+    measure: Callable[[Path, Progress], bool],
+    interruptible: Callable[[], AbstractContextManager[None]],
+) -> tuple[Results, bool]:
+    """The results after `measure`, which gets a folder for temporary files and tells whether it was interrupted;
+    `total` are its units for the progress bar."""
     interrupted = False
     with (
         tempfile.TemporaryDirectory(prefix="fastnn-", ignore_cleanup_errors=True) as folder,
@@ -89,7 +106,7 @@ def run(
     ):
         try:
             with interruptible():
-                interrupted = _measure(results, cases, options, data, Path(folder), shown)
+                interrupted = measure(Path(folder), shown)
         except KeyboardInterrupt:
             interrupted = True
     results.conditions["load_after"] = machine.load_average()
@@ -107,7 +124,7 @@ def _measure(
     """Fill `results`, part by part; whether the race was interrupted. `folder` is for temporary files."""
     shown.done(f"data: {conditions.data_with_zeros(results)}")
     path = rows.save(folder, data)
-    _ceilings(results, options, shown)
+    measure_ceilings(results, options.threads, options.dtype, shown)
     _startups(results, options, path, folder, shown)
     caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in options.peers}
 
@@ -151,17 +168,18 @@ def _conditions(options: Options, data: Mapping[str, rows.Rows]) -> dict[str, An
         "verified_steps": f"{STEPS}, but {SLOW_STEPS} where a step takes over {SLOW_FLOPS:.0e} operations "
         f"or updates over {SLOW_PARAMETERS:.0e} parameters",
         "bandwidth_array_bytes": ceilings.array_bytes(),
-        "versions": machine.versions(options.peers),
+        "versions": machine.versions(map(known, options.peers)),
         "blas": machine.blas(),
         "load_before": machine.load_average(),
     }
 
 
-def _ceilings(results: Results, options: Options, shown: Progress) -> None:
-    for threads in options.threads:
+def measure_ceilings(results: Results, thread_counts: Iterable[int], dtype: str, shown: Progress) -> None:
+    """For each number of threads."""
+    for threads in thread_counts:
         shown.doing(f"ceilings of the machine, {threads} threads")
         try:
-            results.ceilings.append(ceilings.measure(threads, options.dtype))
+            results.ceilings.append(ceilings.measure(threads, dtype))
         except RuntimeError as error:
             shown.done(f"ceilings of the machine, {threads} threads: not measured ({error})")
         shown.advance(CEILING_UNITS)

@@ -127,10 +127,14 @@ class ProcessTransport:
 
 
 def start_worker(
-    peer_id: str, threads: int, extra: Mapping[str, str] | None = None, checkout: Path | None = None
+    peer_id: str,
+    threads: int,
+    extra: Mapping[str, str] | None = None,
+    checkout: Path | None = None,
+    module: str = "benchmarks.worker",
 ) -> ProcessTransport:
-    """A process of `benchmarks.worker`; `extra` overrides environment variables, `checkout` is where fastnn lies."""
-    command = [sys.executable, "-m", "benchmarks.worker", peer_id, str(threads)]
+    """A process of `module`; `extra` overrides environment variables, `checkout` is where fastnn lies."""
+    command = [sys.executable, "-m", module, peer_id, str(threads)]
     command += [str(checkout.resolve())] if checkout else []
     return ProcessTransport(command, worker_environment(threads) | dict(extra or {}))
 

@@ -87,8 +87,12 @@ def steps_of(case: Case) -> int:
     return SLOW_STEPS if slow else STEPS
 
 
-def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation) -> Expectation:
-    """Run the reference twice, exactly and nudged, from `weights` in the case's dtype over `steps_of(case)` steps."""
+def expect(
+    case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation, steps: int = 0
+) -> Expectation:
+    """Run the reference twice, exactly and nudged, from `weights` in the case's dtype over so many steps round the
+    batches, `steps_of(case)` where that is 0."""
+    steps = steps or steps_of(case)
     unit = float(np.finfo(case.dtype).eps) / 2
     longest = max(*case.model.sizes, case.batch_size)
     nudge = CONFIDENCE * np.sqrt(longest) * unit
@@ -99,17 +103,17 @@ def expect(case: Case, weights: list[NDArray], batches: list[Batch], formulation
         return values * (1 + nudge * noise.astype(np.float64))
 
     initial = [w.astype(np.float64) for w in weights]
-    exact = [(x.astype(np.float64), t) for x, t in batches[: steps_of(case)]]
-    losses, final = _train(case, initial, exact, formulation)
+    exact = [(x.astype(np.float64), t) for x, t in batches[:steps]]
+    losses, final = _train(case, initial, exact, formulation, steps)
     start = [nudged(w) for w in initial]
-    moved_losses, moved = _train(case, start, [(nudged(x), t) for x, t in exact], formulation)
+    moved_losses, moved = _train(case, start, [(nudged(x), t) for x, t in exact], formulation, steps)
 
     updates = [w - before for w, before in zip(final, initial, strict=True)]
     moves = [w - before - update for w, before, update in zip(moved, start, updates, strict=True)]
     # Besides: all of an update's errors may point the same way; 1 - beta2 may be computed from a rounded beta2; every
     # weight is rounded as it is stored, once a step.
     aligned = nudge + (unit / (1 - ADAM_BETA2) if OPTIMIZERS[case.model.optimizer].moments else 0.0)
-    stored, tiny = steps_of(case) * unit, float(np.finfo(case.dtype).tiny)
+    stored, tiny = steps * unit, float(np.finfo(case.dtype).tiny)
     return Expectation(
         initial=initial,
         losses=losses,
@@ -144,16 +148,16 @@ def _optimizer(model: Model, formulation: Formulation) -> Optimizer:
 
 
 def _train(
-    case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation
+    case: Case, weights: list[NDArray], batches: list[Batch], formulation: Formulation, steps: int
 ) -> tuple[NDArray, list[NDArray]]:
-    """Losses (nats) of `steps_of(case)` steps round the batches (float64), and the weights after them."""
+    """Losses (nats) of so many steps round the batches (float64), and the weights after them."""
     model = case.model
     loss = (model.loss, {"label_smoothing": model.label_smoothing}) if model.label_smoothing else model.loss
     net = MLP(model.sizes, activation=model.activation, loss=loss, dtype="float64")
     net.set_weights(weights)
     optimizer = _optimizer(model, formulation)
     losses = []
-    for step in range(1, steps_of(case) + 1):
+    for step in range(1, steps + 1):
         x, labels = batches[(step - 1) % len(batches)]
         t = model.targets(labels, "float64")
         if isinstance(optimizer, Adam) and not formulation.epsilon_after_correction:

@@ -34,8 +34,10 @@ SETTLING_STEPS = 2  # after a restart, not timed: the first allocates what the o
 class Worker:
     """One implementation and the case that it holds. `clock` gives seconds."""
 
+    info_of = staticmethod(known)
+
     def __init__(self, peer_id: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._info, self._threads, self._clock = known(peer_id), threads, clock
+        self._info, self._threads, self._clock = self.info_of(peer_id), threads, clock
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what `request["do"]` names; {"status": "ok", ...}, or "missing" or "died" with a reason."""
@@ -52,6 +54,7 @@ class Worker:
         """Import what the peer needs; how long its libraries took (seconds)."""
         if reason := self._info.missing():
             return {"status": "missing", "reason": reason}
+        os.environ.update(self._info.environment)
         begin = self._clock()
         for name in self._info.imports:
             importlib.import_module(name)
@@ -180,10 +183,15 @@ def private_stdout() -> BinaryIO:
     return replies
 
 
-if __name__ == "__main__":
+def main(kind: type[Worker]) -> None:
+    """The whole life of such a process."""
     stream = private_stdout()
     peer, count, *checkout = sys.argv[1:]
     # `benchmarks` has been imported and keeps its place; `fastnn` has not.
     sys.path[:0] = checkout
     confine(int(count))
-    serve(Worker(peer, int(count)), sys.stdin.buffer, stream)
+    serve(kind(peer, int(count)), sys.stdin.buffer, stream)
+
+
+if __name__ == "__main__":
+    main(Worker)

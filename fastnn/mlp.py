@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -413,7 +414,12 @@ class MLP:
         if workers == 1 or threads.get_num_threads() == 1:
             loss, status = train_step(*arguments)
         else:
-            loss, status = parallel_train_step(*arguments, threads.PARALLEL_REGION)
+            pace, begun = self._preparation.pace, time.perf_counter()
+            if pace.threaded:
+                loss, status = parallel_train_step(*arguments, threads.PARALLEL_REGION)
+            else:
+                loss, status = train_step(*arguments)
+            pace.took(time.perf_counter() - begun, n)
         if status == IN_USE:
             raise RuntimeError(
                 "another thread is training this net; let one thread at a time train it, or give each a net of its own"
@@ -446,7 +452,12 @@ class MLP:
         if workers == 1:
             predict(own.begin, own.part, own.address, x, n, id(z), 1)
         else:
-            parallel_predict(own.begin, own.part, own.address, x, n, id(z), workers, threads.PARALLEL_REGION)
+            pace, begun = self._preparation.pace_of_predictions, time.perf_counter()
+            if pace.threaded:
+                parallel_predict(own.begin, own.part, own.address, x, n, id(z), workers, threads.PARALLEL_REGION)
+            else:
+                predict(own.begin, own.part, own.address, x, n, id(z), workers)
+            pace.took(time.perf_counter() - begun, n)
         self._preparation.is_over(own)
         return z
 

@@ -18,6 +18,7 @@ from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
 from fastnn.losses import ChosenLoss
 from fastnn.optimizers import Optimizer
+from fastnn.pacing import Pace
 from fastnn.regularization import Regularization
 from fastnn.step import plan as plans
 from fastnn.step.forward import prediction_addresses
@@ -105,6 +106,7 @@ class Preparation:
         self._transposed = aligned_zeros((sum(layer.transposed_size for layer in layout.layers[1:]),), self._dtype)
         self._zeros = aligned_zeros((max(max(layer.inputs, layer.row) for layer in layout.layers),), self._dtype)
         self._loss_options = loss.record(self._outputs)
+        self.pace, self.pace_of_predictions = Pace(), Pace()
         # Of predictions that are over: several threads may ask one net at a time.
         self._idle: list[Predictor] = []
 

@@ -39,8 +39,10 @@ MAY_IMPORT = {
     },
     "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics", "scalar_checks"},
     "regularization": {"scalar_checks"},
+    "pacing": set(),
     "preparation": {
-        "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "regularization", "threads",
+        "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "pacing", "regularization",
+        "threads",
     },
     "training": {
         "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class PeerInfo:
     target: str  # "module:Class" of the implementation
     imports: tuple[str, ...]  # modules that it needs, as a user imports them
     packages: tuple[str, ...]  # distributions that provide them: what pip installs, whose versions are reported
+    environment: Mapping[str, str] = field(default_factory=dict)  # variables to set before anything is imported
 
     def missing(self) -> str:
         """Why this peer cannot run here, or "" when everything it needs is installed. Imports nothing."""

@@ -28,19 +28,19 @@ class FastnnMLP(Peer):
             more["loss"] = (model.loss, {"label_smoothing": model.label_smoothing})
         elif model.loss != "softmax_cross_entropy":
             more["loss"] = model.loss
-        self._net = fastnn.MLP(model.sizes, activation=model.activation, dtype=case.dtype, **more)
+        self.net = fastnn.MLP(model.sizes, activation=model.activation, dtype=case.dtype, **more)
         recipe = OPTIMIZERS[model.optimizer]
         self._numbers = dict(recipe.numbers) | ({"clip_norm": model.clip_norm} if model.clip_norm else {})
         self._optimizer_class = getattr(fastnn, recipe.name)
         self.restart()
 
     def restart(self) -> None:
-        self._net.set_weights(self._initial)
-        self._optimizer = self._optimizer_class(self._model.lr, **self._numbers)
+        self.net.set_weights(self._initial)
+        self.optimizer = self._optimizer_class(self._model.lr, **self._numbers)
 
     def step(self, k: int) -> float:
         x, t = self._inputs[k % len(self._inputs)]
-        return self._net.train_step(x, t, self._optimizer)
+        return self.net.train_step(x, t, self.optimizer)
 
     def weights(self) -> list[NDArray]:
-        return self._net.get_weights()
+        return self.net.get_weights()

@@ -88,7 +88,27 @@ def _clipped(grads: Any, most: float) -> Any:
     return [g * factor for g in grads]
 
 
-def _step(state: Any, x: jax.Array, t: jax.Array, *, model: Model) -> tuple[Any, jax.Array]:
+def initial_state(model: Model, weights: list[NDArray]) -> dict[str, Any]:
+    """What a step of the model needs and no more, for every array in it costs time; Unavailable if it has no step."""
+    own(_ACTIVATIONS, "activation", model.activation)
+    own(_LOSSES, "loss", model.loss)
+    count, _ = own(UPDATES, "optimizer", model.optimizer)
+    params = [jnp.array(w) for w in weights]
+    state: dict[str, Any] = {
+        "params": params,
+        "moments": [tuple(jnp.zeros_like(w) for _ in range(count)) for w in params],
+    }
+    if model.optimizer in COUNTING:
+        state["steps"] = jnp.zeros((), params[0].dtype)
+    if model.optimizer in PRODUCTS:
+        state["product"] = jnp.ones((), params[0].dtype)
+    if model.dropout:
+        state["key"] = jax.random.key(0)
+    return state
+
+
+def train_step(state: Any, x: jax.Array, t: jax.Array, *, model: Model) -> tuple[Any, jax.Array]:
+    """The state after a step on x and t, and the loss before it."""
     params, moments, counted = state["params"], state["moments"], {}
     if "steps" in state:
         counted["steps"] = state["steps"] + 1
@@ -108,7 +128,7 @@ def _step(state: Any, x: jax.Array, t: jax.Array, *, model: Model) -> tuple[Any,
 @lru_cache
 def _compiled_step(model: Model) -> Any:
     """One function object per model, so that a second instance of a case finds the first one's compilation."""
-    return jax.jit(partial(_step, model=model), donate_argnums=0)
+    return jax.jit(partial(train_step, model=model), donate_argnums=0)
 
 
 class JaxJit(Peer):
@@ -121,25 +141,12 @@ class JaxJit(Peer):
         return [(jnp.asarray(x), jnp.asarray(t)) for (x, _), t in zip(batches, targets, strict=True)]
 
     def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
-        model = case.model
-        own(_ACTIVATIONS, "activation", model.activation)
-        own(_LOSSES, "loss", model.loss)
-        self._inputs, self._initial, self._model = inputs, weights, model
-        self._moments, _ = own(UPDATES, "optimizer", model.optimizer)
-        self._step = _compiled_step(model)
+        self._inputs, self._initial, self._model = inputs, weights, case.model
+        self._step = _compiled_step(case.model)
         self.restart()
 
     def restart(self) -> None:
-        params = [jnp.array(w) for w in self._initial]
-        moments = [tuple(jnp.zeros_like(w) for _ in range(self._moments)) for w in params]
-        self._state = {"params": params, "moments": moments}
-        # A state holds what its step needs and no more: every array in it costs time.
-        if self._model.optimizer in COUNTING:
-            self._state["steps"] = jnp.zeros((), params[0].dtype)
-        if self._model.optimizer in PRODUCTS:
-            self._state["product"] = jnp.ones((), params[0].dtype)
-        if self._model.dropout:
-            self._state["key"] = jax.random.key(0)
+        self._state = initial_state(self._model, self._initial)
 
     def step(self, k: int) -> jax.Array:
         x, t = self._inputs[k % len(self._inputs)]

@@ -64,7 +64,11 @@ class SklearnMLP(Peer):
         self._net.start_from(self._initial)
 
     def step(self, k: int) -> float:
-        x, t = self._inputs[k % len(self._inputs)]
+        return self.train(*self._inputs[k % len(self._inputs)])
+
+    def train(self, x: NDArray, t: NDArray, shuffle: bool = False) -> float:
+        """On all of these rows, batch by batch; returns the mean loss, each before the update of its batch."""
+        self._net.shuffle = shuffle
         self._net.partial_fit(x, t, classes=self._classes)
         return self._net.loss_
 

@@ -84,6 +84,8 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
     "log_cosh": _log_cosh,
 }
 
+_FUSED = ("Adagrad", "Adam", "AdamW", "SGD")
+
 # Of the numbers of an optimizer's state, those that do not start at 0.
 _STARTS = {"mu_product": 1.0}
 
@@ -95,6 +97,8 @@ def _loss(model: Model) -> Callable[..., Tensor]:
 
 class TorchEager(Peer):
     """Any depth. Weights are stored (o, i), as nn.Linear has them."""
+
+    fused = False  # whether the optimizer updates all parameters in one call, where it can
 
     @classmethod
     def prepare(cls, case: Case, batches: list[Batch]) -> list[Any]:
@@ -112,7 +116,8 @@ class TorchEager(Peer):
         self._model = nn.Sequential(*layers[: -2 if model.dropout else -1])
         self._initial = [torch.from_numpy(w.T) for w in weights]
         optimizer = own(vars(torch.optim), "optimizer", recipe.name)
-        self._optimizer = optimizer(self._model.parameters(), lr=model.lr, **recipe.numbers)
+        fused = {"fused": True} if self.fused and recipe.name in _FUSED else {}
+        self._optimizer = optimizer(self._model.parameters(), lr=model.lr, **recipe.numbers, **fused)
         self.restart()
 
     def restart(self) -> None:
@@ -126,7 +131,10 @@ class TorchEager(Peer):
                     value.fill_(_STARTS.get(name, 0.0))
 
     def step(self, k: int) -> Tensor:
-        x, t = self._inputs[k % len(self._inputs)]
+        return self.train(*self._inputs[k % len(self._inputs)])
+
+    def train(self, x: Tensor, t: Tensor) -> Tensor:
+        """A step on these rows; returns the loss before it."""
         self._optimizer.zero_grad()
         loss = self._loss_of(x, t)
         loss.backward()

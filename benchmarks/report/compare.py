@@ -20,10 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.peers import BASELINE
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
-from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.implementations import KIN, OWN, in_order, label, status_word
 from benchmarks.report.statistics import (
     FASTER,
     SLOWER,
@@ -92,7 +91,7 @@ def compare(
         only_in_base += [old[case] for case in old if case not in current]
         only_in_new += [current[case] for case in current if case not in old]
         # A changed fastnn would distort every other implementation's yardstick.
-        peers = [peer for peer in in_order(old_cells) if peer not in (name, OWN, BASELINE.id) and peer in new_cells]
+        peers = [peer for peer in in_order(old_cells) if peer not in (name, OWN, *KIN) and peer in new_cells]
         for case, cell in old.items():
             if case in current and _timed(cell):
                 changes.append(_change(cell, current[case], peers, old_cells, new_cells, fail_if_slower_pct))

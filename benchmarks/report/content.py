@@ -19,7 +19,7 @@ from benchmarks.report.summary import Summary, Tally, finding, sentences, summar
 from benchmarks.results import Results, StartUp
 
 HOW_TO_READ = (
-    f"Median time per training step; below it, for each peer, its time divided by fastnn's (median of the ratios "
+    f"Median time per training {{timed}}; below it, for each peer, its time divided by fastnn's (median of the ratios "
     f"within each round): above 1{fmt.TIMES} fastnn is faster. Bold: lowest median of the row. {LEVEL_MARK} no clear "
     "difference to fastnn: the 95% interval of the ratio spans 1."
 )
@@ -80,7 +80,7 @@ def prepare(results: Results) -> Content:
         sentences=sentences(summary),
         warnings=warnings(summary, results),
         conditions=conditions.short(results),
-        how_to_read=HOW_TO_READ,
+        how_to_read=HOW_TO_READ.format(timed=results.timed),
         grid=build_grid(frame),
         tables=[table for table in [*tables, _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),

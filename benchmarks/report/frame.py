@@ -31,7 +31,7 @@ COLUMNS = {
     "status": "ok, or how the cell was lost",
     "reason": "why the cell was lost",
     "rounds": "samples taken",
-    "median_seconds": "median seconds per step",
+    "median_seconds": "median seconds per step, or per epoch where epochs are timed",
     "median_seconds_low": "its 95% interval",
     "median_seconds_high": "",
     "samples_per_second": "rows trained per second, from the median",
@@ -124,6 +124,7 @@ def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, obj
     shared = measurement(cell, own, ceiling)
     peak = ceiling.flops_per_second if ceiling else math.nan
     bandwidth = ceiling.bytes_per_second if ceiling else math.nan
+    rows = cell.rows or cell.batch_size
     return shared | {
         "model": cell.model,
         "model_label": cell.model_label,
@@ -132,9 +133,9 @@ def _row(cell: Cell, own: Cell | None, ceiling: Ceiling | None) -> dict[str, obj
         "dtype": cell.dtype,
         "threads": cell.threads,
         "peak_gflops": peak / 1e9,
-        "samples_per_second": quotient(cell.batch_size, shared["median_seconds"]),
-        "samples_per_second_low": quotient(cell.batch_size, shared["median_seconds_high"]),
-        "samples_per_second_high": quotient(cell.batch_size, shared["median_seconds_low"]),
+        "samples_per_second": quotient(rows, shared["median_seconds"]),
+        "samples_per_second_low": quotient(rows, shared["median_seconds_high"]),
+        "samples_per_second_high": quotient(rows, shared["median_seconds_low"]),
         "memory_roof": float(np.minimum(1.0, quotient(quotient(cell.flops, cell.bytes_moved) * bandwidth, peak))),
         "peak_memory": math.nan if cell.peak_memory is None else cell.peak_memory,
     }

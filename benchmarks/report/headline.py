@@ -44,8 +44,9 @@ def headline(runs: Sequence[Results]) -> str:
     ]
     parts = [
         "\n".join(lines),
-        "How many times fastnn's time per training step the fastest peer of each case takes: geometric mean over "
-        f"{_batch_sizes(runs)}, and in brackets the lowest and the highest case. Above 1{fmt.TIMES} fastnn is faster.",
+        f"How many times fastnn's time per training {runs[0].timed} the fastest peer of each case takes: geometric "
+        f"mean over {_batch_sizes(runs)}, and in brackets the lowest and the highest case. Above 1{fmt.TIMES} fastnn "
+        "is faster.",
     ]
     for name, results in zip(names, runs, strict=True):
         summary = summarize(results)

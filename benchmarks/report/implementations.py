@@ -10,7 +10,11 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from benchmarks.peers import BASELINE
+
 OWN = "fastnn"
+# Other forms of fastnn: of another checkout, and the loop of bare steps. They are no peers.
+KIN = (BASELINE.id, "fastnn-steps")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,17 @@ class Look:
 # colour-blind reader may still confuse differs in marker. PyTorch's two ways of running share a hue.
 LOOKS = {
     "fastnn": Look("fastnn", "#d1400f", "#ff7a45", "o"),
+    "fastnn-steps": Look("fastnn's step loop", "#8f3a1c", "#ffab8a", "d", "--"),
     "numpy-notes": Look("NumPy notes (float64)", "#737373", "#a3a3a3", "v"),
     "numpy": Look("Tuned NumPy", "#00508f", "#6aa5ff", "s"),
     "numba": Look("Hand-written Numba", "#00875f", "#2fc797", "D"),
     "pytorch": Look("PyTorch", "#b04f8c", "#e58cc0", "^"),
     "pytorch-compiled": Look("PyTorch compiled", "#7a1f5c", "#c05d9f", "<", "--"),
     "jax": Look("JAX", "#1c8fce", "#5ccdf2", "P"),
+    "jax-shuffled": Look("JAX, rows shuffled", "#0a6a99", "#8fd8ff", "*", "--"),
+    "keras-jax": Look("Keras on JAX", "#3f7f7f", "#7fc4c4", "H"),
+    "keras-tensorflow": Look("Keras on TensorFlow", "#8a5a44", "#c99a83", "8"),
+    "keras-tensorflow-32": Look("Keras on TensorFlow, by 32", "#5f3c2c", "#a97d68", ">", "--"),
     "scikit-learn": Look("scikit-learn", "#a87600", "#e3b341", "X"),
 }
 
@@ -41,8 +50,6 @@ LOOKS = {
 SPARE_LOOKS = (
     ("#5a5fc7", "#9a9ef5", "p"),
     ("#6b7d00", "#b5c94b", "h"),
-    ("#8a5a44", "#c99a83", "*"),
-    ("#3f7f7f", "#7fc4c4", "d"),
 )
 
 STATUS_WORDS = {"wrong": "wrong", "missing": "not available", "died": "died", "timeout": "timed out"}

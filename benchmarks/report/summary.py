@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.peers import BASELINE
 from benchmarks.report import formatting as fmt
 from benchmarks.report.frame import measured
-from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.implementations import KIN, OWN, in_order, label, status_word
 from benchmarks.report.statistics import (
     CONFIDENCE,
     FASTER,
@@ -100,13 +99,13 @@ def summarize(results: Results) -> Summary:
 def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
     """Pair fastnn's cells with those of every peer, and with the fastest peer (lowest median) of each case.
 
-    Another version of fastnn counts as the fastest peer only where it is the only one.
+    Another form of fastnn counts as the fastest peer only where there is no other.
     """
     timed = [cell for cell in cells if measured(cell)]
     own = {cell.case: cell for cell in timed if cell.implementation == OWN}
     cases = len({cell.case for cell in cells})
     peers = in_order(cell.implementation for cell in cells if cell.implementation != OWN)
-    rivals = [peer for peer in peers if peer != BASELINE.id] or peers
+    rivals = [peer for peer in peers if peer not in KIN] or peers
 
     contests: dict[str, list[Contest]] = {peer: [] for peer in peers}
     fastest: dict[tuple, Contest] = {}
@@ -153,7 +152,7 @@ def sentences(summary: Summary) -> list[str]:
         said += [
             _mean_sentence(other, summary.noun)
             for other in summary.peers
-            if other.name == BASELINE.id and other.contests and len(summary.peers) > 1
+            if other.name in KIN and other.contests and len(summary.peers) > 1
         ]
         if slower:
             said.append(f"It loses in: {_places(slower)}.")

@@ -32,8 +32,8 @@ def print_table(results: Results, console: Console) -> None:
     shown = [name for name in grid.implementations if name not in absent]
     room = (console.width - 6) // max(1, len(shown)) - 1
     for block in grid.blocks:
-        console.print(_table(block, shown, one_line=room >= ONE_LINE_WIDTH, roomy=room > HEAD_WIDTH + 1))
-    legend = f"time per step and time / fastnn's time: above 1{fmt.TIMES} fastnn is faster"
+        console.print(_table(block, shown, room))
+    legend = f"time per {results.timed} and time / fastnn's time: above 1{fmt.TIMES} fastnn is faster"
     console.print(Text(f"{legend}; {LEVEL_MARK} no clear difference", style="dim"))
     for note in grid.notes:
         console.print(Text(note, style="dim"))
@@ -54,12 +54,14 @@ def _absent(grid: Grid) -> set[str]:
     return set(grid.implementations) - timed - {OWN}
 
 
-def _table(block: Block, shown: list[str], one_line: bool, roomy: bool) -> Table:
+def _table(block: Block, shown: list[str], room: int) -> Table:
+    """`room` is that of a column, in characters."""
+    one_line, roomy, width = room >= ONE_LINE_WIDTH, room > HEAD_WIDTH + 1, max(1, min(HEAD_WIDTH, room))
     table = Table(title=block.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.padding = (0, 1 if roomy else 0)  # the box itself keeps one space between columns
     table.add_column("batch", justify="right")
     for name in shown:
-        table.add_column(textwrap.fill(label(name), HEAD_WIDTH), justify="right", style="cyan" if name == OWN else "")
+        table.add_column(textwrap.fill(label(name), width), justify="right", style="cyan" if name == OWN else "")
     for row in block.rows:
         cells = [_entry(cell, one_line) for cell in row.entries if cell.implementation in shown]
         table.add_row(row.head, *cells)

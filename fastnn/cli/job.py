@@ -53,7 +53,7 @@ def prepared(options: argparse.Namespace) -> Job:
     split = _split(options, known.split, seed)
     if split is not None and split.stratify and task.classes is None:
         raise UsageError("--stratify: the target has numbers and no classes")
-    trained, held_back = (table, None) if split is None else _parts(table, split)
+    trained, held_back = (table, None) if split is None else parts_of(table, split)
     if options.standardize:
         task = task.standardized(trained.x)
     task = replace(task, split=split)
@@ -95,7 +95,7 @@ def _split(options: argparse.Namespace, known: Split | None, seed: int) -> Split
     return Split(held_back, options.stratify, seed)
 
 
-def _parts(table: Table, split: Split) -> tuple[Table, Table]:
+def parts_of(table: Table, split: Split) -> tuple[Table, Table]:
     """The rows to train on, and those held back."""
     n = len(table)
     held_back = min(max(round(split.fraction * n), 1), n - 1)

@@ -34,6 +34,7 @@ NEVER_COMPILED = (
     "mlp.py",
     "numerical.py",
     "ops",
+    "pacing.py",
     "preparation.py",
     "reference",
     "regularization.py",

@@ -75,7 +75,7 @@ class BaseMLP(BaseEstimator):
         X = X if isinstance(X, np.ndarray) else X.tocsr()
         if sample_weight is not None:
             X, t, sample_weight = _rows_that_count(X, t, sample_weight)
-        objective = self._objective_of(t)
+        self._objective = objective = self._objective_of(t)
         self._random_state = check_random_state(self.random_state)
         if first:
             self._begin([X.shape[1], *hidden, self.n_outputs_], objective, X.dtype)
@@ -90,7 +90,6 @@ class BaseMLP(BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
             )
-        self._objective = objective
         return self
 
     def _begin(self, sizes: list[int], objective: Objective, dtype: np.dtype) -> None:

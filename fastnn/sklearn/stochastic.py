@@ -48,6 +48,7 @@ def fit_stochastic(
     rows = _Rows(model, x, t, sample_weight)
     solver = _solver_of(model, objective, rows, incremental)
     source = source_of(solver.net, rows.x, model._targets(rows.t), rows.weights)
+    minimum = None if objective.minimum is None else objective.minimum(rows.t)
     order = np.arange(rows.n)
     model.n_iter_ = 0
     try:
@@ -58,7 +59,9 @@ def fit_stochastic(
             result = run_epoch(solver.net, source, solver.optimizer, rows.batch, taken, stops_at_nan=False)
             model.n_iter_ += 1
             model.t_ += rows.n
-            model.loss_ = _reported(objective, result.loss, rows, order)
+            model.loss_ = objective.scale * objective.reported * result.loss
+            if minimum is not None:
+                model.loss_ -= _mean_over_batches(minimum[order], rows, order)
             model.loss_curve_.append(model.loss_)
             if model.verbose:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
@@ -155,19 +158,14 @@ def _permutation(random_state: np.random.RandomState, n: int) -> NDArray[np.int6
     return indices
 
 
-def _reported(objective: Objective, loss: float, rows: _Rows, order: NDArray) -> float:
-    """The mean loss of an epoch as scikit-learn reports it."""
-    loss *= objective.scale * objective.reported
-    if objective.minimum is None:
-        return loss
-    # The mean over the batches that the epoch's own is over.
-    of_rows, starts = objective.minimum(rows.t)[order], np.arange(0, rows.n, rows.batch)
-    sizes = np.diff(starts, append=rows.n)
+def _mean_over_batches(of_rows: NDArray, rows: _Rows, order: NDArray) -> float:
+    """The mean of numbers of the rows, in the order in which they were taken, as the loss of an epoch is a mean: of the
+    batches' weighted means."""
     if rows.weights is None:
-        return loss - of_rows.mean()
-    weights = rows.weights[order]
+        return float(of_rows.mean())
+    weights, starts = rows.weights[order], np.arange(0, rows.n, rows.batch)
     of_batches = np.add.reduceat(weights * of_rows, starts) / np.add.reduceat(weights, starts)
-    return loss - np.average(of_batches, weights=sizes)
+    return float(np.average(of_batches, weights=np.diff(starts, append=rows.n)))
 
 
 def _count_improvement(model: Any, net: MLP, rows: _Rows) -> None:

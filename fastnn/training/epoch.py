@@ -50,11 +50,12 @@ def run_epoch(
     progress = _Progress(report)
     for piece, piece_order in source.pieces(order, batch_size):
         for first, n, count in _equal_batches(piece.n, piece.n if source.n is None else batch_size):
-            steps = Steps(net, piece, optimizer, n, piece_order)
+            steps = Steps.of(net, piece, optimizer, n, piece_order)
             while count and not progress.stopped:
                 total, rows, made = steps.run(first, min(count, progress.steps_at_once), stops_at_nan)
                 count, first = count - made, first + made * n
                 progress.add(total, rows, made, made * n, stops_at_nan)
+            steps.leave_to(piece)
         if progress.stopped:
             return progress.result(finished=False)
     net.count_epoch()

@@ -55,6 +55,8 @@ class ArraySource:
     def __init__(self, net: Any, x: Any, t: Any, sample_weight: Any = None) -> None:
         self._real, self.is_compressed = net._real, isinstance(x, CompressedRows)
         self.x = x
+        # By the rows of a batch, the `Steps` that an epoch has left to the next one.
+        self.idle: dict[int, Any] = {}
         self.n: int = _counted(len(x))
         self.t = converted_targets(net, t, self.n)
         self.sample_weight = (
@@ -81,16 +83,14 @@ class ArraySource:
             return scatter_address(self._real)
         return gather_address(self._real) if scattered else None
 
-    def fill(self, record: NDArray, order: NDArray | None, n: int) -> tuple[Any, ...]:
+    def fill(self, record: NDArray, n: int) -> tuple[Any, ...]:
         """Write down in a SOURCE where the rows are, for batches of n; returns what the caller must keep alive."""
         targets, weights = np.empty(n * self.t[:1].nbytes // 4, np.int32), np.empty(n)
         record["t"], record["targets"] = self.t.ctypes.data, targets.ctypes.data
         record["targets_address"], record["weights"] = targets.ctypes.data, weights.ctypes.data
         if self.sample_weight is not None:
             record["has_weights"], record["sample_weights"] = 1, self.sample_weight.ctypes.data
-        if order is not None:
-            record["is_ordered"], record["order"], record["n"] = 1, order.ctypes.data, len(order)
-        kept = targets, weights, order
+        kept = targets, weights
         if not self.is_compressed:
             record["x"], record["row_bytes"] = self.x.ctypes.data, self.x.strides[0]
             return kept

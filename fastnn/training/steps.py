@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import threads
@@ -18,16 +20,14 @@ if TYPE_CHECKING:
 class Steps:
     """The plan of steps of n rows each on the rows of a source, in an order or as they lie."""
 
-    def __init__(self, net: Any, source: ArraySource, optimizer: Any, n: int, order: NDArray | None) -> None:
-        self._optimizer, self._n, self._workers = optimizer, n, net._preparation.workers(n)
-        # One row is trained on where it lies.
-        loads = source.loading(order is not None and n > 1)
-        prepared = net._prepare(optimizer, self._workers, n, source.t.ndim == 1, loads is not None)
-        self._state, self._prepared = prepared.state, prepared
-        # A plan of its own: a step of `train_step` takes arrays, and has no source.
-        self._plan, self._source = prepared.plan.copy(), SOURCE.empty()
+    def __init__(self, net: Any, source: ArraySource, prepared: Any, workers: int, n: int, loads: int | None) -> None:
+        self._net, self._prepared, self._workers, self._n, self._loads = net, prepared, workers, n, loads
+        self._state, self._threaded = prepared.state, net._preparation.pace.threaded
+        # A plan of its own: a step of `train_step` takes arrays, and has no source. NumPy copies records field by
+        # field, in 8 microseconds; their bytes take one and a half.
+        self._plan, self._source = prepared.plan.view(np.uint8).copy().view(prepared.plan.dtype), SOURCE.empty()
         plan, record = self._plan, self._source
-        self._keeps = source.fill(record, order, n)
+        self._keeps = source.fill(record, n)
         if loads is not None:
             plan["load_rows"] = loads
         if source.is_compressed:
@@ -40,19 +40,45 @@ class Steps:
             for slot, kernel in net._loss.addresses(net._real, source.t.ndim == 1, True).items():
                 plan[slot] = kernel
         plan["source"] = record.ctypes.data
+        self._address = plan.ctypes.data
+
+    @classmethod
+    def of(cls, net: Any, source: ArraySource, optimizer: Any, n: int, order: NDArray | None) -> Steps:
+        """Steps for that optimizer: those that the last epoch left to the source, if they still fit, or new ones."""
+        workers = net._preparation.workers(n)
+        # One row is trained on where it lies.
+        loads = source.loading(order is not None and n > 1)
+        prepared = net._prepare(optimizer, workers, n, source.t.ndim == 1, loads is not None)
+        # Taken away meanwhile: another thread makes its own.
+        found = source.idle.pop(n, None)
+        if found is None or found._prepared is not prepared or (found._workers, found._loads) != (workers, loads):
+            found = cls(net, source, prepared, workers, n, loads)
+        found._take(optimizer, order)
+        return found
+
+    def _take(self, optimizer: Any, order: NDArray | None) -> None:
+        self._optimizer, self._order, record = optimizer, order, self._source
+        record["is_ordered"] = order is not None
+        if order is not None:
+            record["order"], record["n"] = order.ctypes.data, len(order)
+
+    def leave_to(self, source: ArraySource) -> None:
+        """Keep these for the next epoch on that source."""
+        self._order = None
+        source.idle[self._n] = self
 
     def run(self, first: int, steps: int, stops_at_nan: bool) -> tuple[float, int, int]:
         """So many steps, from the row `first` on; returns the sum of their losses, each times its rows; how many rows
         count in it; and how many steps were made."""
         rates = self._state.rates(self._optimizer, steps) if self._optimizer.is_scheduled else None
+        record = self._source
+        record["has_rates"] = False
         if rates is not None and self._state.rate_address is not None:
-            self._source["has_rates"], self._source["rates"] = 1, rates.ctypes.data
-            self._source["rate"] = self._state.rate_address
-        arguments = self._plan.ctypes.data, first, self._n, steps, self._workers, stops_at_nan
+            record["rates"], record["rate"], record["has_rates"] = rates.ctypes.data, self._state.rate_address, True
         if self._workers == 1 or threads.get_num_threads() == 1:
-            total, rows, made, status = train_steps(*arguments)
+            total, rows, made, status = train_steps(self._address, first, self._n, steps, self._workers, stops_at_nan)
         else:
-            total, rows, made, status = parallel_train_steps(*arguments, threads.PARALLEL_REGION)
+            total, rows, made, status = self._at_their_pace(first, steps, stops_at_nan)
         if status == IN_USE:
             raise RuntimeError(
                 "another thread is training this net; let one thread at a time train it, or give each a net of its own"
@@ -60,3 +86,14 @@ class Steps:
         if rates is not None:
             self._state.rate_made(float(rates[made - 1]))
         return total, rows, made
+
+    def _at_their_pace(self, first: int, steps: int, stops_at_nan: bool) -> tuple[float, int, int, int]:
+        """The workers on threads, or in turns where that is faster."""
+        pace = self._net._preparation.pace
+        if pace.threaded != self._threaded:
+            # It may be slower by far.
+            self._threaded, steps = pace.threaded, -(-steps // 32)
+        arguments, begun = (self._address, first, self._n, steps, self._workers, stops_at_nan), time.perf_counter()
+        result = parallel_train_steps(*arguments, threads.PARALLEL_REGION) if pace.threaded else train_steps(*arguments)
+        pace.took(time.perf_counter() - begun, result[2] * self._n)
+        return result

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import ceilings, machine
+from benchmarks.peers import PEERS
 
 
 def inner_loop(assembly: str) -> list[str]:
@@ -97,7 +98,7 @@ def test_the_machine_is_described_without_names(tmp_path):
     assert platform.node() not in str(info) or not platform.node()
     assert any("openblas" in name or name for name in machine.blas())
     assert all("/" not in name for name in machine.blas())
-    assert machine.versions(["numpy", "pytorch"])["numpy"] == np.__version__
+    assert machine.versions([PEERS["numpy"], PEERS["pytorch"]])["numpy"] == np.__version__
     assert machine.commit_info(tmp_path) == {}
 
 

@@ -16,7 +16,12 @@ import pytest
 
 import fastnn
 from fastnn.callbacks import CSVLog
+from fastnn.cli.job import parts_of
 from fastnn.cli.main import main
+from fastnn.cli.results import print_results
+from fastnn.cli.tables import Table
+from fastnn.cli.task import Split
+from fastnn.saving import read_metadata
 
 Run = Callable[..., str]
 Results = Callable[..., dict[str, float]]
@@ -52,9 +57,37 @@ def test_a_table_of_ones_own(run: Run, results: Results, flowers: str, tmp_path:
     assert len(rows) == found["epochs"]
     assert float(rows[int(found["best_epoch"]) - 1]["val_loss"]) == found["val_loss"]
     assert results("evaluate", model, flowers)["accuracy"] == 1
+    # Rows are scaled by what is known without those held back.
+    mean = read_metadata(model)["task"]["mean"]
+    of_all = np.genfromtxt(flowers, delimiter=",", skip_header=1, usecols=(0, 1)).mean(axis=0)
+    assert (np.abs(mean - of_all) > 1e-6).all()
     described = run("info", model)
     for words in ("species", "setosa, versicolor, virginica", "length, width", "0.3 of the rows, stratified, seed 0"):
         assert words in described
+
+
+def test_results_are_those_of_the_best_epoch(results: Results, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    options = ("--validation", "0.2", "--lr", "0.03", "--epochs", "200", "--early-stopping", "2", "--csv-log", str(log))
+    found = results("train", "digits", *options)
+    with log.open() as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    assert found["epochs"] == found["best_epoch"] + 2 == len(losses)
+    assert found["val_loss"] == min(losses) == losses[int(found["best_epoch"]) - 1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stratified_rows_have_each_class_in_proportion(seed: int) -> None:
+    t = np.repeat(["often", "rarely"], [90, 10])
+    table = Table("rows", ("x",), np.arange(100.0).reshape(100, 1), ("t",), t)
+    trained, held_back = parts_of(table, Split(0.2, True, seed))
+    assert (list(held_back.t).count("rarely"), len(held_back), len(trained)) == (2, 20, 80)
+    assert sorted([*trained.x[:, 0], *held_back.x[:, 0]]) == list(range(100))
+
+
+def test_numbers_that_are_not_finite_are_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_results({"loss": float("nan"), "epochs": 3}, True)
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "epochs": 3}
 
 
 def test_validation_on_a_file(results: Results, flowers: str) -> None:

@@ -1,0 +1,61 @@
+"""Whether workers run on threads or take turns on one: what is faster at the moment.
+
+Threads that share a step of some ten microseconds wait for each other at its end. Where other processes keep the cores
+busy, the one that is waited for may not run for milliseconds, and a step takes fifty times as long as on one thread.
+Workers that take turns form the same sums in the same order, so results do not depend on it.
+"""
+
+from __future__ import annotations
+
+# Seconds after which a way's speed is known, and looked at again; the other way is tried for less. A speed takes so
+# many calls, or so many seconds where each takes long.
+_WINDOW, _TRIAL, _CALLS, _LONG = 0.02, 0.005, 4, 0.2
+
+# Seconds between two trials, at the least; and how many times what the last one took.
+_BETWEEN_TRIALS, _TIMES_A_TRIAL = 1.0, 50.0
+
+
+class Pace:
+    """Which way the calls of one net take, from how long they took.
+
+    threaded : whether the next call shall run on threads. The first call of each way is not counted: it may compile, or
+    start threads.
+    """
+
+    def __init__(self) -> None:
+        self.threaded = True
+        self._speeds: dict[bool, float | None] = {True: None, False: None}  # seconds per row
+        self._begun = {True: False, False: False}
+        self._trying, self._until_trial = False, 0.0
+        self._restart()
+
+    def _restart(self) -> None:
+        self._seconds, self._rows, self._calls = 0.0, 0, 0
+
+    def took(self, seconds: float, rows: int) -> None:
+        """A call on so many rows took so long."""
+        if not self._begun[self.threaded]:
+            self._begun[self.threaded] = True
+            return
+        self._seconds, self._rows, self._calls = self._seconds + seconds, self._rows + rows, self._calls + 1
+        if self._seconds < (_TRIAL if self._trying else _WINDOW):
+            return
+        if self._calls < _CALLS and self._seconds < _LONG:
+            return
+        self._speeds[self.threaded] = self._seconds / self._rows
+        if self._trying:
+            self._until_trial = max(_BETWEEN_TRIALS, _TIMES_A_TRIAL * self._seconds)
+        else:
+            self._until_trial -= self._seconds
+        self._choose()
+        self._restart()
+
+    def _choose(self) -> None:
+        other = self._speeds[not self.threaded]
+        if not self._trying and (other is None or self._until_trial <= 0):
+            self.threaded, self._trying = not self.threaded, True
+            return
+        self._trying = False
+        own = self._speeds[self.threaded]
+        if own is not None and other is not None and own > other:
+            self.threaded = not self.threaded

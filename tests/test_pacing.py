@@ -1,0 +1,77 @@
+"""Threads, or turns on one thread: what is faster is chosen, and looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.pacing import Pace
+
+Speeds = Callable[[float], dict[bool, float]]
+
+
+def run(pace: Pace, speeds: Speeds, seconds: float, rows: int = 32) -> tuple[float, float]:
+    """Calls for so many simulated seconds; how long they took, and the fraction of the rows done by threads."""
+    now = threaded = done = 0.0
+    while now < seconds:
+        took = speeds(now)[pace.threaded]
+        threaded, done = threaded + rows * pace.threaded, done + rows
+        pace.took(took, rows)
+        now += took
+    return now, threaded / done
+
+
+@pytest.mark.parametrize("turns", [1.2e-4, 1e-3, 0.5])
+def test_threads_stay_where_they_are_faster(turns: float) -> None:
+    pace = Pace()
+    _, threaded = run(pace, lambda now: {True: turns / 2, False: turns}, 1000 * turns)
+    assert threaded > 0.95
+    assert pace.threaded
+
+
+def test_turns_are_taken_where_threads_wait_for_each_other() -> None:
+    pace = Pace()
+    _, threaded = run(pace, lambda now: {True: 5e-3, False: 1e-4}, 20.0)
+    assert threaded < 0.01
+
+
+def test_the_machine_changes() -> None:
+    pace = Pace()
+    speeds = {True: 6e-5, False: 1e-4}
+    run(pace, lambda now: speeds, 3.0)
+    assert pace.threaded
+    speeds[True] = 2e-3  # others are busy
+    run(pace, lambda now: speeds, 0.5)
+    assert not pace.threaded
+    speeds[True] = 6e-5
+    run(pace, lambda now: speeds, 3.0)
+    assert pace.threaded
+
+
+def test_what_is_compiled_in_the_first_call_does_not_count() -> None:
+    pace, calls = Pace(), iter([5.0])
+    run(pace, lambda now: {True: next(calls, 6e-5), False: 1e-4}, 6.0)
+    assert pace.threaded
+
+
+@pytest.mark.usefixtures("restore_threads")
+def test_results_do_not_depend_on_it(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    if fastnn.get_num_threads() < 2:
+        pytest.skip("needs two threads")
+    nets = [fastnn.MLP((300, 200, 3), seed=1) for _ in range(3)]
+    n = nets[0].rows_for_threads(2)
+    x, t = rng.standard_normal((20 * n, 300)).astype(np.float32), rng.integers(0, 3, 20 * n)
+    for threaded, net in zip((True, False, None), nets, strict=True):
+        if threaded is not None:
+            monkeypatch.setattr(net._preparation.pace, "took", lambda seconds, rows: None)
+            net._preparation.pace.threaded = threaded
+        optimizer = fastnn.Adam()
+        for _ in range(3):
+            net.train_epoch(x, t, optimizer, n)
+            net.train_step(x[:n], t[:n], optimizer)
+    for other in nets[1:]:
+        for one, two in zip(nets[0].get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
