@@ -415,11 +415,13 @@ class MLP:
             loss, status = train_step(*arguments)
         else:
             pace, begun = self._preparation.pace, time.perf_counter()
-            if pace.threaded:
+            threaded = pace.threaded
+            if threaded:
                 loss, status = parallel_train_step(*arguments, threads.PARALLEL_REGION)
             else:
                 loss, status = train_step(*arguments)
-            pace.took(time.perf_counter() - begun, n)
+            if status == DONE:
+                pace.took(threaded, time.perf_counter() - begun, n)
         if status == IN_USE:
             raise RuntimeError(
                 "another thread is training this net; let one thread at a time train it, or give each a net of its own"
@@ -453,11 +455,12 @@ class MLP:
             predict(own.begin, own.part, own.address, x, n, id(z), 1)
         else:
             pace, begun = self._preparation.pace_of_predictions, time.perf_counter()
-            if pace.threaded:
+            threaded = pace.threaded
+            if threaded:
                 parallel_predict(own.begin, own.part, own.address, x, n, id(z), workers, threads.PARALLEL_REGION)
             else:
                 predict(own.begin, own.part, own.address, x, n, id(z), workers)
-            pace.took(time.perf_counter() - begun, n)
+            pace.took(threaded, time.perf_counter() - begun, n)
         self._preparation.is_over(own)
         return z
 

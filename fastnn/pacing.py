@@ -19,7 +19,7 @@ class Pace:
     """Which way the calls of one net take, from how long they took.
 
     threaded : whether the next call shall run on threads. The first call of each way is not counted: it may compile, or
-    start threads.
+    start threads. Several threads may call at a time; then some calls are counted for nothing.
     """
 
     def __init__(self) -> None:
@@ -30,23 +30,27 @@ class Pace:
         self._restart()
 
     def _restart(self) -> None:
-        self._seconds, self._rows, self._calls = 0.0, 0, 0
+        self._sums = 0.0, 0, 0  # seconds, rows, calls
 
-    def took(self, seconds: float, rows: int) -> None:
-        """A call on so many rows took so long."""
-        if not self._begun[self.threaded]:
-            self._begun[self.threaded] = True
+    def took(self, threaded: bool, seconds: float, rows: int) -> None:
+        """A call on so many rows, at least 1, took so long, on threads or in turns."""
+        if threaded != self.threaded:
+            return  # another thread has chosen meanwhile
+        if not self._begun[threaded]:
+            self._begun[threaded] = True
             return
-        self._seconds, self._rows, self._calls = self._seconds + seconds, self._rows + rows, self._calls + 1
-        if self._seconds < (_TRIAL if self._trying else _WINDOW):
+        # Read once, and written in one assignment: another thread may do so too.
+        total, all_rows, calls = self._sums
+        self._sums = total, all_rows, calls = total + seconds, all_rows + rows, calls + 1
+        if total < (_TRIAL if self._trying else _WINDOW):
             return
-        if self._calls < _CALLS and self._seconds < _LONG:
+        if calls < _CALLS and total < _LONG:
             return
-        self._speeds[self.threaded] = self._seconds / self._rows
+        self._speeds[threaded] = total / all_rows
         if self._trying:
-            self._until_trial = max(_BETWEEN_TRIALS, _TIMES_A_TRIAL * self._seconds)
+            self._until_trial = max(_BETWEEN_TRIALS, _TIMES_A_TRIAL * total)
         else:
-            self._until_trial -= self._seconds
+            self._until_trial -= total
         self._choose()
         self._restart()
 

@@ -19,7 +19,7 @@ def run(pace: Pace, speeds: Speeds, seconds: float, rows: int = 32) -> tuple[flo
     while now < seconds:
         took = speeds(now)[pace.threaded]
         threaded, done = threaded + rows * pace.threaded, done + rows
-        pace.took(took, rows)
+        pace.took(pace.threaded, took, rows)
         now += took
     return now, threaded / done
 
@@ -57,6 +57,35 @@ def test_what_is_compiled_in_the_first_call_does_not_count() -> None:
     assert pace.threaded
 
 
+def test_calls_that_began_before_another_thread_chose_do_not_count() -> None:
+    pace = Pace()
+    for _ in range(9):
+        pace.took(not pace.threaded, 1.0, 1)
+    assert pace.threaded
+    run(pace, lambda now: {True: 6e-5, False: 1e-4}, 0.1)
+    assert pace.threaded
+
+
+def test_refused_steps_do_not_count(rng: np.random.Generator, restore_threads: None) -> None:
+    if fastnn.get_num_threads() < 2:
+        pytest.skip("needs two threads")
+    net, optimizer, calls = fastnn.MLP((300, 200, 3), seed=1), fastnn.Adam(), []
+    n = net.rows_for_threads(2)
+    x, t = rng.standard_normal((n, 300)).astype(np.float32), rng.integers(0, 3, n)
+    net.train_epoch(x, t, optimizer, n)
+    net._preparation.pace.took = lambda *call: calls.append(call)
+    net._preparation._in_use[0] = 1  # as while another thread trains it
+    for train in (lambda: net.train_epoch(x, t, optimizer, n), lambda: net.train_step(x, t, optimizer)):
+        with pytest.raises(RuntimeError, match="another thread"):
+            train()
+    net._preparation._in_use[0] = 0
+    with pytest.raises(ValueError, match="got label"):
+        net.train_step(x, t + 3, optimizer)
+    assert not calls
+    net.train_step(x, t, optimizer)
+    assert len(calls) == 1
+
+
 @pytest.mark.usefixtures("restore_threads")
 def test_results_do_not_depend_on_it(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
     if fastnn.get_num_threads() < 2:
@@ -66,7 +95,7 @@ def test_results_do_not_depend_on_it(monkeypatch: pytest.MonkeyPatch, rng: np.ra
     x, t = rng.standard_normal((20 * n, 300)).astype(np.float32), rng.integers(0, 3, 20 * n)
     for threaded, net in zip((True, False, None), nets, strict=True):
         if threaded is not None:
-            monkeypatch.setattr(net._preparation.pace, "took", lambda seconds, rows: None)
+            monkeypatch.setattr(net._preparation.pace, "took", lambda threaded, seconds, rows: None)
             net._preparation.pace.threaded = threaded
         optimizer = fastnn.Adam()
         for _ in range(3):

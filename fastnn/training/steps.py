@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastnn import threads
 from fastnn.step.epoch import parallel_train_steps, train_steps
 from fastnn.step.plan import SOURCE
-from fastnn.step.train_step import IN_USE
+from fastnn.step.train_step import DONE, IN_USE
 
 if TYPE_CHECKING:
     from fastnn.training.sources import ArraySource
@@ -90,10 +90,13 @@ class Steps:
     def _at_their_pace(self, first: int, steps: int, stops_at_nan: bool) -> tuple[float, int, int, int]:
         """The workers on threads, or in turns where that is faster."""
         pace = self._net._preparation.pace
-        if pace.threaded != self._threaded:
+        threaded = pace.threaded
+        if threaded != self._threaded:
             # It may be slower by far.
-            self._threaded, steps = pace.threaded, -(-steps // 32)
+            self._threaded, steps = threaded, -(-steps // 32)
         arguments, begun = (self._address, first, self._n, steps, self._workers, stops_at_nan), time.perf_counter()
-        result = parallel_train_steps(*arguments, threads.PARALLEL_REGION) if pace.threaded else train_steps(*arguments)
-        pace.took(time.perf_counter() - begun, result[2] * self._n)
+        result = parallel_train_steps(*arguments, threads.PARALLEL_REGION) if threaded else train_steps(*arguments)
+        _, _, made, status = result
+        if status == DONE:
+            pace.took(threaded, time.perf_counter() - begun, made * self._n)
         return result
