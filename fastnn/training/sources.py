@@ -139,7 +139,7 @@ class BatchSource:
     def __init__(self, net: Any, batches: Any, steps: int | None) -> None:
         self._net, self._batches, self._steps = net, batches, steps
         # What can be gone through once only goes on in the next epoch where it was left.
-        self._once = iter(batches) if not callable(batches) and iter(batches) is batches else None
+        self._once = batches if isinstance(batches, Iterator) and not callable(batches) else None
 
     def _arrays(self) -> Iterator[ArraySource]:
         found, batches = 0, self._once

@@ -275,6 +275,14 @@ def test_csv_log_goes_on(x, t, tmp_path) -> None:
     assert read(path)[:3] == first
 
 
+def test_csv_log_passes_over_empty_lines(x, t, tmp_path) -> None:
+    path, net = tmp_path / "log.csv", new_net()
+    net.fit(x, t, epochs=1, callbacks=[CSVLog(path)], **QUIET)
+    path.write_text(path.read_text() + "\n")
+    net.fit(x, t, epochs=1, callbacks=[CSVLog(path)], **QUIET)
+    assert [row[0] for row in read(path)] == ["epoch", "1", "2"]
+
+
 def test_csv_log_spares_other_files(x, t, tmp_path) -> None:
     path, net = tmp_path / "data.csv", new_net()
     path.write_text("a,b\n1,2\n")

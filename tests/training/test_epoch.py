@@ -300,6 +300,21 @@ def test_batches_from_a_function_or_a_loader(rng: Any) -> None:
     assert run_epoch(net, endless, ours, 8).steps == 3
 
 
+def test_a_loader_is_begun_once_an_epoch(rng: Any) -> None:
+    """Some start processes then, and draw from a generator."""
+    x, t = data(rng, 50, "float32")
+    begun = []
+
+    class Loader:
+        def __iter__(self) -> Any:
+            begun.append(1)
+            return iter([(x, t), (x, t)])
+
+    net = fastnn.MLP(SIZES)
+    net.fit(Loader(), optimizer=fastnn.SGD(), epochs=3, validation_data=(x, t), progress=False)
+    assert len(begun) == 3
+
+
 def test_an_epoch_stops_at_a_loss_that_is_not_finite(rng: Any) -> None:
     x, t = data(rng, 80, "float32")
     x[40] = np.nan

@@ -44,7 +44,7 @@ class CSVLog(Callback):
         found, *rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[]]
         if found[:1] != ["epoch"]:
             raise ValueError(f"path: got {str(self._path)!r}, a file that is no log of epochs; give it another name")
-        kept = [row for row in rows if int(row[0]) <= epoch]
+        kept = [row for row in rows if row and int(row[0]) <= epoch]
         if kept and found != header:
             raise ValueError(
                 f"path: got {str(self._path)!r}, a log with the columns {', '.join(found)}, expected "
