@@ -101,9 +101,12 @@ def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
         raise TypeError(f"{name}: got {_found(value, array)}, expected real numbers")
     with np.errstate(over="ignore"):
         rounded = array.astype(dtype)
-    lost = np.isfinite(array) & ~np.isfinite(rounded)
-    if lost.any():
-        raise ValueError(f"{name}: got {np.abs(array[lost]).max():g}, expected numbers within the range of {dtype}")
+    infinite = np.isinf(rounded)
+    if infinite.any():
+        lost = np.abs(array[infinite])
+        lost = lost[np.isfinite(lost)]
+        if lost.size:
+            raise ValueError(f"{name}: got {lost.max():g}, expected numbers within the range of {dtype}")
     return rounded
 
 

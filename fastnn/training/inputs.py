@@ -158,9 +158,13 @@ def _compressed(net: Any, x: Any) -> CompressedRows:
     if not rows.has_canonical_format:
         rows = rows.copy() if rows is x else rows
         rows.sum_duplicates()
-    data = rows.data.astype(net.dtype) if rows.data.dtype.kind == "b" else checks.converted("x", rows.data, net.dtype)
-    columns, starts = rows.indices.astype(np.int32), rows.indptr.astype(np.int64)
-    return CompressedRows(checks.contiguous(data), checks.contiguous(columns), starts, rows.shape[1])
+    values, columns, starts = rows.data, rows.indices.astype(np.int32, copy=False), rows.indptr.astype(np.int64)
+    if values.dtype.kind == "b":
+        values = values.astype(net.dtype)
+    elif values.dtype != net.dtype:
+        values = checks.converted("x", values, net.dtype)
+    values, columns, starts = map(checks.contiguous, (values, columns, starts))
+    return CompressedRows(values, columns, starts, rows.shape[1])
 
 
 def converted_targets(net: Any, t: Any, n: int) -> NDArray:

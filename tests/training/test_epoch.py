@@ -236,6 +236,19 @@ def test_frames_are_taken_column_by_column(rng: Any) -> None:
     assert_same(net, other)
 
 
+def test_sparse_rows_of_the_nets_dtype_are_not_copied(rng: Any) -> None:
+    rows = scipy.sparse.csr_array(data(rng, 30, "float32")[0])
+    found = source_of(fastnn.MLP(SIZES), rows, np.zeros(30, int)).x
+    assert np.shares_memory(found.values, rows.data)
+    assert np.shares_memory(found.columns, rows.indices)
+    every_other = np.repeat(rows.indptr.astype(np.int64), 2)[::2]
+    rows.data, rows.indices, rows.indptr = (
+        np.repeat(a, 2)[::2] for a in (rows.data, rows.indices.astype(">i4"), every_other)
+    )
+    net = fastnn.MLP(SIZES)
+    np.testing.assert_allclose(net.forward(rows), net.forward(rows.toarray()), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("column", [20, 2**30, -1])
 def test_columns_out_of_range_are_refused(column: int, rng: Any) -> None:
     """SciPy makes such a matrix without a word."""
