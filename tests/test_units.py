@@ -20,7 +20,8 @@ from numba.core.dispatcher import Dispatcher
 from fastnn.intrinsics import element
 from fastnn.intrinsics.cells import FILL_CELL
 from fastnn.jit import address_of, entry_point
-from fastnn.step.forward import forward
+from fastnn.step.epoch import parallel_train_steps, train_steps
+from fastnn.step.predict import parallel_predict, predict
 from fastnn.step.train_step import finish_step, parallel_train_step, start_step, train_step
 from fastnn.units import UNITS, Unit, kernel_of_units, unit
 
@@ -239,7 +240,13 @@ def test_a_thread_that_compiles_may_call_a_kernel_of_units() -> None:
     np.testing.assert_array_equal(y, 2 * x)
 
 
-@pytest.mark.parametrize("kernel", [start_step, train_step, parallel_train_step, finish_step, forward])
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        start_step, train_step, parallel_train_step, finish_step, train_steps, parallel_train_steps, predict,
+        parallel_predict,
+    ],
+)  # fmt: skip
 def test_kernels_of_nets_call_units_by_their_addresses(kernel: Dispatcher) -> None:
     """By name they would be compiled with copies of all units below them, which takes as long again."""
     used = [code.argval for code in dis.get_instructions(kernel.py_func) if code.opname == "LOAD_GLOBAL"]

@@ -29,7 +29,7 @@ class Look:
 
 
 # Hues after Okabe and Ito, shifted in lightness until each has a contrast of 3:1 to both pages (tested); what a
-# colour-blind reader may still confuse differs in marker. PyTorch's two ways of running share a hue.
+# colour-blind reader may still confuse differs in marker. Ways of running one library share a hue.
 LOOKS = {
     "fastnn": Look("fastnn", "#d1400f", "#ff7a45", "o"),
     "fastnn-steps": Look("fastnn's step loop", "#8f3a1c", "#ffab8a", "d", "--"),
@@ -40,7 +40,7 @@ LOOKS = {
     "pytorch-compiled": Look("PyTorch compiled", "#7a1f5c", "#c05d9f", "<", "--"),
     "jax": Look("JAX", "#1c8fce", "#5ccdf2", "P"),
     "jax-shuffled": Look("JAX, rows shuffled", "#0a6a99", "#8fd8ff", "*", "--"),
-    "keras-jax": Look("Keras on JAX", "#3f7f7f", "#7fc4c4", "H"),
+    "keras-jax": Look("Keras on JAX", "#3f7f7f", "#7fc4c4", "H", "-."),
     "keras-tensorflow": Look("Keras on TensorFlow", "#8a5a44", "#c99a83", "8"),
     "keras-tensorflow-32": Look("Keras on TensorFlow, by 32", "#5f3c2c", "#a97d68", ">", "--"),
     "scikit-learn": Look("scikit-learn", "#a87600", "#e3b341", "X"),
