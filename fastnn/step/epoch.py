@@ -57,18 +57,19 @@ def _end_step(plan, address, n, total, rows):
 
 
 @kernel
-def train_steps(address, first, n, steps, workers, stops_at_nan):
+def train_steps(address, first, n, steps, workers, stops_at_nan, total):
     """`steps` training steps of n rows each, from the row `first` on, on the calling thread.
 
     address : of a plan with a SOURCE, whose targets are all in range. workers : as in `train_step`. stops_at_nan :
-    whether to stop after a step whose loss is not finite.
+    whether to stop after a step whose loss is not finite. total : of the steps before, which the losses are added to
+    one by one: how many steps a call makes depends on the time that they take, and the last digit must not.
 
-    Returns the sum of the losses, each times n; how many rows these are, without the batches in which nothing weighs
-    anything; the steps made; and DONE, or IN_USE, with nothing done.
+    Returns `total` with the sum of the losses, each times n; how many rows these are, without the batches in which
+    nothing weighs anything; the steps made; and DONE, or IN_USE, with nothing done.
     """
     plan = _step_of(address, 0, np.float32(0))
     source = source_of(plan.source, 0, plan)
-    total, rows, made = 0.0, 0, 0
+    rows = made = 0
     if not try_lock(plan.in_use):
         return total, rows, made, IN_USE
     for step in range(steps):
@@ -83,11 +84,11 @@ def train_steps(address, first, n, steps, workers, stops_at_nan):
 
 
 @kernel
-def parallel_train_steps(address, first, n, steps, workers, stops_at_nan, region):
+def parallel_train_steps(address, first, n, steps, workers, stops_at_nan, total, region):
     """`train_steps`, to the bit, each worker on a thread of the parallel region, whose address is `region`."""
     plan = _step_of(address, 0, np.float32(0))
     source = source_of(plan.source, 0, plan)
-    total, rows, made = 0.0, 0, 0
+    rows = made = 0
     if not try_lock(plan.in_use):
         return total, rows, made, IN_USE
     for step in range(steps):

@@ -52,7 +52,7 @@ def run_epoch(
         for first, n, count in _equal_batches(piece.n, piece.n if source.n is None else batch_size):
             steps = Steps.of(net, piece, optimizer, n, piece_order)
             while count and not progress.stopped:
-                total, rows, made = steps.run(first, min(count, progress.steps_at_once), stops_at_nan)
+                total, rows, made = steps.run(first, min(count, progress.steps_at_once), stops_at_nan, progress.total)
                 count, first = count - made, first + made * n
                 progress.add(total, rows, made, made * n, stops_at_nan)
             steps.leave_to(piece)
@@ -72,13 +72,13 @@ class _Progress:
     """The sums of an epoch so far, and how many steps take as long as Python may wait."""
 
     def __init__(self, report: Callable[[int, float], None] | None) -> None:
-        self._report, self._total, self._counted, self._rows, self._steps = report, 0.0, 0, 0, 0
-        self.steps_at_once, self.stopped = 1, False
+        self._report, self._counted, self._rows, self._steps = report, 0, 0, 0
+        self.total, self.steps_at_once, self.stopped = 0.0, 1, False
         self._last = time.perf_counter()
 
     def add(self, total: float, counted: int, steps: int, rows: int, stops_at_nan: bool) -> None:
-        """After one call: the sum of its losses, the rows that count in it; its steps, and their rows."""
-        self._total, self._counted = self._total + total, self._counted + counted
+        """After one call: the sum of all losses so far; the rows that count in it; its steps, and their rows."""
+        self.total, self._counted = total, self._counted + counted
         self._steps, self._rows = self._steps + steps, self._rows + rows
         self.stopped = stops_at_nan and not math.isfinite(total)
         if self._report is not None:
@@ -91,7 +91,7 @@ class _Progress:
 
     @property
     def _mean(self) -> float:
-        return self._total / self._counted if self._counted else math.nan
+        return self.total / self._counted if self._counted else math.nan
 
     def result(self, finished: bool) -> EpochResult:
         return EpochResult(self._mean, self._rows, self._steps, finished)

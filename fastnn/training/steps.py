@@ -67,18 +67,20 @@ class Steps:
         self._order = None
         source.idle[self._n] = self
 
-    def run(self, first: int, steps: int, stops_at_nan: bool) -> tuple[float, int, int]:
-        """So many steps, from the row `first` on; returns the sum of their losses, each times its rows; how many rows
-        count in it; and how many steps were made."""
+    def run(self, first: int, steps: int, stops_at_nan: bool, total: float) -> tuple[float, int, int]:
+        """So many steps, from the row `first` on; returns `total` and the sum of their losses, each times its rows; how
+        many rows count in that sum; and how many steps were made."""
         rates = self._state.rates(self._optimizer, steps) if self._optimizer.is_scheduled else None
         record = self._source
         record["has_rates"] = False
         if rates is not None and self._state.rate_address is not None:
             record["rates"], record["rate"], record["has_rates"] = rates.ctypes.data, self._state.rate_address, True
         if self._workers == 1 or threads.get_num_threads() == 1:
-            total, rows, made, status = train_steps(self._address, first, self._n, steps, self._workers, stops_at_nan)
+            total, rows, made, status = train_steps(
+                self._address, first, self._n, steps, self._workers, stops_at_nan, total
+            )
         else:
-            total, rows, made, status = self._at_their_pace(first, steps, stops_at_nan)
+            total, rows, made, status = self._at_their_pace(first, steps, stops_at_nan, total)
         if status == IN_USE:
             raise RuntimeError(
                 "another thread is training this net; let one thread at a time train it, or give each a net of its own"
@@ -87,14 +89,15 @@ class Steps:
             self._state.rate_made(float(rates[made - 1]))
         return total, rows, made
 
-    def _at_their_pace(self, first: int, steps: int, stops_at_nan: bool) -> tuple[float, int, int, int]:
+    def _at_their_pace(self, first: int, steps: int, stops_at_nan: bool, total: float) -> tuple[float, int, int, int]:
         """The workers on threads, or in turns where that is faster."""
         pace = self._net._preparation.pace
         threaded = pace.threaded
         if threaded != self._threaded:
             # It may be slower by far.
             self._threaded, steps = threaded, -(-steps // 32)
-        arguments, begun = (self._address, first, self._n, steps, self._workers, stops_at_nan), time.perf_counter()
+        arguments = self._address, first, self._n, steps, self._workers, stops_at_nan, total
+        begun = time.perf_counter()
         result = parallel_train_steps(*arguments, threads.PARALLEL_REGION) if threaded else train_steps(*arguments)
         _, _, made, status = result
         if status == DONE:

@@ -347,6 +347,19 @@ def test_reports_what_was_done(rng: Any, monkeypatch: Any) -> None:
     assert seen[-1][1] == found.loss
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_loss_does_not_depend_on_how_many_steps_a_call_makes(sparse: bool, rng: Any, monkeypatch: Any) -> None:
+    """Nor does what is chosen by it: that takes as many as there is time for."""
+    x, t = data(rng, 500, "float64")
+    losses = []
+    for seconds in (0.0, 1e-4, 10.0):
+        monkeypatch.setattr("fastnn.training.epoch._IN_ONE_CALL", seconds)
+        net, optimizer = fastnn.MLP(SIZES, dtype="float64"), fastnn.SGD(lr=0.1)
+        rows = scipy.sparse.csr_array(x) if sparse else x
+        losses.append([net.train_epoch(rows, t, optimizer, 7) for _ in range(5)])
+    assert losses[0] == losses[1] == losses[2]
+
+
 def test_ctrl_c_is_seen_between_steps(rng: Any) -> None:
     net = fastnn.MLP((300, 200, 3))
     x, t = rng.standard_normal((4000, 300)).astype(np.float32), rng.integers(0, 3, 4000)
