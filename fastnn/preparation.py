@@ -33,6 +33,10 @@ NOBODY = object()
 # How many workers share a large step where results must not depend on the number of threads.
 _INVARIANT_WORKERS = 8
 
+# What a worker of a step or a prediction must have to do in float32; in float64 half as much takes as long. From twice
+# that on two threads were 1.1 to 1.4 times as fast as one (784-128-10, 784-50-10, 8-128-128-2; the lab notebook).
+_FLOPS_OF_A_WORKER = 4_000_000
+
 # An update takes as long as the products of so many rows, and most optimizers longer.
 _UPDATE_ROWS = 8
 
@@ -99,6 +103,7 @@ class Preparation:
         self._layout, self._parameters, self._dtype = layout, parameters, dtype
         self._activations, self._loss, self._regularization, self._steps = activations, loss, regularization, steps
         self._outputs, self._real = layout.layers[-1].outputs, numba.from_dtype(dtype)
+        self._flops_of_a_worker = _FLOPS_OF_A_WORKER * 4 // dtype.itemsize
         # Elements of the activations of one row block, all layers; of its deltas; and of its activations' inputs.
         self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in layout.layers)
         self._in_use = np.zeros(1, np.int64)
@@ -114,7 +119,7 @@ class Preparation:
         """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
         # Each parameter takes a multiplication and an addition per row in each of three products: forward, and backward
         # the gradients of the weights and of the layer's input.
-        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // threads.FLOPS_OF_A_WORKER
+        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // self._flops_of_a_worker
         most = threads.get_num_threads()
         if threads.is_thread_invariant():
             # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
@@ -123,12 +128,12 @@ class Preparation:
 
     def workers_of_predictions(self, n: int) -> int:
         """Between how many predictions on n rows are shared."""
-        worth = 2 * n * self._layout.size // threads.FLOPS_OF_A_WORKER
+        worth = 2 * n * self._layout.size // self._flops_of_a_worker
         return max(1, min(threads.get_num_threads(), worth))
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return max(1, -(-count * threads.FLOPS_OF_A_WORKER // (6 * self._layout.size)) - _UPDATE_ROWS)
+        return max(1, -(-count * self._flops_of_a_worker // (6 * self._layout.size)) - _UPDATE_ROWS)
 
     def following(
         self, last: Prepared, net: Any, optimizer: Optimizer, workers: int, n: int, labels: bool, loads: bool
@@ -190,6 +195,7 @@ class Preparation:
             "in_use": self._in_use,
             "net_steps": self._steps,
         }
+        plan["shares"] = threads.SHARES
         for name, array in addresses.items():
             plan[name] = array.ctypes.data
         for slot, address in phase_addresses(self._real).items():

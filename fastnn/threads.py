@@ -13,19 +13,23 @@ from fastnn.cpus import usable_threads
 from fastnn.scalar_checks import count as checked_count
 from fastnn.scalar_checks import flag
 
-# What a worker must have to do: a parallel region costs 1 to 10 microseconds, and what one core wrote last another must
-# fetch. Measured with steps on two threads (the fast path); single calls go by it too.
+# What a worker of a single call must have to do: a parallel region costs 1 to 10 microseconds, and what one core wrote
+# last another must fetch. Steps and predictions, which look at their pace, take workers for less (`Preparation`).
 FLOPS_OF_A_WORKER = 8_000_000
 
-# What `intrinsics.enter_parallel_region` reads. Kernels take the lock themselves, and release it before they return to
-# Python: no signal can come in between, and a signal handler never finds it taken by its own thread.
-_LOCK, _THREADS = 0, 1
+# What `intrinsics.enter_parallel_region` reads, and whether small steps must ask Python how they are shared. Kernels
+# take the lock themselves, and release it before they return to Python: no signal can come in between, and a signal
+# handler never finds it taken by its own thread.
+_LOCK, _THREADS, _SHARES = 0, 1, 2
 _allocate_lock = ctypes.pythonapi.PyThread_allocate_lock
 _allocate_lock.restype = ctypes.c_void_p
-_region = np.array([_allocate_lock(), usable_threads()], np.int64)
+_region = np.array([_allocate_lock(), usable_threads(), usable_threads() > 1], np.int64)
 
 # The address of the parallel region, an argument of every kernel that uses threads.
 PARALLEL_REGION: int = _region.ctypes.data
+
+# The address of an int64: whether a step may be shared between workers, as it may not be on one thread.
+SHARES: int = PARALLEL_REGION + _SHARES * _region.itemsize
 
 _invariant = False
 _forked_from_threads = False
@@ -62,11 +66,17 @@ def set_num_threads(count: int) -> None:
         )
         wanted = 1
     _region[_THREADS] = wanted
+    _region[_SHARES] = wanted > 1 or _invariant
 
 
 def is_thread_invariant() -> bool:
     """Whether training steps give the same bits at any number of threads; at first not."""
     return _invariant
+
+
+def how_many() -> tuple[int, bool]:
+    """What says between how many workers a step is shared: the number of threads, and whether it must not matter."""
+    return int(_region[_THREADS]), _invariant
 
 
 def set_thread_invariant(invariant: bool) -> None:
@@ -77,6 +87,7 @@ def set_thread_invariant(invariant: bool) -> None:
     """
     global _invariant
     _invariant = flag("invariant", invariant)
+    _region[_SHARES] = _invariant or _region[_THREADS] > 1
 
 
 def _after_fork_in_child() -> None:
@@ -87,7 +98,7 @@ def _after_fork_in_child() -> None:
     except ValueError:  # not started yet
         return
     _forked_from_threads = True
-    _region[_THREADS] = 1
+    _region[_THREADS], _region[_SHARES] = 1, _invariant
 
 
 if hasattr(os, "register_at_fork"):

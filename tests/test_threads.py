@@ -82,7 +82,7 @@ def test_runs_are_equal_to_the_bit(threads: int) -> None:
 
 @needs_two
 @pytest.mark.parametrize("zeros", [0, 200])
-@pytest.mark.parametrize("n", [40, 700, 2100])
+@pytest.mark.parametrize("n", [4, 700, 2100])
 def test_results_can_be_the_same_for_any_number_of_threads(n: int, zeros: int, dtype: str) -> None:
     fastnn.set_thread_invariant(True)
     assert fastnn.is_thread_invariant()
@@ -90,7 +90,7 @@ def test_results_can_be_the_same_for_any_number_of_threads(n: int, zeros: int, d
         np.testing.assert_array_equal(one, two)
     fastnn.set_thread_invariant(False)
     apart = [np.array_equal(*pair) for pair in zip(trained(1, n, dtype), trained(2, n, dtype), strict=True)]
-    assert all(apart) == (n == 40), "else nothing was shared, and the test shows nothing"
+    assert all(apart) == (n == 4), "else nothing was shared, and the test shows nothing"
 
 
 @needs_two

@@ -155,13 +155,14 @@ STEP = RecordLayout(
     transform_gradients="int",  # 0 where nothing but their sum is needed
     apply_update="int",
     # What arrays are like the last ones (`step/arguments.py`), by the `id` of their type and data types. And the most
-    # rows that a step takes without asking Python: those of one row block, if one worker would get them.
+    # rows that a step takes without asking Python: those of a row block, unless two workers would share them.
     array_type="int",
     x_dtype="int",
     t_dtype="int",
     t_dimensions="int",
     t_row_bytes="int",
     max_rows="int",
+    shares="int64*",  # whether steps are shared between workers
     # Of the step under way.
     x_address="int",
     x="real*",

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 class Steps:
     """The plan of steps of n rows each on the rows of a source, in an order or as they lie."""
 
-    def __init__(self, net: Any, source: ArraySource, prepared: Any, workers: int, n: int, loads: int | None) -> None:
-        self._net, self._prepared, self._workers, self._n, self._loads = net, prepared, workers, n, loads
+    def __init__(
+        self, net: Any, source: ArraySource, prepared: Any, workers: int, n: int, loads: int | None, scattered: bool
+    ) -> None:
+        self._scattered, self._threads = scattered, threads.how_many()
+        self._net, self._prepared, self._workers, self._n = net, prepared, workers, n
         self._state, self._threaded = prepared.state, net._preparation.pace.threaded
         # A plan of its own: a step of `train_step` takes arrays, and has no source. NumPy copies records field by
         # field, in 8 microseconds; their bytes take one and a half.
@@ -45,16 +48,26 @@ class Steps:
     @classmethod
     def of(cls, net: Any, source: ArraySource, optimizer: Any, n: int, order: NDArray | None) -> Steps:
         """Steps for that optimizer: those that the last epoch left to the source, if they still fit, or new ones."""
-        workers = net._preparation.workers(n)
         # One row is trained on where it lies.
-        loads = source.loading(order is not None and n > 1)
-        prepared = net._prepare(optimizer, workers, n, source.t.ndim == 1, loads is not None)
+        scattered = order is not None and n > 1
         # Taken away meanwhile: another thread makes its own.
         found = source.idle.pop(n, None)
-        if found is None or found._prepared is not prepared or (found._workers, found._loads) != (workers, loads):
-            found = cls(net, source, prepared, workers, n, loads)
+        if found is None or not found._fit(net, optimizer, scattered):
+            workers, loads = net._preparation.workers(n), source.loading(scattered)
+            prepared = net._prepare(optimizer, workers, n, source.t.ndim == 1, loads is not None)
+            found = cls(net, source, prepared, workers, n, loads, scattered)
         found._take(optimizer, order)
         return found
+
+    def _fit(self, net: Any, optimizer: Any, scattered: bool) -> bool:
+        """Whether new ones would be the same."""
+        own = self._prepared
+        return (
+            net._prepared is own
+            and (optimizer is own.optimizer or optimizer is own.scheduled)
+            and self._scattered == scattered
+            and self._threads == threads.how_many()
+        )
 
     def _take(self, optimizer: Any, order: NDArray | None) -> None:
         self._optimizer, self._order, record = optimizer, order, self._source
