@@ -7,8 +7,8 @@ import numpy as np
 from fastnn.intrinsics import enter_parallel_region, leave_parallel_region, opaque
 from fastnn.jit import force_inline, kernel
 from fastnn.step.arguments import data_of
-from fastnn.step.phases import call_phase, for_each_worker
-from fastnn.step.plan import BLOCK_ROWS, STEP
+from fastnn.step.phases import call_phase, cut_rows, for_each_worker
+from fastnn.step.plan import STEP
 
 _step_of = STEP.at
 
@@ -20,8 +20,7 @@ def _begin(slot, address, x, n, z, workers):
     if x != 0:
         plan.x_address = data_of(x)
     plan.n, plan.z, plan.workers = n, data_of(z), workers
-    plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
-    plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
+    cut_rows(plan, n, workers)
     call_phase(slot, opaque(address))
 
 

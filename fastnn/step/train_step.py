@@ -36,8 +36,8 @@ from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, transpose_weights
-from fastnn.step.phases import call_phase, for_each_worker
-from fastnn.step.plan import BLOCK_ROWS, STEP, block_of, layer_of, loss_of, optimizer_of
+from fastnn.step.phases import call_phase, cut_rows, for_each_worker
+from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
@@ -63,11 +63,8 @@ def begin(plan):
     n, workers, lanes = plan.n, plan.workers, lanes_of(plan.parameters)
     # Here and below zeros[0] tells the precision of the net; its value is not used.
     plan.x = pointer(plan.x_address, plan.zeros[0])
-    # Rows are shared evenly, in multiples of eight, but no more than a row block holds. So there are more row blocks
-    # than workers exactly if n > workers * BLOCK_ROWS. `Preparation.following` allocates gradients wherever they are
-    # stored here.
-    plan.block_rows = min(BLOCK_ROWS, (n + 8 * workers - 1) // (8 * workers) * 8)
-    plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
+    # `Preparation.following` allocates gradients where there are more row blocks than workers.
+    cut_rows(plan, n, workers)
     # The norm of the gradient of one row needs no gradient.
     plan.stores_gradients = plan.n_blocks > workers or penalizes(plan) or (plan.clip_norm > 0 and n > 1)
     divisor = 1.0 * n * plan.loss_terms_per_row

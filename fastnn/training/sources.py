@@ -7,7 +7,6 @@ nothing is copied; what is read from a file and converted, and batches that a fu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -54,7 +53,7 @@ class ArraySource:
 
     def __init__(self, net: Any, x: Any, t: Any, sample_weight: Any = None) -> None:
         self._real, self.is_compressed = net._real, isinstance(x, CompressedRows)
-        self.x = x
+        self.x, self._is_mapped = x, is_mapped(x)
         # By the rows of a batch, the `Steps` that an epoch has left to the next one.
         self.idle: dict[int, Any] = {}
         self.n: int = _counted(len(x))
@@ -74,7 +73,10 @@ class ArraySource:
 
     def pieces(self, order: NDArray | None, batch_size: int) -> Iterator[tuple[ArraySource, NDArray | None]]:
         """One: itself."""
-        with nullcontext() if order is None else read_at_random(self.x):
+        if order is None or not self._is_mapped:
+            yield self, order
+            return
+        with read_at_random(self.x):
             yield self, order
 
     def loading(self, scattered: bool) -> int | None:

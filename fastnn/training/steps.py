@@ -43,6 +43,9 @@ class Steps:
             for slot, kernel in net._loss.addresses(net._real, source.t.ndim == 1, True).items():
                 plan[slot] = kernel
         plan["source"] = record.ctypes.data
+        # What changes from epoch to epoch: to write a field of a record takes five times as long by its name.
+        self._is_ordered, self._order_at, self._order_size = record["is_ordered"], record["order"], record["n"]
+        self._has_rates = record["has_rates"]
         self._address = plan.ctypes.data
 
     @classmethod
@@ -70,10 +73,10 @@ class Steps:
         )
 
     def _take(self, optimizer: Any, order: NDArray | None) -> None:
-        self._optimizer, self._order, record = optimizer, order, self._source
-        record["is_ordered"] = order is not None
+        self._optimizer, self._order = optimizer, order
+        self._is_ordered[0] = order is not None
         if order is not None:
-            record["order"], record["n"] = order.ctypes.data, len(order)
+            self._order_at[0], self._order_size[0] = order.ctypes.data, len(order)
 
     def leave_to(self, source: ArraySource) -> None:
         """Keep these for the next epoch on that source."""
@@ -84,9 +87,9 @@ class Steps:
         """So many steps, from the row `first` on; returns `total` and the sum of their losses, each times its rows; how
         many rows count in that sum; and how many steps were made."""
         rates = self._state.rates(self._optimizer, steps) if self._optimizer.is_scheduled else None
-        record = self._source
-        record["has_rates"] = False
+        self._has_rates[0] = False
         if rates is not None and self._state.rate_address is not None:
+            record = self._source
             record["rates"], record["rate"], record["has_rates"] = rates.ctypes.data, self._state.rate_address, True
         if self._workers == 1 or threads.get_num_threads() == 1:
             total, rows, made, status = train_steps(
