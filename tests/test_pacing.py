@@ -51,6 +51,13 @@ def test_the_machine_changes() -> None:
     assert pace.threaded
 
 
+def test_first_steps_say_little() -> None:
+    """They touch memory for the first time."""
+    pace = Pace()
+    run(pace, lambda now: {True: 3e-4 if now < 0.03 else 6e-5, False: 1e-4}, 0.3)
+    assert pace.threaded
+
+
 def test_what_is_compiled_in_the_first_call_does_not_count() -> None:
     pace, calls = Pace(), iter([5.0])
     run(pace, lambda now: {True: next(calls, 6e-5), False: 1e-4}, 6.0)
