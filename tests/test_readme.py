@@ -60,7 +60,9 @@ def test_headline_is_that_of_the_committed_report() -> None:
     assert headline.is_current(ROOT / "README.md", runs)
 
 
-@pytest.mark.parametrize("report", ["reference", "without-zeros", "intel-xeon", "activations", "optimizers"])
+@pytest.mark.parametrize(
+    "report", ["reference", "without-zeros", "intel-xeon", "activations", "optimizers", "epochs", "epochs-mnist"]
+)
 def test_report_is_what_its_results_render_to(report: str, tmp_path: Path) -> None:
     render(Results.load(ROOT / "reports" / report / "results.json"), tmp_path)
     assert_is_committed(tmp_path, report)
