@@ -40,7 +40,6 @@ _FLOPS_OF_A_WORKER = 4_000_000
 # An update takes as long as the products of so many rows, and most optimizers longer.
 _UPDATE_ROWS = 8
 
-
 # How many plans for predictions are kept: more threads than that make theirs anew.
 _MOST_IDLE = 4
 

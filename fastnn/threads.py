@@ -74,7 +74,7 @@ def is_thread_invariant() -> bool:
     return _invariant
 
 
-def how_many() -> tuple[int, bool]:
+def sharing() -> tuple[int, bool]:
     """What says between how many workers a step is shared: the number of threads, and whether it must not matter."""
     return int(_region[_THREADS]), _invariant
 

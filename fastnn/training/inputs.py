@@ -186,6 +186,8 @@ def converted_targets(net: Any, t: Any, n: int) -> NDArray:
         array = array if array.dtype == net.dtype else checks.converted("t", array, net.dtype)
     targets = net._targets(given if array.dtype == object else array, n)
     if targets.ndim == 1:
+        # A copy of their own: kernels write where labels say, and an epoch does not look at them again.
+        targets = targets.copy()
         _check_labels(net, targets)
     return targets
 

@@ -23,7 +23,7 @@ class Steps:
     def __init__(
         self, net: Any, source: ArraySource, prepared: Any, workers: int, n: int, loads: int | None, scattered: bool
     ) -> None:
-        self._scattered, self._threads = scattered, threads.how_many()
+        self._scattered, self._threads = scattered, threads.sharing()
         self._net, self._prepared, self._workers, self._n = net, prepared, workers, n
         self._state, self._threaded = prepared.state, net._preparation.pace.threaded
         # A plan of its own: a step of `train_step` takes arrays, and has no source. NumPy copies records field by
@@ -69,7 +69,7 @@ class Steps:
             net._prepared is own
             and (optimizer is own.optimizer or optimizer is own.scheduled)
             and self._scattered == scattered
-            and self._threads == threads.how_many()
+            and self._threads == threads.sharing()
         )
 
     def _take(self, optimizer: Any, order: NDArray | None) -> None:

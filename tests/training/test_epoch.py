@@ -263,6 +263,18 @@ def test_columns_out_of_range_are_refused(column: int, rng: Any) -> None:
         np.testing.assert_array_equal(one, two)
 
 
+def test_labels_that_change_meanwhile_are_not_seen(rng: Any) -> None:
+    """Kernels write where labels say, and look at them once."""
+    x, t = data(rng, 64, "float32")
+    net, given = fastnn.MLP(SIZES), t.copy()
+    source = source_of(net, x, given)
+    given[:] = 10**12
+    other = copy.copy(net)
+    run_epoch(net, source, fastnn.SGD(), 16)
+    other.train_epoch(x, t, fastnn.SGD(), 16, shuffle=False)
+    assert_same(net, other)
+
+
 def test_targets_of_a_regression_may_be_integers(rng: Any) -> None:
     x = rng.standard_normal((30, 20)).astype(np.float32)
     net = fastnn.MLP((20, 1), loss="mean_squared_error")
