@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import mmap
 import signal
 import threading
 import time
@@ -302,6 +303,24 @@ def test_a_memory_map_is_read_as_it_is_needed(kind: str, tmp_path: Path, monkeyp
     if kind == "float32":
         assert source_of(net, mapped, t).x.base is not None, "a view"
         assert np.shares_memory(source_of(net, mapped, t).x, mapped)
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_RANDOM"), reason="the system takes no advice")
+def test_files_are_not_read_ahead_while_rows_are_drawn_at_random(rng: Any) -> None:
+    advice = []
+
+    class Mapping(mmap.mmap):
+        def madvise(self, option: int) -> None:
+            advice.append(option)
+
+    x, t = data(rng, 40, "float32")
+    mapped = np.ndarray(x.shape, x.dtype, buffer=Mapping(-1, x.nbytes))
+    mapped[:] = x
+    net = fastnn.MLP(SIZES)
+    net.train_epoch(mapped, t, fastnn.SGD(), 8, shuffle=False)
+    assert advice == []
+    net.train_epoch(mapped, t, fastnn.SGD(), 8)
+    assert advice == [mmap.MADV_RANDOM, mmap.MADV_NORMAL]
 
 
 def test_batches_from_a_function_or_a_loader(rng: Any) -> None:
