@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import PeerInfo
+from fastnn.caches import cache_sizes
 
 ROOT = Path(__file__).resolve().parent.parent
-_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 TOOLS = ("fastnn", "numpy", "numba", "llvmlite", "scipy", "pandas", "threadpoolctl", "pytest-benchmark")
 
 
@@ -47,17 +46,6 @@ def cpu_name() -> str:
 def usable_cpus() -> int:
     """How many CPUs this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cache_sizes() -> dict[str, int]:
-    """Bytes by name, for example {"L1d": 49152, "L2": 2097152}; empty where the system does not tell."""
-    sizes = {}
-    for index in sorted(_CACHES.glob("index*")):
-        level, kind, size = (_read(index / name).strip() for name in ("level", "type", "size"))
-        found = re.fullmatch(r"(\d+)([KMG]?)", size)
-        if found and kind != "Instruction":
-            sizes[f"L{level}{'d' if kind == 'Data' else ''}"] = int(found[1]) * _UNITS.get(found[2], 1)
-    return sizes
 
 
 def largest_cache() -> int:
