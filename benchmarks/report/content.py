@@ -10,7 +10,7 @@ from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences, calls_frame, calls_grid
 from benchmarks.report.figures import Drawing, draw_all
-from benchmarks.report.frame import to_frame
+from benchmarks.report.frame import in_form, to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
 from benchmarks.report.implementations import OWN, in_order, label, status_word
 from benchmarks.report.scaling import scaling_frame
@@ -22,6 +22,12 @@ HOW_TO_READ = (
     f"Median time per training {{timed}}; below it, for each peer, its time divided by fastnn's (median of the ratios "
     f"within each round): above 1{fmt.TIMES} fastnn is faster. Bold: lowest median of the row. {LEVEL_MARK} no clear "
     "difference to fastnn: the 95% interval of the ratio spans 1."
+)
+
+HOW_MANY_STEPS_ARE_READ = (
+    "The same steps on the same batches, but many in one call, without Python in between; the time is that of one "
+    "step. The losses of all steps are returned and verified. Ratios are to fastnn's epoch in one call; the table of "
+    "peers has them against its single steps too."
 )
 
 HOW_CALLS_ARE_READ = (
@@ -54,6 +60,14 @@ class Calls:
 
 
 @dataclass(frozen=True)
+class ManySteps:
+    """The report's part on those who make many steps in one call."""
+
+    note: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
 class Content:
     """A whole report, as text and drawings without markup."""
 
@@ -63,6 +77,7 @@ class Content:
     conditions: str
     how_to_read: str
     grid: Grid
+    many_steps: ManySteps | None  # None where everybody makes one step a call
     tables: list[Table]
     drawings: list[Drawing]
     calls: Calls | None  # None where the run measured none
@@ -74,6 +89,7 @@ def prepare(results: Results) -> Content:
     frame, summary = to_frame(results), summarize(results)
     headline, calls = finding(summary), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
+    many = in_form(frame, many=True)
     tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
@@ -81,7 +97,8 @@ def prepare(results: Results) -> Content:
         warnings=warnings(summary, results),
         conditions=conditions.short(results),
         how_to_read=HOW_TO_READ.format(timed=results.timed),
-        grid=build_grid(frame),
+        grid=build_grid(in_form(frame, many=False)),
+        many_steps=None if many.empty else ManySteps(HOW_MANY_STEPS_ARE_READ, build_grid(many, "many-note")),
         tables=[table for table in [*tables, _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
         calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
@@ -90,7 +107,8 @@ def prepare(results: Results) -> Content:
 
 
 def _peers(summary: Summary) -> Table:
-    tallies = ([summary.fastest] if summary.fastest.contests else []) + summary.peers
+    chosen = [summary.fastest, summary.strongest, summary.any_form]
+    tallies = [tally for tally in chosen if tally and tally.contests] + summary.peers + summary.against_steps
     return Table(
         title="Against each peer",
         note=(
@@ -106,7 +124,7 @@ _COUNTS = ["fastnn faster", "No clear difference", "fastnn slower"]
 
 
 def _tally(tally: Tally) -> list[str]:
-    name = "Fastest peer of each case" if not tally.name else tally.label
+    name = tally.label if tally.name else f"{tally.label[4].upper()}{tally.label[5:]} of each case"
     cases = f"{len(tally.contests)} of {tally.cases}"
     if not tally.contests:
         return [name, cases, *[fmt.EM_DASH] * 7]

@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks.cases import MODELS
 from benchmarks.report import canvas, figures, headline, render
 from benchmarks.report.frame import to_frame
-from benchmarks.report.implementations import LOOKS, SPARE_LOOKS
+from benchmarks.report.implementations import LOOKS, SPARE_LOOKS, at_once
 from benchmarks.report.summary import finding, summarize, summarize_cells
 from benchmarks.report.table import print_table
 from benchmarks.results import Results
@@ -237,8 +237,10 @@ def test_colours_contrast_with_both_pages_and_looks_differ():
             assert contrast(canvas.INKS[text][place], page_color) >= 4.5
     lights = [light for light, _ in canvas.css_variables().values()]
     assert len(set(lights)) == len(lights)  # an SVG finds a colour's variable by its light value
-    markers = [shown.marker for shown in LOOKS.values()] + [marker for *_, marker in SPARE_LOOKS]
-    assert len(set(markers)) == len(markers)
+    for many in (False, True):  # no figure has both
+        markers = [shown.marker for name, shown in LOOKS.items() if at_once(name) == many]
+        markers += [marker for *_, marker in SPARE_LOOKS]
+        assert len(set(markers)) == len(markers)
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
