@@ -23,7 +23,7 @@ from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS
 from benchmarks.epochs.peers import EPOCH_PEERS
 from benchmarks.interrupts import Interrupts
-from benchmarks.peers import BASELINE, PEERS
+from benchmarks.peers import BASELINE, FLOORS, PEERS
 from benchmarks.peers import known as known_peer
 from benchmarks.results import Results, ResultsError
 from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, Rows, images, on_images, read
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
         parser,
         f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
         f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
-        PEERS,
+        (*PEERS, *FLOORS),
     )
     parser.add_argument(
         "--baseline",
@@ -242,8 +242,10 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     baseline = _baseline(chosen.baseline)
     besides = (BASELINE.id,) if baseline else ()
     # The strongest forms take a minute to compile, and a quick race is done in one.
-    default = tuple(name for name, peer in PEERS.items() if peer.kind == "usual" or not chosen.quick)
-    peers = _known("--peers", chosen.peers or default, (*PEERS, *besides))
+    whole = () if chosen.quick else (*PEERS, *FLOORS)
+    usual = tuple(name for name, peer in PEERS.items() if peer.kind == "usual")
+    wanted_peers = _known("--peers", chosen.peers or whole or usual, (*PEERS, *FLOORS, *besides))
+    peers = tuple(name for name in wanted_peers if name not in FLOORS)
     plan = Plan()
     if chosen.quick:
         plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
@@ -268,6 +270,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         threads=threads,
         dtype=chosen.dtype,
         peers=peers,
+        floors=tuple(name for name in wanted_peers if name in FLOORS),
         baseline=baseline,
         plan=plan,
         startup_peers=(OWN,) if chosen.quick else peers,

@@ -55,7 +55,9 @@ class Worker:
         """Import what the peer needs; how long its libraries took (seconds)."""
         if reason := self._info.missing():
             return {"status": "missing", "reason": reason}
-        os.environ.update(self._info.environment)
+        for name, value in self._info.environment.items():
+            # Flags are added to those that are there.
+            os.environ[name] = f"{os.environ.get(name, '')} {value}".strip() if name.endswith("_FLAGS") else value
         begin = self._clock()
         for name in self._info.imports:
             importlib.import_module(name)

@@ -10,9 +10,9 @@ from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences, calls_frame, calls_grid
 from benchmarks.report.figures import Drawing, draw_all
-from benchmarks.report.frame import in_form, to_frame
+from benchmarks.report.frame import CASE, fastest_floor, floors_frame, in_form, to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
-from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.implementations import FLOOR_LABELS, OWN, caveat, in_order, label, status_word
 from benchmarks.report.scaling import scaling_frame
 from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
 from benchmarks.report.summary import Summary, Tally, finding, sentences, summarize, warnings
@@ -90,7 +90,14 @@ def prepare(results: Results) -> Content:
     headline, calls = finding(summary), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     many = in_form(frame, many=True)
-    tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
+    tables = [
+        _peers(summary),
+        _ceilings(results),
+        _products(results),
+        _errors(results),
+        _startups(results),
+        _memory(frame),
+    ]
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
         sentences=sentences(summary),
@@ -114,10 +121,17 @@ def _peers(summary: Summary) -> Table:
         note=(
             "Geometric mean over the cases in which both have a time, of the peer's time divided by fastnn's. The "
             "interval says how well these cases were measured on this machine, not what other machines would give."
+            + _caveats(summary)
         ),
         columns=["Peer", "Cases", "Geometric mean", "95% interval", "Lowest", "Highest", *_COUNTS],
         rows=[_tally(tally) for tally in tallies],
     )
+
+
+def _caveats(summary: Summary) -> str:
+    """Where peers are not held to what fastnn does."""
+    found = [(tally.label, caveat(tally.name)) for tally in summary.peers if caveat(tally.name)]
+    return f" With a caveat: {'; '.join(f'{name}, {words}' for name, words in found)}." if found else ""
 
 
 _COUNTS = ["fastnn faster", "No clear difference", "fastnn slower"]
@@ -159,6 +173,26 @@ def _ceilings(results: Results) -> Table:
             for c in results.ceilings
         ],
         words=2,
+    )
+
+
+def _products(results: Results) -> Table:
+    floors = floors_frame(results)
+    names = list(dict.fromkeys(floors["implementation"]))
+    best = fastest_floor(floors).set_index(CASE)["ratio_to_fastnn"]
+    rows = []
+    for case, part in floors.groupby(CASE, sort=False):
+        _, batch_size, dtype, threads = case
+        head = f"{part['model_label'].iloc[0]}, batch {batch_size:,}, {dtype}, {fmt.count(threads, 'thread')}"
+        seconds = part.set_index("implementation")["median_seconds"]
+        rows.append([head, *[fmt.seconds(seconds.get(name)) for name in names], fmt.ratio(best.get(case))])
+    return Table(
+        title="The matrix products of a step alone",
+        note="What the products of a step take by themselves, of batches and of random hidden values, each written to "
+        "an array that is there: a floor under a step by that BLAS, and no peer. Last: the faster one's time divided "
+        "by that of fastnn's whole step, above 1 where a whole step of fastnn takes less than these products.",
+        columns=["Case", *[FLOOR_LABELS.get(name, name) for name in names], "Faster / fastnn's step"],
+        rows=rows,
     )
 
 

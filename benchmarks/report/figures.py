@@ -34,7 +34,7 @@ from benchmarks.report.canvas import (
     ticks,
 )
 from benchmarks.report.drawing import Drawing, Source, finish, line, paneled, series
-from benchmarks.report.frame import in_form
+from benchmarks.report.frame import CASE, fastest_floor, floors_frame, in_form
 from benchmarks.report.implementations import NOT_RUN, OWN, in_order, label, look, status_word
 from benchmarks.report.statistics import UNCLEAR
 from benchmarks.report.summary import Summary, finding
@@ -124,7 +124,10 @@ def _ratios(source: Source) -> Drawing:
 
     title, own = "Against each peer of many steps in one call", "that of fastnn's epoch in one call"
     if not source.many:
-        mean, words = source.summary.fastest.mean, source.summary.fastest.label.removesuffix(" peer")
+        mean, words = (
+            source.summary.fastest.mean,
+            source.summary.fastest.label.replace("the fastest peer", "the fastest"),
+        )
         title = f"Against each peer: {words} takes {fmt.ratio(mean.value)} fastnn's time (geometric mean)"
         own = "fastnn's"
     note = (
@@ -137,13 +140,19 @@ def _ratios(source: Source) -> Drawing:
 def _share_of_peak(source: Source) -> Drawing:
     shares = source.frame["share_of_peak"]
     dtypes = list(dict.fromkeys(source.frame.loc[shares.notna(), "dtype"]))
+    floors = fastest_floor(floors_frame(source.results))
+    highest = max(shares.max(), floors["share_of_peak"].max()) if len(floors) else shares.max()
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
         roof = rows.drop_duplicates("batch_size")
         axes.plot(roof["batch_size"], roof["memory_roof"], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
         for name, part in series(rows):
             line(axes, name, part, "share_of_peak")
-        axes.set_ylim(0, 1.12 * shares.max())
+        floor = floors.merge(roof[CASE], on=CASE)
+        axes.plot(
+            floor["batch_size"], floor["share_of_peak"], color=INK, linewidth=1.2, linestyle=(0, (6, 2)), zorder=3
+        )
+        axes.set_ylim(0, 1.12 * highest)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
         batch_axis(axes, source.frame)
 
@@ -159,6 +168,7 @@ def _share_of_peak(source: Source) -> Drawing:
         f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured {where} "
         f"({fmt.listed(peaks)}). Every product counts, also those with inputs that are zero, which fastnn leaves out: "
         "with images it can pass 100%. Dotted: what the memory bandwidth would allow if nothing stayed in cache."
+        + (" Dashed black: a step that takes as long as its matrix products alone by BLAS." if len(floors) else "")
     )
     return paneled(
         source, source.name("share_of_peak"), title, note, "share of FMA peak", draw, source.timed, source.panels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,18 @@ def to_frame(results: Results) -> pd.DataFrame:
     return frame.sort_values(
         keys, key=lambda column: column.map(orders[column.name].index) if column.name in orders else column
     ).reset_index(drop=True)
+
+
+def floors_frame(results: Results) -> pd.DataFrame:
+    """As `to_frame`, of the parts of the step alone; `share_of_peak` is that of a step which would take their time."""
+    both = to_frame(replace(results, cells=[*results.cells, *results.floors]))
+    return both[both["implementation"].isin({cell.implementation for cell in results.floors})]
+
+
+def fastest_floor(floors: pd.DataFrame) -> pd.DataFrame:
+    """Of `floors_frame`, the row with the lowest time of each case."""
+    timed = floors[floors["median_seconds"].notna()]
+    return timed.loc[timed.groupby(CASE, sort=False)["median_seconds"].idxmin()]
 
 
 def in_form(frame: pd.DataFrame, many: bool) -> pd.DataFrame:

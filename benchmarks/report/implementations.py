@@ -18,6 +18,9 @@ AT_ONCE = "fastnn-epoch"  # its form of many steps in one call
 KIN = (BASELINE.id, "fastnn-steps", AT_ONCE)
 
 
+Marker = str | tuple[int, int, int]
+
+
 @dataclass(frozen=True)
 class Look:
     """Label, colours on a light and on a dark page (#rrggbb), matplotlib marker and line style."""
@@ -25,7 +28,7 @@ class Look:
     label: str
     light: str
     dark: str
-    marker: str
+    marker: Marker
     line: str = "-"
 
 
@@ -38,16 +41,23 @@ LOOKS = {
     "numpy-notes": Look("NumPy notes (float64)", "#737373", "#a3a3a3", "v"),
     "numpy": Look("Tuned NumPy", "#00508f", "#6aa5ff", "s"),
     "numba": Look("Hand-written Numba", "#00875f", "#2fc797", "D"),
+    "numba-expert": Look("Expert Numba", "#00664a", "#5fd6ae", "D", "--"),
+    "numba-csr": Look("Expert Numba, input as CSR", "#5b7a2e", "#a9cc6b", "s", "-."),
     "pytorch": Look("PyTorch", "#b04f8c", "#e58cc0", "^"),
+    "pytorch-whole": Look("PyTorch, whole step compiled", "#8d2f6e", "#d97cba", (4, 1, 0), "-."),
     "pytorch-compiled": Look("PyTorch compiled", "#7a1f5c", "#c05d9f", "<", "--"),
     "jax": Look("JAX", "#1c8fce", "#5ccdf2", "P"),
     "jax-scan": Look("JAX, lax.scan", "#12607f", "#7fd0e8", "P", "--"),
+    "jax-scan-fast-math": Look("JAX, lax.scan, fast-math", "#3f6fd1", "#a3c0ff", "*", "-."),
     "jax-shuffled": Look("JAX, rows shuffled", "#0a6a99", "#8fd8ff", "*", "--"),
     "keras-jax": Look("Keras on JAX", "#3f7f7f", "#7fc4c4", "H", "-."),
     "keras-tensorflow": Look("Keras on TensorFlow", "#8a5a44", "#c99a83", "8"),
     "keras-tensorflow-32": Look("Keras on TensorFlow, by 32", "#5f3c2c", "#a97d68", ">", "--"),
     "scikit-learn": Look("scikit-learn", "#a87600", "#e3b341", "X"),
 }
+
+# Parts of the step alone, drawn as lines and in no table of peers.
+FLOOR_LABELS = {"products-numpy": "NumPy's BLAS", "products-pytorch": "PyTorch's BLAS"}
 
 # For names that have no row above: picked by the name's checksum, so that they are stable as well.
 SPARE_LOOKS = (

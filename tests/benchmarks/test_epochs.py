@@ -47,7 +47,7 @@ def judged(of: EpochCase, model: Any, loss: Any) -> Verdict:
 
 
 # Compiled PyTorch takes 20 s, and Keras has one backend in a process.
-QUICK = [peer for peer in EPOCH_PEERS if peer != "pytorch-compiled" and not peer.startswith("keras")]
+QUICK = [peer for peer in EPOCH_PEERS if peer != "pytorch-whole" and not peer.startswith("keras")]
 
 
 @pytest.mark.parametrize(("model", "batch_size"), [(ADAM, 1), (DROPS, 32)])

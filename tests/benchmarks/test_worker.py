@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,17 @@ def test_not_even_many_steps_in_one_call_train_into_denormals():
 @pytest.mark.parametrize(("seconds", "steps"), [(1e-3, 10), (0.004, 2), (0.5, 1), (1e-4, 100)])
 def test_bursts_are_calibrated_to_the_target(seconds: float, steps: int):
     assert worker(Stepper(seconds)).handle({"do": "calibrate", "target": 0.01})["steps"] == steps
+
+
+def test_flags_of_a_peer_are_added_to_those_that_are_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XLA_FLAGS", "--of=threads")
+    monkeypatch.setenv("BACKEND", "one")
+    environment = {"XLA_FLAGS": "--of=peer", "BACKEND": "another"}
+    made = Worker("numpy", 1)
+    made._info = replace(made._info, environment=environment)
+    assert made.handle({"do": "start"})["status"] == "ok"
+    assert os.environ["XLA_FLAGS"] == "--of=threads --of=peer"
+    assert os.environ["BACKEND"] == "another"
 
 
 def test_an_exception_becomes_a_reply(capfd: pytest.CaptureFixture):
