@@ -21,7 +21,7 @@ from benchmarks.peers.base import Formulation
 from benchmarks.progress import Progress
 from benchmarks.race import Plan, Race, unreached
 from benchmarks.results import Results
-from benchmarks.run import CEILING_UNITS, begun, filled, measure_ceilings
+from benchmarks.run import CEILING_UNITS, begun, filled, measure_ceilings, measure_vectors, vector_units
 from benchmarks.startup import cache_environment
 from benchmarks.transport import Transport, start_worker
 from benchmarks.verify import Expectation, expect, steps_of
@@ -52,7 +52,7 @@ def run(
     """Measure everything; as `benchmarks.run.run`."""
     cases = epoch_cases(options, data)
     results = begun(unreached(cases, options.peers), _conditions(options, data))
-    total = len(cases) + CEILING_UNITS * len(options.threads)
+    total = len(cases) + CEILING_UNITS * len(options.threads) + vector_units(options.peers)
     return filled(results, total, partial(_measure, results, cases, options, data), interruptible)
 
 
@@ -131,6 +131,8 @@ def _measure(
         caches = cache_environment(folder / "caches" / peer)
         return start_worker(peer, threads, caches, module="benchmarks.epochs.worker")
 
+    largest = replace(options, batch_sizes=(max(options.batch_sizes),), threads=(1,))
+    measure_vectors(results, options.peers, epoch_cases(largest, data), path, start, shown)
     race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
     results.cells = race.run(cases)
     return race.interrupted

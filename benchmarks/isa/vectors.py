@@ -1,0 +1,127 @@
+"""Does a library obey the switch that holds it to a width? Asked in a worker of its own, which has trained by then.
+
+Two answers are kept. What each library says of itself; and, independent of all of them, what the system saw: Linux
+records for every thread when it last held state of AVX-512 (`/proc/PID/arch_status`, noted as the thread is switched
+out). The kernels of a product leave such state behind, as no instruction of AVX2 clears the registers from 16 on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.isa import NUMPY_WIDER, WIDER, cpu_features
+
+TASKS = Path("/proc/self/task")
+SECONDS = 0.3  # of work under watch
+PAUSE = 0.001  # seconds, after which a thread has been switched out
+
+
+def found(imports: Iterable[str], work: Callable[[], object]) -> dict[str, Any]:
+    """What is known of an implementation that needs these modules: {"avx512": whether the system saw AVX-512 used
+    during `work`, None where it does not tell, "reports": what its libraries say, by name}."""
+    seen = uses_avx512(work)
+    reports = {name: say() for module in imports for name, say in REPORTS.get(module, {}).items()}
+    return {"avx512": seen, "reports": reports}
+
+
+def uses_avx512(work: Callable[[], object]) -> bool | None:
+    """Whether a thread of this process uses AVX-512 while `work` is called for a while; None where the system does not
+    tell."""
+    if WIDER not in cpu_features():
+        return False
+    begin = time.monotonic()
+    while time.monotonic() - begin < SECONDS:
+        work()
+        time.sleep(PAUSE)
+    passed = 1000 * (time.monotonic() - begin)
+    last = [_last_use(task / "arch_status") for task in TASKS.glob("*")]
+    known = [milliseconds for milliseconds in last if milliseconds is not None]
+    return any(0 <= milliseconds <= passed for milliseconds in known) if known else None
+
+
+def _last_use(status: Path) -> int | None:
+    """Milliseconds since a thread last used AVX-512, -1 for never; None where the system does not tell."""
+    try:
+        key, _, value = status.read_text().partition(":")
+    except OSError:  # an older system, or a thread that has ended
+        return None
+    return int(value) if key == "AVX512_elapsed_ms" else None
+
+
+def _numba() -> str:
+    """The CPU that it compiles for, and the registers of a loop that it compiled."""
+    import numba
+    from numba.core.registry import cpu_target
+
+    @numba.njit("void(f4[::1], f4[::1])")
+    def add(a, b):
+        for i in range(a.size):
+            a[i] += b[i]
+
+    code = add.inspect_asm(add.signatures[0])
+    registers = next((name for name in ("zmm", "ymm", "xmm") if f"%{name}" in code), "none")
+    _, cpu, _ = cpu_target.target_context.codegen().magic_tuple()
+    return f"{cpu}, a loop in {registers}"
+
+
+def _numpy() -> str:
+    """The widest vectors that its loops are chosen for."""
+    from numpy._core import _multiarray_umath as core
+
+    enabled = [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]
+    wider = [name for name in enabled if name.startswith(NUMPY_WIDER)]
+    return f"loops for {(wider or enabled or ['the baseline'])[-1]}"
+
+
+def _blas() -> str:
+    """The kernels of every BLAS library that is loaded and tells."""
+    import threadpoolctl
+
+    loaded = threadpoolctl.threadpool_info()
+    told = {f"{lib['internal_api']} {lib['architecture']}" for lib in loaded if lib.get("architecture")}
+    return ", ".join(sorted(told))
+
+
+def _torch() -> str:
+    """The kernels that it chose, and the vectors that its compiler writes, where that is loaded."""
+    import torch
+
+    said = f"kernels for {torch.backends.cpu.get_cpu_capability()}"
+    if "torch._inductor.codecache" in sys.modules:
+        from torch._inductor import cpu_vec_isa
+
+        said += f", compiled code for {cpu_vec_isa.pick_vec_isa()}"
+    return said
+
+
+def _xla() -> str:
+    """Of JAX, asked of the system: its own compiled loops and its products, which are another library's, apart."""
+    import jax
+    import jax.numpy as jnp
+
+    x = jnp.ones((256, 256), "float32")
+    parts = {"loops": lambda x: jnp.maximum(x, 0) + x.sum(0), "products": lambda x: x @ x}
+    said = []
+    for name, function in parts.items():
+        compiled = jax.jit(function)
+        compiled(x).block_until_ready()
+        time.sleep(2 * SECONDS)  # what ran before is not to be seen
+        seen = uses_avx512(lambda compiled=compiled: compiled(x).block_until_ready())
+        said.append(f"{name} {'in AVX-512' if seen else 'without AVX-512' if seen is False else 'not known'}")
+    return ", ".join(said)
+
+
+# What is asked of an implementation, by the modules that it needs. TensorFlow tells nothing; the system sees it.
+REPORTS: dict[str, dict[str, Callable[[], str]]] = {
+    "fastnn": {"Numba": _numba},
+    "numba": {"Numba": _numba},
+    "numpy": {"NumPy": _numpy, "BLAS": _blas},
+    "scipy": {"BLAS": _blas},
+    "sklearn": {"NumPy": _numpy, "BLAS": _blas},
+    "torch": {"PyTorch": _torch},
+    "jax": {"XLA": _xla},
+}
