@@ -1,12 +1,13 @@
 """Does a library obey the switch that holds it to a width? Asked in a worker of its own, which has trained by then.
 
 Two answers are kept. What each library says of itself; and, independent of all of them, what the system saw: Linux
-records for every thread when it last held state of AVX-512 (`/proc/PID/arch_status`, noted as the thread is switched
-out). The kernels of a product leave such state behind, as no instruction of AVX2 clears the registers from 16 on.
+notes for every thread when it was last switched out with state of AVX-512 (`/proc/PID/arch_status`). The registers
+from 16 on and the masks hold such state, and nothing clears them: who has used them once is seen ever after.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from benchmarks.isa import NUMPY_WIDER, WIDER, cpu_features
 TASKS = Path("/proc/self/task")
 SECONDS = 0.3  # of work under watch
 PAUSE = 0.001  # seconds, after which a thread has been switched out
+TIMEOUT = 60.0  # seconds, of what is asked in another process
 
 
 def found(imports: Iterable[str], work: Callable[[], object]) -> dict[str, Any]:
@@ -99,20 +101,10 @@ def _torch() -> str:
 
 
 def _xla() -> str:
-    """Of JAX, asked of the system: its own compiled loops and its products, which are another library's, apart."""
-    import jax
-    import jax.numpy as jnp
-
-    x = jnp.ones((256, 256), "float32")
-    parts = {"loops": lambda x: jnp.maximum(x, 0) + x.sum(0), "products": lambda x: x @ x}
-    said = []
-    for name, function in parts.items():
-        compiled = jax.jit(function)
-        compiled(x).block_until_ready()
-        time.sleep(2 * SECONDS)  # what ran before is not to be seen
-        seen = uses_avx512(lambda compiled=compiled: compiled(x).block_until_ready())
-        said.append(f"{name} {'in AVX-512' if seen else 'without AVX-512' if seen is False else 'not known'}")
-    return ", ".join(said)
+    """What the system sees of JAX's parts, in another process."""
+    command = [sys.executable, "-m", "benchmarks.isa.xla"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    return done.stdout.strip() or "not known"
 
 
 # What is asked of an implementation, by the modules that it needs. TensorFlow tells nothing; the system sees it.
