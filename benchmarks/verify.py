@@ -82,10 +82,10 @@ class Expectation:
             return Verdict(None, f"has weights of shapes {[np.shape(w) for w in weights]}")
         ratios = self._ratios(losses, weights, self.losses, self.updates)
         verdict = _verdict(ratios)
-        return self._turning(losses, weights, ratios) or verdict if verdict.reason and verdict.error else verdict
+        return self._turning(losses, weights, ratios) if verdict.reason and verdict.error else verdict
 
-    def _turning(self, losses: list[float], weights: list[NDArray], ratios: dict[str, float]) -> Verdict | None:
-        """That of a reference which takes elements on a kink as the peer seems to; None where none agrees.
+    def _turning(self, losses: list[float], weights: list[NDArray], ratios: dict[str, float]) -> Verdict:
+        """Compare with the reference that takes elements on a kink as the peer seems to.
 
         One element after the other is turned, and stays so if the peer is then closer.
         """
@@ -100,7 +100,7 @@ class Expectation:
                 return verdict
             if sum(closer.values()) < sum(ratios.values()):
                 turned, doubtful, ratios = turned | {element}, other.doubtful, closer
-        return None
+        return _verdict(ratios)
 
     def _ratios(
         self, losses: list[float], weights: list[NDArray], expected: NDArray, updates: list[NDArray]
@@ -124,7 +124,7 @@ def _verdict(ratios: dict[str, float]) -> Verdict:
         if not np.isfinite(ratio):
             return Verdict(None, f"{what} is not finite")
     what = max(ratios, key=ratios.__getitem__)
-    error = ratios[what]
+    error = float(ratios[what])
     return Verdict(error) if error <= 1 else Verdict(error, f"{what} is off by {error:.3g} times the tolerance")
 
 
