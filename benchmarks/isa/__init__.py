@@ -68,11 +68,13 @@ def label(name: str) -> str:
 
 
 def environment(name: str, base: Mapping[str, str]) -> dict[str, str]:
-    """`base` with every switch of a width set.
+    """`base` with every switch of a width set; as it is where they are set already.
 
     Raises IsaError where the CPU lacks the width or the system is not one that has been tried.
     """
     _require(name)
+    if base.get(MARK) == name:
+        return dict(base)
     added = {
         variable: between.join(filter(None, [base.get(variable), setting]))
         for variable, (between, setting) in ADDED[name].items()
