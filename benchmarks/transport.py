@@ -144,8 +144,9 @@ def worker_environment(threads: int) -> dict[str, str]:
     environment = dict(os.environ)
     environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     if threads == 1:
-        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
+        # XLA stops reading at a word that does not begin with dashes, and others add flags: no other word may be here.
+        flag = "--xla_cpu_multi_thread_eigen=false"
+        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flag}".strip()
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [environment.get("PYTHONPATH")])])
     return environment
 

@@ -10,11 +10,14 @@ ceilings, single calls. Whether a library obeys is asked in `benchmarks.isa.vect
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import numpy
 
 NATIVE = "native"
 LABELS = {"avx2": "AVX2"}  # the widths that there are switches for
@@ -79,15 +82,20 @@ def environment(name: str, base: Mapping[str, str]) -> dict[str, str]:
         variable: between.join(filter(None, [base.get(variable), setting]))
         for variable, (between, setting) in ADDED[name].items()
     }
-    return {**base, **SWITCHES[name], **added, NUMPY_SWITCH: " ".join(numpy_features()), MARK: name}
+    left = " ".join(filter(None, [base.get(NUMPY_SWITCH), *numpy_features()]))
+    return {**base, **SWITCHES[name], **added, NUMPY_SWITCH: left, MARK: name}
 
 
 def numpy_features() -> list[str]:
     """NumPy's names of the wider vectors that this CPU has and that this NumPy has code for."""
-    from numpy._core import _multiarray_umath as core
-
+    core = numpy_core()
     found = core.__cpu_features__
     return [name for name in core.__cpu_dispatch__ if name.startswith(NUMPY_WIDER) and found.get(name)]
+
+
+def numpy_core() -> Any:
+    """NumPy's module that knows of its loops, which version 2 has under another name."""
+    return importlib.import_module(f"numpy.{'_core' if numpy.__version__ >= '2' else 'core'}._multiarray_umath")
 
 
 def run(name: str, command: Sequence[str]) -> NoReturn:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.isa import NUMPY_WIDER, WIDER, cpu_features
+from benchmarks.isa import NUMPY_WIDER, WIDER, cpu_features, numpy_core
 
 TASKS = Path("/proc/self/task")
 SECONDS = 0.3  # of work under watch
@@ -72,8 +72,7 @@ def _numba() -> str:
 
 def _numpy() -> str:
     """The widest vectors that its loops are chosen for."""
-    from numpy._core import _multiarray_umath as core
-
+    core = numpy_core()
     enabled = [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]
     wider = [name for name in enabled if name.startswith(NUMPY_WIDER)]
     return f"loops for {(wider or enabled or ['the baseline'])[-1]}"
