@@ -74,14 +74,8 @@ def prepare(results: Results) -> Content:
     frame, summary = to_frame(results), summarize(results)
     headline, calls = finding(summary), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
-    tables = [
-        _peers(summary),
-        _vectors(results),
-        _ceilings(results),
-        _errors(results),
-        _startups(results),
-        _memory(frame),
-    ]
+    tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
+    tables.insert(1, _vectors(results))
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
         sentences=sentences(summary),
