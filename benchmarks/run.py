@@ -6,6 +6,7 @@ start-up times fill it, and the race profits.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,6 +85,8 @@ def run(
 
 def begun(cells: list[Cell], conditions: dict[str, Any]) -> Results:
     """The results of a run that begins now, of which nothing is measured yet."""
+    if left_out := isa.left_out(os.environ):
+        conditions = conditions | {"left_out_of_the_environment": [f"{name}={os.environ[name]}" for name in left_out]}
     return Results(
         datetime=datetime.now(UTC).isoformat(timespec="seconds"),
         fastnn_version=fastnn.__version__,

@@ -6,6 +6,9 @@
 Libraries read their switches as they are loaded, and most load in `python -m benchmarks` itself. So the whole command
 is started anew in the environment of `environment`, which every process that it starts inherits: the workers, the
 ceilings, single calls. Whether a library obeys is asked in `benchmarks.isa.vectors`.
+
+At the native width every library chooses for itself: what holds one of them in the environment of the command is left
+out of that of the workers, and named in the report.
 """
 
 from __future__ import annotations
@@ -16,8 +19,6 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
-
-import numpy
 
 NATIVE = "native"
 LABELS = {"avx2": "AVX2"}  # the widths that there are switches for
@@ -53,6 +54,8 @@ ADDED = {
     }
 }
 NUMPY_SWITCH = "NPY_DISABLE_CPU_FEATURES"  # which takes the names of what to leave, and warns of unknown ones
+# All that hold a library, whoever has set them.
+HOLDING = tuple(dict.fromkeys([*(variable for switches in SWITCHES.values() for variable in switches), NUMPY_SWITCH]))
 NUMPY_WIDER = ("AVX512", "X86_V4")  # how NumPy's names of wider features begin, in all of its versions
 
 
@@ -68,6 +71,17 @@ def held() -> str:
 def label(name: str) -> str:
     """For people: "held to AVX2"; "" for the native width."""
     return f"held to {LABELS.get(name, name)}" if name != NATIVE else ""
+
+
+def left_out(base: Mapping[str, str]) -> list[str]:
+    """Variables that hold a library though the race is at the native width: systems are set up with such."""
+    return [variable for variable in HOLDING if variable in base] if base.get(MARK, NATIVE) == NATIVE else []
+
+
+def as_chosen(base: Mapping[str, str]) -> dict[str, str]:
+    """`base` without what is left out: for processes in which every library chooses, or all are held."""
+    without = left_out(base)
+    return {variable: value for variable, value in base.items() if variable not in without}
 
 
 def environment(name: str, base: Mapping[str, str]) -> dict[str, str]:
@@ -95,6 +109,8 @@ def numpy_features() -> list[str]:
 
 def numpy_core() -> Any:
     """NumPy's module that knows of its loops, which version 2 has under another name."""
+    import numpy
+
     return importlib.import_module(f"numpy.{'_core' if numpy.__version__ >= '2' else 'core'}._multiarray_umath")
 
 

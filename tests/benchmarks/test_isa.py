@@ -20,7 +20,7 @@ from benchmarks.isa.__main__ import main
 from benchmarks.isa.ask import ask
 from benchmarks.progress import LineProgress
 from benchmarks.results import Results, Vectors
-from benchmarks.transport import WorkerLost
+from benchmarks.transport import WorkerLost, worker_environment
 
 # Whether this machine can be held to AVX2, and whether that makes a difference on it.
 HOLDS = sys.platform == "linux" and platform.machine() == "x86_64" and {"avx2", "fma"} <= isa.cpu_features()
@@ -48,6 +48,23 @@ def test_every_switch_is_set_and_others_settings_are_kept():
     assert found[isa.NUMPY_SWITCH].split() == isa.numpy_features()
     assert isa.environment("avx2", {"GLIBC_TUNABLES": "a=1"})["GLIBC_TUNABLES"].startswith("a=1:glibc.")
     assert isa.environment("avx2", found) == found
+
+
+def test_at_the_native_width_no_library_is_held(monkeypatch: pytest.MonkeyPatch):
+    """Some machines are set up with a variable that halves one peer's speed."""
+    for name in isa.HOLDING:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv(isa.MARK, raising=False)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert "OPENBLAS_CORETYPE" not in worker_environment(1)
+    assert run.begun([], {"data": "x"}).conditions == {
+        "data": "x",
+        "left_out_of_the_environment": ["OPENBLAS_CORETYPE=Haswell"],
+    }
+    monkeypatch.setenv(isa.MARK, "avx2")
+    assert worker_environment(1)["OPENBLAS_CORETYPE"] == "Haswell"
+    assert run.begun([], {"data": "x"}).conditions == {"data": "x"}
+    assert {"NUMBA_CPU_NAME", "NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY"} < set(isa.HOLDING)
 
 
 @pytest.mark.usefixtures("_capable")
