@@ -263,7 +263,8 @@ class MLP:
         of batches (x, t) or (x, t, sample_weight), or a function that returns one, and t is None: then each is one
         step, in the order in which they come. Integers t (n,) are labels where the loss takes labels.
         shuffle : whether the rows are taken in an order drawn from `seed` and the number of the net's epochs before, or
-        else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied.
+        else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied. What a
+        sparse matrix does not store may be left out even where a weight is infinite, which a zero would make NaN of.
 
         Returns the mean loss over the rows, each before the update of its batch. It may be NaN: nothing stops then.
         Ctrl-C is seen within a tenth of a second, between two steps. Raises as `train_step` does, before the first
@@ -434,7 +435,8 @@ class MLP:
         """The last layer's affine output (n, outputs), the logits, in the net's dtype.
 
         x : (n, inputs). Beside an array in the net's dtype it may be anything that NumPy makes numbers of, such as a
-        DataFrame, which is converted some megabytes at a time; or a sparse matrix of SciPy, which is never made dense.
+        DataFrame, which is converted some megabytes at a time; or a sparse matrix of SciPy, which is never made dense
+        (see `train_epoch`).
         """
         if type(x) is np.ndarray and x.dtype is self._dtype and x.flags.c_contiguous:
             return self._forward(self._rows(x))

@@ -23,7 +23,7 @@ from fastnn.pacing import Pace
 from fastnn.regularization import Regularization
 from fastnn.step import plan as plans
 from fastnn.step.forward import prediction_addresses
-from fastnn.step.rows import scatter_address
+from fastnn.step.rows import compressed_loading
 from fastnn.step.train_step import phase_addresses, transform_address
 
 LABEL = np.dtype(np.int64)
@@ -53,6 +53,7 @@ class Memory(NamedTuple):
     sums: NDArray  # (3, workers): losses, penalties, squared norms
     room: NDArray  # activations, deltas, scratch memory
     active: NDArray  # active columns
+    places: NDArray  # of compressed rows
     loads: bool
 
 
@@ -258,12 +259,13 @@ class Preparation:
         return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, needed)
 
     def compressed_predictor(self, plan: NDArray, rows: Any, workers: int) -> Predictor:
-        """The same for compressed rows, which are scattered over zeros that nothing else may write to."""
+        """The same for compressed rows."""
         memory, own, source = self.memory_of(workers, True), plan.copy(), plans.SOURCE.empty()
         keeps = source, rows.fill(source)
         own["blocks"], own["drops"] = memory.blocks.ctypes.data, False
-        own["load_rows"], own["source"] = scatter_address(self._real), source.ctypes.data
-        own["x_address"] = source["x"]
+        own["source"], own["x_address"] = source.ctypes.data, source["x"]
+        for name, value in compressed_loading(self._real, rows.is_dense).items():
+            own[name] = value
         return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, self._most_rows, keeps)
 
     def is_over(self, predictor: Predictor) -> None:
@@ -300,10 +302,13 @@ class Preparation:
         room = aligned_zeros((count, sum(sizes.values())), self._dtype)
         active = np.zeros((count, active_columns_size(rows, self._layout.layers[0].inputs)), np.int32)
         blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
-        for block, own, columns in zip(blocks, room, active, strict=True):
+        places = np.zeros((count, 2 + 2 * count, plans.BLOCK_ROWS), np.int64)
+        for block, own, columns, row_places in zip(blocks, room, active, places, strict=True):
             start = own.ctypes.data
             for name, size in sizes.items():
                 block[name] = start
                 start += size * item
             block["active"] = columns.ctypes.data
-        return Memory(blocks, np.zeros((3, count)), room, active, loads)
+            block["begins"], block["ends"] = row_places.ctypes.data, row_places[1:].ctypes.data
+            block["firsts"], block["lasts"] = row_places[2:].ctypes.data, row_places[2 + count :].ctypes.data
+        return Memory(blocks, np.zeros((3, count)), room, active, places, loads)

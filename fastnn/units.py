@@ -34,6 +34,7 @@ _FIXED = {
     "int": types.int64,
     "float": types.float64,
     "int32*": types.CPointer(types.int32),
+    "int64*": types.CPointer(types.int64),
     "float64*": types.CPointer(types.float64),
 }
 

@@ -2,6 +2,7 @@
 
 from fastnn.intrinsics.atomics import try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
+from fastnn.intrinsics.compressed_row import compressed_row_product, compressed_row_update
 from fastnn.intrinsics.dot_tile import dot_tile
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
@@ -69,6 +70,8 @@ __all__ = [
     "bits_to_float",
     "broadcast",
     "broadcast_each",
+    "compressed_row_product",
+    "compressed_row_update",
     "dot_tile",
     "element",
     "enter_parallel_region",

@@ -84,52 +84,8 @@ def find_active_columns(m, inner, lanes, a, a_row, active):
             found += nonzero
         active[1 + group] = found
         total += found
-    use_active_columns(groups, inner, total, active)
-
-
-@inline_ir
-def merge_active_columns(group, inner, columns, heads, ends, active):
-    """active ← the active columns of a group of compressed rows, the union of their columns; returns how many.
-
-    columns : ascending in each row. heads, ends : where each of the MR rows begins and ends among them; heads are moved
-    to the ends.
-    """
-    indices, found = _indices(active, group, inner), 0
-    while True:
-        lowest = inner
-        for r in range(MR):
-            if heads[r] < ends[r]:
-                lowest = min(lowest, np.int64(columns[heads[r]]))
-        if lowest == inner:
-            break
-        for r in range(MR):
-            if heads[r] < ends[r] and columns[heads[r]] == lowest:
-                heads[r] += 1
-        indices[found] = lowest
-        found += 1
-    active[1 + group] = found
-    return found
-
-
-@inline_ir
-def use_active_columns(groups, inner, total, active):
-    """Whether products skip inactive columns, of so many groups with `total` active ones: above three quarters,
-    skipping saves less than it may cost."""
+    # Above three quarters, skipping saves less than it may cost.
     active[0] = groups > 0 and 4 * total <= 3 * groups * inner
-
-
-@inline_ir
-def clear_active(m, inner, rows, active):
-    """rows ← 0: m rows (m, inner) that are zero but in these active columns; those after the last full group
-    anywhere."""
-    groups = m // MR
-    for group in range(groups):
-        own, indices = offset(rows, group * MR * inner), _indices(active, group, inner)
-        for k in range(active[1 + group]):
-            for r in range(MR):
-                own[r * inner + indices[k]] = 0
-    for k in range(groups * MR * inner, m * inner):
-        rows[k] = 0
 
 
 @unit("int int int int real* int real* real* real* int int32* -> none")

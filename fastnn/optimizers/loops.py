@@ -109,9 +109,8 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
     placeholder = _with_denominator if divides else _without_denominator
     returned = _of_a_rule(divides)
 
-    # Both loops are software-pipelined: the division for one vector is made while the denominator of the next is
-    # computed. Out-of-order execution alone does not hide its latency if two threads share the registers of a core.
-
+    # Software-pipelined: the division for one vector is made while the denominator of the next is computed.
+    # Out-of-order execution alone does not hide its latency if two threads share the registers of a core.
     @force_inline
     def update(w, g, moments, size, constants):
         lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
@@ -142,29 +141,26 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
             quotient = _quotient(numerator, denominator)
             masked_store(kept * weights - quotient if decoupled else weights - quotient, address, rest)
 
+    # A row of w at a time, for its gradient's factor is loaded once. Not pipelined: the moments come from the
+    # second-level cache or beyond, and the fewer instructions a vector takes, the more of them are under way.
     @force_inline
     def rank_one_update(w, factors, rows, d, width, moments, constants):
         lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
         decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
         kept = broadcast(like(w[0], 1 - constants[DECAY]))
-        full = rows * width
-        numerator, denominator = placeholder(decay)
-        row = column = 0
-        for k in range(0, full + lanes, lanes):
-            numerator_before, denominator_before = numerator, denominator
-            if k < full:
-                gradient = broadcast(factors[row]) * load(offset(d, column))
-                column += lanes
-                if column == width:
-                    row, column = row + 1, 0
+        for row in range(rows):
+            factor = broadcast(factors[row])
+            for column in range(0, width, lanes):
+                k = row * width + column
+                address, gradient = offset(w, k), factor * load(offset(d, column))
+                weights = load(address)
                 if decays:
-                    gradient = gradient + decay * load(offset(w, k))
+                    gradient = gradient + decay * weights
                 new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
                 store_each(new, moments, k)
-            if k > 0:
-                address, quotient = offset(w, k - lanes), _quotient(numerator_before, denominator_before)
+                quotient = _quotient(numerator, denominator)
                 # One of both is left when the loop is compiled.
-                store(kept * load(address) - quotient if decoupled else load(address) - quotient, address)
+                store(kept * weights - quotient if decoupled else weights - quotient, address)
 
     return update, rank_one_update
 

@@ -65,7 +65,12 @@ BLOCK = RecordLayout(
     activation_inputs="real*",  # laid out like the activations; only where slopes need them
     outputs="real*",  # of activations, before dropout; laid out like the activations; only where there is dropout
     inputs="real*",  # room for rows of the net's input; only where they are loaded there, or some of it is dropped
-    scattered="int",  # how many compressed rows `inputs` holds; zero else
+    # Of compressed rows: where each row of the row block begins and ends among the values of the source; and for each
+    # row of the batch, where the columns that the worker is at begin and end.
+    begins="int64*",
+    ends="int64*",
+    firsts="int64*",
+    lasts="int64*",
     scratch="real*",  # an update block, and behind it strips of all row blocks (`strips_of`)
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
@@ -150,6 +155,7 @@ STEP = RecordLayout(
     loss="int",  # for targets as the last ones, labels or rows
     sum_weights="int",  # of the rows of a batch; 0 where all weigh 1
     load_rows="int",  # into a row block; 0 where the rows of a batch lie one after another
+    compressed="int",  # whether the first layer takes rows as they are compressed, and not as a matrix
     begin="int",
     accumulate_gradients="int",
     transform_gradients="int",  # 0 where nothing but their sum is needed

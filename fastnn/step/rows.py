@@ -5,16 +5,12 @@ Nothing is copied but the rows of the row blocks in progress: a few hundred kilo
 
 from __future__ import annotations
 
-import numpy as np
 from numba.core import types
 
-from fastnn.intrinsics import MR, fetch_ahead, lanes_of, load, offset, pointer, stack_alloc, store
+from fastnn.intrinsics import fetch_ahead, lanes_of, load, offset, pointer, store
 from fastnn.jit import force_inline
-from fastnn.linalg.sparse_inputs import clear_active, merge_active_columns, use_active_columns
 from fastnn.step.plan import layer_of, source_of
 from fastnn.units import unit
-
-_alloc_positions = stack_alloc(MR)
 
 # How many rows ahead of the one that is copied are fetched.
 _ROWS_AHEAD = 4
@@ -26,7 +22,7 @@ def _index(plan, source, r):
     return source.order[plan.position + r] if source.is_ordered else plan.position + r
 
 
-@unit("StepPlan int int BlockPlan -> int")
+@unit("StepPlan int int BlockPlan -> none")
 def gather_rows(plan, first, m, block):
     """`inputs` ← m rows of the batch from `first` on."""
     source, inputs = source_of(plan.source, 0, plan), layer_of(plan.layers, 0, plan).inputs
@@ -42,32 +38,37 @@ def gather_rows(plan, first, m, block):
             store(load(offset(row, k)), offset(target, k))
         for k in range(full, inputs):
             target[k] = row[k]
-    return np.int64(0)
 
 
-@unit("StepPlan int int BlockPlan -> int")
+@unit("StepPlan int int BlockPlan -> none")
 def scatter_rows(plan, first, m, block):
-    """`inputs` ← m compressed rows of the batch from `first` on, and their active columns.
-
-    `inputs` is zero but for what the last rows left, which is cleared first: no more elements are written than are
-    stored.
-    """
+    """`inputs` ← m compressed rows of the batch from `first` on, as a matrix."""
     source, inputs = source_of(plan.source, 0, plan), layer_of(plan.layers, 0, plan).inputs
-    clear_active(block.scattered, inputs, block.inputs, block.active)
-    block.scattered = m
     for r in range(m):
         row, target = _index(plan, source, first + r), offset(block.inputs, r * inputs)
+        for k in range(inputs):
+            target[k] = 0
         for k in range(source.starts[row], source.starts[row + 1]):
             target[source.columns[k]] = source.values[k]
-    groups, total = m // MR, 0
-    heads, ends = _alloc_positions(source.starts), _alloc_positions(source.starts)
-    for group in range(groups):
-        for r in range(MR):
-            row = _index(plan, source, first + group * MR + r)
-            heads[r], ends[r] = source.starts[row], source.starts[row + 1]
-        total += merge_active_columns(group, inputs, source.columns, heads, ends, block.active)
-    use_active_columns(groups, inputs, total, block.active)
-    return np.int64(1)
+
+
+@unit("StepPlan int int BlockPlan -> none")
+def point_to_rows(plan, first, m, block):
+    """The places of m compressed rows of the batch from `first` on; nothing of them is copied.
+
+    But a batch of one row is written to `inputs` as well, for an update by its outer product. `inputs` is zero but for
+    what the last row left, which is cleared first: no more elements are written than are stored.
+    """
+    source = source_of(plan.source, 0, plan)
+    if plan.n == 1:
+        for k in range(block.begins[0], block.ends[0]):
+            block.inputs[source.columns[k]] = 0
+    for r in range(m):
+        row = _index(plan, source, first + r)
+        block.begins[r], block.ends[r] = source.starts[row], source.starts[row + 1]
+    if plan.n == 1:
+        for k in range(block.begins[0], block.ends[0]):
+            block.inputs[source.columns[k]] = source.values[k]
 
 
 def gather_address(real: types.Float) -> int:
@@ -75,6 +76,7 @@ def gather_address(real: types.Float) -> int:
     return gather_rows.unit.link(real)
 
 
-def scatter_address(real: types.Float) -> int:
-    """Where `scatter_rows` is in memory, compiled for that precision."""
-    return scatter_rows.unit.link(real)
+def compressed_loading(real: types.Float, as_matrix: bool) -> dict[str, int]:
+    """The fields of a plan for compressed rows: the address of what loads them, compiled for that precision."""
+    load = scatter_rows if as_matrix else point_to_rows
+    return {"load_rows": load.unit.link(real), "compressed": int(not as_matrix)}

@@ -33,7 +33,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import kernel
 from fastnn.kernels.encoding import first_label_out_of_range
-from fastnn.linalg.sparse_inputs import all_finite, sparsity_of
+from fastnn.linalg.sparse_inputs import NEVER, all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, transpose_weights
 from fastnn.step.phases import call_phase, cut_rows, for_each_worker
@@ -80,7 +80,9 @@ def begin(plan):
     plan.transposes = n > 2 * lanes
     if plan.transposes:
         transpose_weights(plan)
-    plan.sparsity = sparsity_of(plan.x, n, layer.inputs, plan.parameters, layer.tail_weights - layer.weights)
+    plan.sparsity = NEVER
+    if not plan.compressed:
+        plan.sparsity = sparsity_of(plan.x, n, layer.inputs, plan.parameters, layer.tail_weights - layer.weights)
     _call_constants(optimizer.compute_constants, optimizer.hyper, optimizer.steps + 1, optimizer.constants)
     decays = optimizer.constants[0] != 0
     is_plain = optimizer.is_linear and not decays and plan.clip_value == 0 and plan.clip_norm == 0

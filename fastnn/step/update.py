@@ -11,14 +11,23 @@ from __future__ import annotations
 
 from numba.core import types
 
-from fastnn.intrinsics import MR, flush_subnormals, indirect_call, lanes_of, offset, restore_subnormals
+from fastnn.intrinsics import (
+    MR,
+    flush_subnormals,
+    indirect_call,
+    lanes_of,
+    offset,
+    restore_subnormals,
+    stack_alloc,
+)
 from fastnn.jit import force_inline, inline_ir
+from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
 from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, pack_rows, panel_product
 from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
-from fastnn.step.plan import UPDATE_BLOCK, block_of, layer_of, optimizer_of
+from fastnn.step.plan import BLOCK_ROWS, UPDATE_BLOCK, block_of, layer_of, optimizer_of, source_of
 from fastnn.step.transform import bound_gradient, part_of_parameters, sum_gradients
 from fastnn.units import unit
 
@@ -30,6 +39,9 @@ call_update = indirect_call(types.none)
 # factor is a row's gradient, its width (whole vectors), first moment, the elements from one moment to the next,
 # constants.
 call_rank_one_update = indirect_call(types.none)
+
+# Places of a row block's rows among the values of compressed rows.
+_alloc_places = stack_alloc(BLOCK_ROWS)
 
 
 @force_inline
@@ -50,7 +62,7 @@ def pack_deltas(plan, m, block):
     lanes = lanes_of(plan.parameters)
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
-        if index > 0 or block.active[0] == 0:
+        if index > 0 or not (plan.compressed or block.active[0] != 0):
             start = m * layer.column
             pack_rows(
                 m, layer.panel_vectors, lanes, offset(block.deltas, start), layer.row,
@@ -90,9 +102,22 @@ def copy_strips(plan, layer, top, height, worker):
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, _ = block_operands(plan, layer, index, block)
-        if layer.column > 0 or block.active[0] == 0:
+        if layer.column > 0 or not (plan.compressed or block.active[0] != 0):
             strips = strips_of(plan, layer, index, worker)
             copy_columns(m, height, offset(a, top), layer.input_row, strips, layer.strip)
+
+
+@unit("StepPlan LayerPlan int int int -> none")
+def find_places(plan, layer, top, height, worker):
+    """Find where `height` columns from `top` on begin and end in every compressed row of the batch."""
+    source, own = source_of(plan.source, 0, plan), block_of(plan.blocks, worker, plan)
+    for index in range(plan.n_blocks):
+        block, place = block_of(plan.blocks, index, plan), index * BLOCK_ROWS
+        m, _, _ = block_operands(plan, layer, index, block)
+        compressed_places(
+            top, top + height, layer.inputs, m, source.columns, block.begins, block.ends,
+            offset(own.firsts, place), offset(own.lasts, place),
+        )  # fmt: skip
 
 
 @unit("StepPlan LayerPlan int int int int -> none")
@@ -106,10 +131,22 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, dy = block_operands(plan, layer, index, block)
-        if layer.column == 0 and block.active[0] != 0:
+        if layer.column == 0 and (plan.compressed or block.active[0] != 0):
             if index == 0:
                 for k in range(height * width):
                     scratch[k] = 0
+            if plan.compressed:
+                source, own, place = (
+                    source_of(plan.source, 0, plan),
+                    block_of(plan.blocks, worker, plan),
+                    index * BLOCK_ROWS,
+                )
+                firsts, lasts = offset(own.firsts, place), offset(own.lasts, place)
+                compressed_gradient(
+                    m, width // lanes, width, source.values, source.columns, firsts, lasts, offset(dy, first),
+                    layer.row, offset(scratch, -top * width),
+                )  # fmt: skip
+                continue
             # It takes the address of the panel's row 0; scratch begins with row `top`.
             sparse_gradient(
                 top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
@@ -153,13 +190,28 @@ def update_panels(plan, layer, top, bottom, worker):
     rows = layer.update_rows
     for row in range(top, bottom, rows):
         height = min(rows, bottom - row)
-        if layer.strip > 0:
+        if layer.column == 0 and plan.compressed:
+            find_places(plan, layer, row, height, worker)
+        elif layer.strip > 0:
             copy_strips(plan, layer, row, height, worker)
         for panel in range(n_panels):
             first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
             width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
             panel_block_gradient(plan, layer, panel, row, height, worker)
             update_range(plan, layer.weights + first * layer.inputs + row * width, height * width, scratch)
+
+
+@unit("StepPlan LayerPlan int int int BlockPlan real* int -> none")
+def _add_compressed_tail(plan, layer, top, bottom, index, block, target, row):
+    """Add the gradient of one row block of compressed rows, of the tail columns' inputs from `top` to `bottom`, to
+    `target`, `row` elements from one tail column to the next."""
+    source, firsts, lasts = source_of(plan.source, 0, plan), _alloc_places(block.begins), _alloc_places(block.begins)
+    m, _, dy = block_operands(plan, layer, index, block)
+    compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
+    whole = layer.panel_vectors * lanes_of(dy)
+    compressed_tail_gradient(
+        m, layer.tail, top, source.values, source.columns, firsts, lasts, offset(dy, whole), layer.row, target, row
+    )
 
 
 @unit("StepPlan LayerPlan int -> none")
@@ -173,6 +225,14 @@ def update_tail_and_bias(plan, layer, worker):
         for index in range(plan.n_blocks):
             m, a, dy = block_operands(plan, layer, index, block_of(plan.blocks, index, plan))
             start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
+            if layer.column == 0 and plan.compressed:
+                if index == 0:
+                    for k in range(layer.tail * width):
+                        scratch[k] = 0
+                _add_compressed_tail(
+                    plan, layer, first, first + width, index, block_of(plan.blocks, index, plan), scratch, width
+                )
+                continue
             tail_product(
                 layer.tail, offset(dy, whole), 1, layer.row, width, lanes, offset(a, first), layer.input_row,
                 start, start_row, scratch, width, m,
@@ -199,7 +259,22 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
     the panels. `index` is that of the row block; `copies` has room for a strip of it."""
     lanes = lanes_of(plan.parameters)
     m, a, dy = block_operands(plan, layer, index, block)
-    if m == 1:
+    if layer.column == 0 and plan.compressed:
+        source, firsts, lasts = (
+            source_of(plan.source, 0, plan),
+            _alloc_places(block.begins),
+            _alloc_places(block.begins),
+        )
+        compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
+        n_panels = panel_count(layer.panel_vectors)
+        for panel in range(n_panels):
+            first = panel_start(panel, n_panels, layer.panel_vectors)
+            last = panel_start(panel + 1, n_panels, layer.panel_vectors)
+            compressed_gradient(
+                m, last - first, (last - first) * lanes, source.values, source.columns, firsts, lasts,
+                offset(dy, first * lanes), layer.row, offset(target, first * lanes * layer.inputs),
+            )  # fmt: skip
+    elif m == 1:
         accumulate_rank_one(top, bottom, layer.inputs, layer.panel_vectors, lanes, a, dy, target)
     elif layer.column == 0 and block.active[0] != 0:
         sparse_gradient_panels(
@@ -219,7 +294,11 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
     columns and bias."""
     lanes = lanes_of(plan.parameters)
     m, a, dy = block_operands(plan, layer, index, block)
-    if layer.tail > 0:
+    if layer.tail > 0 and layer.column == 0 and plan.compressed:
+        _add_compressed_tail(
+            plan, layer, 0, layer.inputs, index, block, offset(target, layer.tail_weights), layer.inputs
+        )
+    elif layer.tail > 0:
         tail = offset(target, layer.tail_weights)
         tail_product(
             layer.tail, offset(dy, layer.panel_vectors * lanes), 1, layer.row, layer.inputs, lanes, a,

@@ -24,6 +24,8 @@ class CompressedRows:
 
     def __init__(self, values: NDArray, columns: NDArray, starts: NDArray, inputs: int) -> None:
         self.values, self.columns, self.starts, self.inputs = values, columns, starts, inputs
+        # A third: from there on products with a matrix are faster.
+        self.is_dense = 3 * int(starts[-1] - starts[0]) > (len(starts) - 1) * inputs
         # Where the rows of a batch would begin if they were dense: kernels look there for how many zeros they have.
         self._zeros = np.zeros(inputs, values.dtype)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.ops import checks
-from fastnn.step.rows import gather_address, scatter_address
+from fastnn.step.rows import compressed_loading, gather_address
 from fastnn.training.inputs import (
     CompressedRows,
     converted_rows,
@@ -79,11 +79,12 @@ class ArraySource:
         with read_at_random(self.x):
             yield self, order
 
-    def loading(self, scattered: bool) -> int | None:
-        """The kernel that loads rows into a row block, where they do not lie one after another."""
+    def loading(self, scattered: bool, drops_inputs: bool) -> dict[str, int]:
+        """The fields of a plan for rows that do not lie one after another: what loads them into a row block. None where
+        they do."""
         if self.is_compressed:
-            return scatter_address(self._real)
-        return gather_address(self._real) if scattered else None
+            return compressed_loading(self._real, drops_inputs or self.x.is_dense)
+        return {"load_rows": gather_address(self._real)} if scattered else {}
 
     def fill(self, record: NDArray, n: int) -> tuple[Any, ...]:
         """Write down in a SOURCE where the rows are, for batches of n; returns what the caller must keep alive."""

@@ -21,7 +21,7 @@ class Steps:
     """The plan of steps of n rows each on the rows of a source, in an order or as they lie."""
 
     def __init__(
-        self, net: Any, source: ArraySource, prepared: Any, workers: int, n: int, loads: int | None, scattered: bool
+        self, net: Any, source: ArraySource, prepared: Any, workers: int, n: int, loads: dict[str, int], scattered: bool
     ) -> None:
         self._scattered, self._threads = scattered, threads.sharing()
         self._net, self._prepared, self._workers, self._n = net, prepared, workers, n
@@ -31,10 +31,10 @@ class Steps:
         self._plan, self._source = prepared.plan.view(np.uint8).copy().view(prepared.plan.dtype), SOURCE.empty()
         plan, record = self._plan, self._source
         self._keeps = source.fill(record, n)
-        if loads is not None:
-            plan["load_rows"] = loads
+        for name, value in loads.items():
+            plan[name] = value
         if source.is_compressed:
-            # Rows are scattered over zeros, which nothing else may write to.
+            # One row is scattered over zeros, which nothing else may write to.
             memory = net._preparation.memory_of(self._workers, True)
             plan["blocks"], self._memory = memory.blocks.ctypes.data, memory
         if source.sample_weight is not None:
@@ -56,8 +56,11 @@ class Steps:
         # Taken away meanwhile: another thread makes its own.
         found = source.idle.pop(n, None)
         if found is None or not found._fit(net, optimizer, scattered):
-            workers, loads = net._preparation.workers(n), source.loading(scattered)
-            prepared = net._prepare(optimizer, workers, n, source.t.ndim == 1, loads is not None)
+            workers, loads = (
+                net._preparation.workers(n),
+                source.loading(scattered, net._regularization.input_dropout > 0),
+            )
+            prepared = net._prepare(optimizer, workers, n, source.t.ndim == 1, bool(loads))
             found = cls(net, source, prepared, workers, n, loads, scattered)
         found._take(optimizer, order)
         return found

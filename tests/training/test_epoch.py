@@ -125,19 +125,32 @@ def test_workers_share_the_steps_of_an_epoch(workers: int, rng: Any) -> None:
     assert_same(net, other)
 
 
+# Of the nets the first has several update blocks and a panel of each width, the second tail columns beside panels, the
+# last tail columns alone. Rows that are half full are made a matrix, and so are those of which some inputs are dropped.
 @pytest.mark.parametrize("batch_size", [1, 5, 16, 70, 150])
-@pytest.mark.parametrize("sizes", [(200, 30, 3), (64, 50, 3), (20, 3)])
-def test_compressed_rows_train_as_dense_ones(batch_size: int, sizes: tuple[int, ...], dtype: str, rng: Any) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "zeros", "dropped"),
+    [
+        ((900, 90, 3), 0.95, 0.0),
+        ((64, 50, 3), 0.8, 0.0),
+        ((64, 50, 3), 0.5, 0.0),
+        ((64, 50, 3), 0.9, 0.2),
+        ((20, 3), 0.9, 0.0),
+    ],
+)
+def test_compressed_rows_train_as_dense_ones(
+    batch_size: int, sizes: tuple[int, ...], zeros: float, dropped: float, dtype: str, rng: Any
+) -> None:
     dense = rng.standard_normal((150, sizes[0])).astype(dtype)
-    dense[rng.random(dense.shape) < 0.95] = 0
+    dense[rng.random(dense.shape) < zeros] = 0
     dense[3] = 0
     t, weights = rng.integers(0, 3, 150), rng.uniform(0.5, 1.5, 150)
-    net = fastnn.MLP(sizes, dtype=dtype, input_dropout=0.2)
-    other, ours, theirs = copy.copy(net), fastnn.Adam(lr=0.01), fastnn.Adam(lr=0.01)
-    rows = scipy.sparse.csr_array(dense)
-    for shuffle in (True, False):
-        net.train_epoch(rows, t, ours, batch_size, sample_weight=weights, shuffle=shuffle)
-        other.train_epoch(dense, t, theirs, batch_size, sample_weight=weights, shuffle=shuffle)
+    net = fastnn.MLP(sizes, dtype=dtype, input_dropout=dropped)
+    other, rows = copy.copy(net), scipy.sparse.csr_array(dense)
+    for ours, theirs in [(fastnn.Adam(eps=1e-3), fastnn.Adam(eps=1e-3)), (fastnn.SGD(lr=0.1), fastnn.SGD(lr=0.1))]:
+        for shuffle in (True, False):
+            net.train_epoch(rows, t, ours, batch_size, sample_weight=weights, shuffle=shuffle)
+            other.train_epoch(dense, t, theirs, batch_size, sample_weight=weights, shuffle=shuffle)
     tolerance = {"float32": 2e-5, "float64": 1e-13}[dtype]
     for one, two in zip(net.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, atol=tolerance)
@@ -158,6 +171,33 @@ def test_sparse_matrices_of_any_kind(rng: Any) -> None:
     assert list(unsorted.indices) == [5, 1], "what is given is not changed"
     with pytest.raises(ValueError, match=r"x: got shape \(40, 19\), expected \(n, 20\)"):
         net.forward(kinds[0][:, :19])
+
+
+def test_workers_share_compressed_rows(rng: Any, restore_threads: Any) -> None:
+    """Each updates a part of the first layer's weights by the gradient of all rows."""
+    x, t = scipy.sparse.random_array((150, 900), density=0.1, rng=rng, format="csr"), rng.integers(0, 3, 150)
+    nets = [fastnn.MLP((900, 90, 3), dtype="float64") for _ in range(2)]
+    fastnn.set_num_threads(1)
+    for net, invariant, workers in zip(nets, (False, True), (1, 8), strict=True):
+        fastnn.set_thread_invariant(invariant)
+        assert net._preparation.workers(150) == workers
+        for optimizer in (fastnn.Adam(eps=1e-3), fastnn.SGD(lr=0.1)):
+            net.train_epoch(x, t, optimizer, 150, seed=1)
+            net.train_epoch(x, t, optimizer, 75, seed=2)
+    for one, two in zip(*(net.get_weights() for net in nets), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-13)
+
+
+def test_what_compressed_rows_do_not_store_takes_part_in_nothing(rng: Any) -> None:
+    """A zero that is stored makes NaN of an infinite weight, as one of a matrix does; one that is not does nothing."""
+    net = fastnn.MLP((20, 3), dtype="float64")
+    w, b = net.get_weights()
+    w[4, 0] = np.inf
+    net.set_weights([w, b])
+    stored = scipy.sparse.csr_array((np.array([1.0, 0.0]), np.array([2, 4]), np.array([0, 1, 2])), shape=(2, 20))
+    z = net.forward(stored)
+    np.testing.assert_allclose(z[0], w[2] + b)
+    assert np.isnan(z[1]).tolist() == [True, False, False]
 
 
 def test_sparse_rows_with_values_that_are_not_finite(rng: Any) -> None:
