@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import formatting as fmt
-from benchmarks.report import scaling
+from benchmarks.report import scaling, sizes
 from benchmarks.report.canvas import (
     INK,
     MUTED,
@@ -45,6 +45,8 @@ def draw_all(results: Results, frame: pd.DataFrame, summary: Summary) -> list[Dr
     source = Source(results, frame, summary)
     if frame["median_seconds"].isna().all():
         return []
+    if over_sizes := sizes.draw(source):
+        return over_sizes
     drawings = [_throughput(source)]
     if frame.loc[frame["implementation"] != OWN, "ratio_to_fastnn"].notna().any():
         drawings.append(_ratios(source))
