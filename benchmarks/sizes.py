@@ -15,7 +15,7 @@ from benchmarks.rows import NORMAL
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 BATCH_SIZES = (1, 8, 32, 128, 512, 2048)
 PEERS = ("fastnn", "numpy", "pytorch", "jax")
-PLAN = Plan(rounds=12, case_seconds=0.6)
+PLAN = Plan(rounds=15, case_seconds=1.2)  # two seconds a cell
 # Operations of a step: the largest net on the largest batch goes without.
 MOST_FLOPS = 3e10
 

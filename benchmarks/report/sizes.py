@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from benchmarks.report import formatting as fmt
 from benchmarks.report.canvas import GROUNDS, INK, PAPER, Captions, layout, ticks
 from benchmarks.report.drawing import Drawing, Source, finish
-from benchmarks.report.implementations import KIN, OWN, in_order, label
+from benchmarks.report.implementations import KIN, OWN, label
 from benchmarks.sizes import width_of
 
 # Lowest ratio of each ground but the first. Within a tenth both are level.
@@ -59,7 +59,7 @@ def finding(cells: pd.DataFrame) -> str:
     parts = []
     for (low, high), words in zip(
         pairwise((0, SMALL, MIDDLE, math.inf)),
-        (f"up to width {SMALL}", f"up to {MIDDLE}", "beyond"),
+        (f"up to width {SMALL}", f"up to width {MIDDLE}", f"beyond width {MIDDLE}"),
         strict=True,
     ):
         within = cells.loc[(cells["width"] > low) & (cells["width"] <= high), "lead"]
@@ -86,7 +86,7 @@ def _map(source: Source, cells: pd.DataFrame) -> Drawing:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_xlabel("batch size", loc="right")
-        axes.set_ylabel("width of every layer", loc="top")
+        axes.set_ylabel("width", loc="top")
 
     def render(width: float, captions: Captions | None) -> Figure:
         height = 0.36 * len(widths)
@@ -96,12 +96,12 @@ def _map(source: Source, cells: pd.DataFrame) -> Drawing:
             panel(axes, rows)
         return figure
 
+    peers = [label(name) for name in source.timed if name not in (OWN, *KIN)]
     note = (
         f"The fastest peer's time of a training step divided by fastnn's, and which peer that is, of "
-        f"{fmt.listed([label(name) for name in in_order(cells['implementation'])])}: "
-        f"above 1 fastnn is faster. Nets of two hidden layers as wide as the input, {layers}, on dense rows. "
-        "Grey: level within a tenth; blue: fastnn leads, by 1.5, 2.5 and 5 in darker blues; orange: it is slower. "
-        "Every cell is a verified, paired race of its own; an empty one has no time."
+        f"{fmt.listed(peers)}: above 1 fastnn is faster. Nets of two hidden layers as wide as the input, {layers}, on "
+        "dense rows. Grey: level within a tenth; blue: fastnn leads, by 1.5, 2.5 and 5 in darker blues; orange: it is "
+        "slower. Every cell is a verified, paired race of its own; an empty one has no time."
     )
     return finish(source, "sizes", finding(cells), note, render)
 

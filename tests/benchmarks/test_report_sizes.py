@@ -46,7 +46,11 @@ def test_the_fastest_peer_of_each_cell_and_how_much_longer_it_takes(of_sizes: Re
     assert list(found.loc[(1, 512, 1)]) == ["pytorch", pytest.approx(4)]
     assert len(found) == 2 * 3 * 2 - 1  # without fastnn's time there is none
     # Width 4: 3 and 3; width 64: 0.5 and 3; width 512: 4 alone; two threads are not in it.
-    assert sizes.finding(leads).replace(TIMES, "").endswith("3.00 up to width 32, 1.22 up to 256, 4.00 beyond")
+    assert (
+        sizes.finding(leads)
+        .replace(TIMES, "")
+        .endswith("3.00 up to width 32, 1.22 up to width 256, 4.00 beyond width 256")
+    )
 
 
 def test_a_colour_is_level_within_a_tenth_and_darker_the_larger_the_lead():
