@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import isa, machine, recipes
+from benchmarks import isa, machine, recipes, sizes
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS
 from benchmarks.epochs.peers import EPOCH_PEERS
@@ -26,7 +26,7 @@ from benchmarks.interrupts import Interrupts
 from benchmarks.peers import BASELINE, FLOORS, PEERS
 from benchmarks.peers import known as known_peer
 from benchmarks.results import Results, ResultsError
-from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, Rows, images, on_images, read
+from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, SHAPE, Rows, images, on_images, read
 from fastnn.cli.output import tolerant_output
 from fastnn.datasets import DatasetError
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None =
     with tolerant_output():
         chosen = parser().parse_args(typed)
         try:
-            if chosen.command in (None, "epochs"):
+            if chosen.command in (None, "epochs", "sizes"):
                 return _run(chosen, typed, interrupts)
             with interrupts.raised():
                 return {"report": _report, "compare": _compare, "headline": _headline}[chosen.command](chosen)
@@ -101,6 +101,20 @@ def parser() -> argparse.ArgumentParser:
         EPOCH_PEERS,
     )
     epochs.add_argument("--rows", type=_count, metavar="N", help="of an epoch at most; default all of the data set")
+    of_sizes = commands.add_parser(
+        "sizes",
+        help="race nets of every width at every batch size: where fastnn is worth it",
+        argument_default=argparse.SUPPRESS,
+    )
+    of_sizes.add_argument(
+        "--widths", type=_counts, metavar="N,...", help=f"of all layers; default {_listed(sizes.WIDTHS)}"
+    )
+    _add_grid(
+        of_sizes,
+        None,
+        f"default {_listed(sizes.BATCH_SIZES)}, those whose step takes {sizes.MOST_FLOPS:.0e} operations",
+        PEERS,
+    )
     report = commands.add_parser("report", help="render a results file again")
     report.add_argument("results", type=Path, metavar="RESULTS.json")
     report.add_argument("--out", dest="report_out", type=Path, metavar="DIR", help="default: beside the results")
@@ -115,10 +129,12 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_grid(parser: argparse.ArgumentParser, models: str, batch_sizes: str, peers: Iterable[str]) -> None:
-    """What a race is run over, with the help on what depends on the race."""
-    parser.add_argument("--models", type=_names, metavar="NAME,...", help=models)
-    _add_variations(parser)
+def _add_grid(parser: argparse.ArgumentParser, models: str | None, batch_sizes: str, peers: Iterable[str]) -> None:
+    """What a race is run over, with the help on what depends on the race; `models` is None where they are given."""
+    if models is not None:
+        parser.add_argument("--models", type=_names, metavar="NAME,...", help=models)
+        parser.add_argument("--data", choices=CHOICES, help=DATA_HELP)
+        _add_variations(parser)
     parser.add_argument("--batch-sizes", type=_counts, metavar="N,...", help=batch_sizes)
     parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(peers)}; fastnn always runs")
     parser.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
@@ -127,7 +143,6 @@ def _add_grid(parser: argparse.ArgumentParser, models: str, batch_sizes: str, pe
         "--isa", choices=isa.CHOICES, help="hold every library to vectors of this width; default those of this CPU"
     )
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default float32")
-    parser.add_argument("--data", choices=CHOICES, help=DATA_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
 
 
@@ -180,7 +195,7 @@ def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -
         else:
             from benchmarks.run import run
 
-            prepared = _options
+            prepared = _size_options if chosen.command == "sizes" else _options
         out = _writable(chosen.out)
         options, data = prepared(chosen, typed)
     results, interrupted = run(options, data, interrupts.raised)
@@ -289,6 +304,32 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
     return options, _read([*models, *swept])
+
+
+def _size_options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
+    """As `_options`, of the race over sizes."""
+    if chosen.quick or chosen.full or chosen.baseline:
+        raise UsageError("--quick, --full and --baseline: go with the race of steps alone")
+    chosen.peers = chosen.peers or sizes.PEERS
+    options, _ = _options(chosen, typed)
+    plan = replace(sizes.PLAN, rounds=chosen.rounds, min_rounds=chosen.rounds) if chosen.rounds else sizes.PLAN
+    widths = getattr(chosen, "widths", sizes.WIDTHS)
+    if max(widths) > SHAPE[1]:
+        raise UsageError(f"--widths: got {max(widths)}, expected at most {SHAPE[1]}")
+    models = tuple(sizes.net(width) for width in widths)
+    options = replace(
+        options,
+        models=models,
+        batch_sizes=chosen.batch_sizes or sizes.BATCH_SIZES,
+        most_flops=sizes.MOST_FLOPS,
+        plan=plan,
+        startup_peers=(),
+        startup_models=models[:1],
+        calls=(),
+        error_dtypes=(),
+        sweeps={},
+    )
+    return options, _read(models)
 
 
 def _epoch_options(chosen: argparse.Namespace, typed: list[str]) -> tuple:

@@ -33,6 +33,17 @@ INKS = {
 }
 INK, MUTED, RULE, SHADE, PAPER = (light for light, _ in INKS.values())
 
+# Grounds on which ink is read, from much slower over level to much faster: orange and blue, as colour-blind people see.
+GROUNDS = (
+    ("#f2a269", "#8a4316"),
+    ("#f8d3b4", "#573421"),
+    ("#eceef0", "#2c3238"),
+    ("#d3e5f3", "#1e374c"),
+    ("#a9cfe8", "#1d4a6c"),
+    ("#7ab6dc", "#1a5c8a"),
+    ("#4d9dcf", "#136ca6"),
+)
+
 WIDE, NARROW = 10.0, 3.8  # inches: shown about 1100 and 360 pixels wide, so that 9 points stay readable in both
 PNG_DPI = 160
 STYLE = {
@@ -199,6 +210,7 @@ def svg(figure: Figure, prefix: str) -> str:
 def css_variables() -> dict[str, tuple[str, str]]:
     """Name of each colour's CSS variable -> its value on a light and on a dark page."""
     named = {f"--{name}": pair for name, pair in INKS.items()}
+    named |= {f"--ground-{place}": pair for place, pair in enumerate(GROUNDS)}
     named |= {f"--{name}": (shown.light, shown.dark) for name, shown in LOOKS.items()}
     return named | {f"--spare-{place}": (light, dark) for place, (light, dark, _) in enumerate(SPARE_LOOKS)}
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import formatting as fmt
-from benchmarks.report import scaling
+from benchmarks.report import scaling, sizes
 from benchmarks.report.canvas import (
     INK,
     MUTED,
@@ -46,6 +46,8 @@ def draw_all(results: Results, frame: pd.DataFrame, summary: Summary) -> list[Dr
     if frame["median_seconds"].isna().all():
         return []
     source = Source(results, in_form(frame, many=False), summary)
+    if over_sizes := sizes.draw(source):
+        return over_sizes
     drawings = _of_steps(source)
     many = in_form(frame, many=True)
     if many["median_seconds"].notna().any():
