@@ -197,7 +197,7 @@ def _disobedience(results: Results) -> list[str]:
     if wider:
         said.append(
             f"All were {conditions.width(results)} by their own switches, but {fmt.listed(wider)} used AVX-512 all the "
-            "same, which can only shorten the times."
+            "same, which can only shorten their times."
         )
     unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None]
     if unknown:
