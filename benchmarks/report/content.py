@@ -72,7 +72,7 @@ class Content:
 def prepare(results: Results) -> Content:
     """Compute, draw and phrase everything that the reports show."""
     frame, summary = to_frame(results), summarize(results)
-    headline, calls = finding(summary), calls_frame(results)
+    headline, calls = conditions.titled(finding(summary), results), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
     tables.insert(1, _vectors(results))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +90,11 @@ class Summary:
     lost: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
     noun: str = "case"  # what is won or lost
-    width: str = ""  # "held to AVX2" where every library was
 
 
 def summarize(results: Results) -> Summary:
     """Of the training steps."""
-    return replace(summarize_cells(results.cells), width=conditions.width(results))
+    return summarize_cells(results.cells)
 
 
 def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
@@ -136,8 +135,7 @@ def finding(summary: Summary) -> str:
     tally = summary.fastest
     if not tally.contests:
         return "nothing to compare fastnn with"
-    won = f"fastnn is fastest in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
-    return f"{won}, {summary.width}" if summary.width else won
+    return f"fastnn is fastest in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
 
 
 def sentences(summary: Summary) -> list[str]:
