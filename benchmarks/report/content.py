@@ -75,7 +75,6 @@ def prepare(results: Results) -> Content:
     headline, calls = conditions.titled(finding(summary), results), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
-    tables.insert(1, _vectors(results))
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
         sentences=sentences(summary),
@@ -83,7 +82,7 @@ def prepare(results: Results) -> Content:
         conditions=conditions.short(results),
         how_to_read=HOW_TO_READ.format(timed=results.timed),
         grid=build_grid(frame),
-        tables=[table for table in [*tables, _conditions(results)] if table.rows],
+        tables=[table for table in [*tables, _vectors(results), _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
         calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
         frames={name: table for name, table in frames.items() if not table.empty or name == "results"},
