@@ -284,6 +284,17 @@ def test_a_report_of_both_forms_and_of_products_alone(strong, tmp_path):
     assert "Many steps in one call" in console.file.getvalue()
 
 
+def test_the_headline_has_the_strongest_peers_beside_the_usual_ones(strong):
+    text = headline.headline([strong])
+    (first, _) = (line for line in text.splitlines() if re.match(r"\| \d", line))
+    found = summarize_cells([cell for cell in strong.cells if cell.model == strong.cells[0].model])
+    usual, strongest = (tally.mean.value for tally in (found.fastest, found.strongest))
+    assert f"| **{usual:.2f}" in first
+    assert f"; strongest **{strongest:.2f}" in first
+    assert "the fastest usual peer of each case" in text
+    assert "against fastnn's epoch in one call" in text
+
+
 def test_products_alone_are_kept_in_the_file(strong, tmp_path):
     strong.save(tmp_path / "results.json")
     assert Results.load(tmp_path / "results.json").floors == strong.floors

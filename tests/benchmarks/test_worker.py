@@ -137,7 +137,7 @@ def test_flags_of_a_peer_are_added_to_those_that_are_there(monkeypatch: pytest.M
     made = Worker("numpy", 1)
     made._info = replace(made._info, environment=environment)
     assert made.handle({"do": "start"})["status"] == "ok"
-    assert os.environ["XLA_FLAGS"] == "--of=threads --of=peer"
+    assert os.environ["XLA_FLAGS"] == "--of=peer --of=threads"
     assert os.environ["BACKEND"] == "another"
 
 
