@@ -23,13 +23,14 @@ from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS
 from benchmarks.epochs.peers import EPOCH_PEERS
 from benchmarks.interrupts import Interrupts
-from benchmarks.peers import BASELINE, PEERS
+from benchmarks.peers import BASELINE, FLOORS, PEERS
+from benchmarks.peers import known as known_peer
 from benchmarks.results import Results, ResultsError
 from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, Rows, images, on_images, read
 from fastnn.cli.output import tolerant_output
 from fastnn.datasets import DatasetError
 
-OWN = "fastnn"
+OWN, AT_ONCE = "fastnn", "fastnn-epoch"
 # Operations of a step: the widest model takes half a second on the largest batch, and a run of minutes goes without.
 DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
@@ -71,13 +72,15 @@ def parser() -> argparse.ArgumentParser:
         description="Race fastnn's training step against its peers and write a report.",
     )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
+    size.add_argument(
+        "--quick", action="store_true", help="training steps of the usual peers at 3 batch sizes on 1 thread: a minute"
+    )
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
     _add_grid(
         parser,
         f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
         f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
-        PEERS,
+        (*PEERS, *FLOORS),
     )
     parser.add_argument(
         "--baseline",
@@ -192,9 +195,12 @@ def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -
     if interrupted:
         print(f"interrupted: what was measured is in {file}", file=sys.stderr)
         return interrupts.exit_status
-    lost = [cell for cell in results.cells if cell.implementation == OWN and cell.status != "ok"]
+    lost = [cell for cell in results.cells if cell.implementation in (OWN, AT_ONCE) and cell.status != "ok"]
     for cell in lost:
-        print(f"error: fastnn {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}", file=sys.stderr)
+        print(
+            f"error: {cell.implementation} {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}",
+            file=sys.stderr,
+        )
     return 1 if lost else 0
 
 
@@ -246,7 +252,11 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     threads = _threads(chosen)
     baseline = _baseline(chosen.baseline)
     besides = (BASELINE.id,) if baseline else ()
-    peers = _known("--peers", chosen.peers or tuple(PEERS), (*PEERS, *besides))
+    # The strongest forms take a minute to compile, and a quick race is done in one.
+    whole = () if chosen.quick else (*PEERS, *FLOORS)
+    usual = tuple(name for name, peer in PEERS.items() if peer.kind == "usual")
+    wanted_peers = _known("--peers", chosen.peers or whole or usual, (*PEERS, *FLOORS, *besides))
+    peers = tuple(name for name in wanted_peers if name not in FLOORS)
     plan = Plan()
     if chosen.quick:
         plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
@@ -259,7 +269,9 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
     models = _varied(dict.fromkeys(on(known[name]) for name in wanted), chosen)
-    peers = tuple(dict.fromkeys((OWN, *besides, *peers)))
+    # Who makes many steps in one call is compared with fastnn doing so.
+    epoch = (AT_ONCE,) if any(known_peer(peer).in_one_call for peer in peers) else ()
+    peers = tuple(dict.fromkeys((OWN, *besides, *epoch, *peers)))
     steps_alone = chosen.quick or baseline is not None
     options = Options(
         command=" ".join(["python -m benchmarks", *_without_paths(typed)]),
@@ -269,6 +281,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         threads=threads,
         dtype=chosen.dtype,
         peers=peers,
+        floors=tuple(name for name in wanted_peers if name in FLOORS),
         baseline=baseline,
         plan=plan,
         startup_peers=(OWN,) if chosen.quick else peers,

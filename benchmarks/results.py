@@ -162,6 +162,7 @@ class Results:
     kernel_errors: list[KernelError] = field(default_factory=list)
     calls: list[CallCell] = field(default_factory=list)
     scaling: dict[str, list[Cell]] = field(default_factory=dict)  # of each sweep of `benchmarks.scaling`
+    floors: list[Cell] = field(default_factory=list)  # parts of the step alone: `benchmarks.peers.FLOORS`
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all (written beside, then renamed)."""
@@ -188,6 +189,7 @@ class Results:
                 "kernel_errors": [asdict(e) for e in self.kernel_errors],
                 "calls": [asdict(c) for c in self.calls],
                 "scaling": {sweep: [asdict(cell) for cell in cells] for sweep, cells in self.scaling.items()},
+                "floors": [asdict(cell) for cell in self.floors],
             },
         }
 
@@ -231,6 +233,7 @@ class Results:
                 scaling={
                     sweep: [Cell(**entry) for entry in entries] for sweep, entries in own.get("scaling", {}).items()
                 },
+                floors=[Cell(**entry) for entry in own.get("floors", [])],
             )
         except (KeyError, TypeError) as error:
             raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error

@@ -50,6 +50,7 @@ class Options:
     threads: tuple[int, ...]
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
+    floors: tuple[str, ...]  # of `benchmarks.peers.FLOORS`
     baseline: Path | None  # the checkout of the peer `BASELINE`, if it takes part
     plan: Plan
     startup_peers: tuple[str, ...]
@@ -78,7 +79,7 @@ def run(
         + KERNEL_ERRORS_UNITS
         + CALL_UNITS * len(options.calls)
         + SCALING_UNITS * sum(map(len, options.sweeps.values()))
-        + vector_units(options.peers)
+        + vector_units((*options.peers, *options.floors))
     )
     return filled(results, total, partial(_measure, results, cases, options, data), interruptible)
 
@@ -133,15 +134,20 @@ def _measure(
     path = rows.save(folder, data)
     measure_ceilings(results, options.threads, options.dtype, shown)
     _startups(results, options, path, folder, shown)
-    caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in options.peers}
+    runners = (*options.peers, *options.floors)
+    caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in runners}
 
     def start(peer: str, threads: int) -> Transport:
         return _starter(options)(peer, threads, startup.cache_environment(caches[peer]))
 
     small = [Case(model, STARTUP_BATCH_SIZE, options.dtype) for model in options.models]
-    measure_vectors(results, options.peers, small, path, start, shown)
-    race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
-    results.cells = race.run(cases)
+    measure_vectors(results, runners, small, path, start, shown)
+    race = Race(
+        runners, options.plan, path, expectations(data), start, shown, peak_beside="fastnn", floors=options.floors
+    )
+    cells = race.run(cases)
+    results.cells = [cell for cell in cells if cell.implementation not in options.floors]
+    results.floors = [cell for cell in cells if cell.implementation in options.floors]
     if race.interrupted:
         return True
     _calls(results, options, shown)

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmarks.report.implementations import LOOKS, OWN, SPARE_LOOKS, label, look
+from benchmarks.report.implementations import AT_ONCE, LOOKS, OWN, SPARE_LOOKS, Marker, label, look
 
 # Colours of everything that is no implementation: (light page, dark page).
 INKS = {
@@ -112,7 +112,7 @@ def layout(
 
 def line_style(name: str) -> dict[str, Any]:
     """Arguments of `Axes.plot` for an implementation; fastnn is drawn heavier and on top."""
-    shown, own = look(name), name == OWN
+    shown, own = look(name), name in (OWN, AT_ONCE)
     return {
         "color": shown.light,
         "marker": shown.marker,
@@ -125,9 +125,9 @@ def line_style(name: str) -> dict[str, Any]:
     }
 
 
-def marker_size(marker: str, size: float) -> float:
+def marker_size(marker: Marker, size: float) -> float:
     """Crosses and stars cover less of their square than the other markers do."""
-    return 1.4 * size if marker in "XP*" else size
+    return 1.4 * size if marker in ("X", "P", "*", (4, 1, 0)) else size
 
 
 def batch_axis(axes: Axes, frame: pd.DataFrame) -> None:

@@ -74,6 +74,7 @@ def options(*arguments: str) -> run.Options:
 def test_the_default_is_everything_and_quick_is_less():
     whole, quick = options(), options("--quick")
     assert whole.peers == tuple(PEERS)
+    assert quick.peers == ("fastnn", *(name for name, peer in PEERS.items() if peer.kind == "usual"))
     assert [model.name for model in whole.models] == [
         "64-50-10-sigmoid-sgd",
         "64-128-10-relu-adam",
@@ -106,6 +107,11 @@ def test_rounds_are_exact_and_fastnn_always_runs():
     assert chosen.peers == ("fastnn", "numba", "numpy")
     assert [model.name for model in chosen.models] == ["64-50-10-sigmoid-sgd"]
     assert [model.sizes for model in options("--models", "2-3-2-2-sigmoid-sgd").models] == [(2, 3, 2, 2)]
+
+
+def test_many_steps_in_one_call_are_compared_with_as_many_of_fastnn():
+    assert options("--peers", "numpy,jax-scan").peers == ("fastnn", "fastnn-epoch", "numpy", "jax-scan")
+    assert options("--peers", "numpy,jax").peers == ("fastnn", "numpy", "jax")
 
 
 def test_the_command_is_kept_without_where_it_wrote():
