@@ -256,7 +256,8 @@ def _disobedience(results: Results) -> list[str]:
             f"All were {conditions.width(results)} by their own switches, but {fmt.listed(wider)} used AVX-512 all the "
             "same: they count among the forms with a caveat."
         )
-    unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None]
+    timed = {cell.implementation for cell in results.cells if measured(cell)}
+    unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None and v.implementation in timed]
     if unknown:
         said.append(f"Not known whether {conditions.width(results)}: {fmt.listed(unknown)}.")
     return said

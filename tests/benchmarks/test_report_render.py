@@ -424,6 +424,7 @@ def held(made_up) -> Results:
         Vectors("fastnn", {"Numba": "haswell, a loop in ymm"}, False),
         Vectors("numpy", {}, None, "died on the way"),
         Vectors("jax", {"XLA": "products with AVX-512"}, True),
+        Vectors("keras-jax", {}, None, "not installed"),  # and so without a time
     ]
     return made_up(batch_sizes=(8,), threads=(1,), isa="avx2", vectors=answers)
 
