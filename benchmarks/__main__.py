@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import machine, recipes
+from benchmarks import isa, machine, recipes
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS
 from benchmarks.epochs.peers import EPOCH_PEERS
@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None =
                 return _run(chosen, typed, interrupts)
             with interrupts.raised():
                 return {"report": _report, "compare": _compare, "headline": _headline}[chosen.command](chosen)
+        except isa.IsaError as error:
+            print(f"error: --isa: {error}", file=sys.stderr)
+            return 2
         except (UsageError, ResultsError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -86,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"another checkout, whose fastnn takes part in the race of steps as {BASELINE.id}, without single calls "
         "and sweeps; with --peers fastnn it is the only peer",
     )
-    parser.set_defaults(dtype="float32", data="auto", out=DEFAULT_OUT, rows=None)
+    parser.set_defaults(dtype="float32", data="auto", out=DEFAULT_OUT, rows=None, isa=isa.held())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     epochs = commands.add_parser(
         "epochs", help="race whole epochs, shuffled anew each", argument_default=argparse.SUPPRESS
@@ -120,6 +123,9 @@ def _add_grid(parser: argparse.ArgumentParser, models: str, batch_sizes: str, pe
     parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(peers)}; fastnn always runs")
     parser.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
     parser.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
+    parser.add_argument(
+        "--isa", choices=isa.CHOICES, help="hold every library to vectors of this width; default those of this CPU"
+    )
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default float32")
     parser.add_argument("--data", choices=CHOICES, help=DATA_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
@@ -163,6 +169,8 @@ def _all_or(option: str, names: tuple[str, ...] | None, known: Iterable[str]) ->
 
 
 def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:
+    if chosen.isa != isa.held():
+        isa.run(chosen.isa, [sys.executable, "-m", "benchmarks", *typed])
     with interrupts.raised():
         # With fastnn and NumPy, which the other commands need not wait for.
         if chosen.command == "epochs":

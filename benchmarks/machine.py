@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import PeerInfo
+from benchmarks.transport import worker_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -100,7 +103,14 @@ def versions(peers: Iterable[PeerInfo]) -> dict[str, str]:
 
 
 def blas() -> list[str]:
-    """BLAS libraries that NumPy and SciPy load, for example "openblas 0.3.30 SkylakeX (numpy)"."""
+    """BLAS libraries that NumPy and SciPy load in a worker, for example "openblas 0.3.30 SkylakeX (numpy)"."""
+    command = [sys.executable, "-m", "benchmarks.machine"]
+    done = subprocess.run(command, env=worker_environment(1), capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def loaded_blas() -> list[str]:
+    """The same of this process."""
     import numpy  # noqa: F401 - loads its BLAS
     import threadpoolctl
 
@@ -139,3 +149,7 @@ def _read(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
+
+
+if __name__ == "__main__":
+    print(json.dumps(loaded_blas()))

@@ -133,6 +133,12 @@ class Worker:
 
         return {"flops_per_second": ceilings.flops_per_second(self._threads, dtype, PEAK_SECONDS, repetitions=3)}
 
+    def do_vectors(self) -> dict[str, Any]:
+        """Which vectors the libraries use, after `prepare`."""
+        from benchmarks.isa.vectors import found
+
+        return found(self._info.imports, lambda: self._timed(1))
+
     def _settle(self) -> None:
         """Back to the start of the training, and the first steps of it."""
         self._model.restart()

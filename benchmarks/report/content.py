@@ -92,6 +92,7 @@ def prepare(results: Results) -> Content:
     many = in_form(frame, many=True)
     tables = [
         _peers(summary),
+        _vectors(results),
         _ceilings(results),
         _products(results),
         _errors(results),
@@ -154,6 +155,29 @@ def _tally(tally: Tally) -> list[str]:
         fmt.ratio(high),
         *counts,
     ]
+
+
+def _vectors(results: Results) -> Table:
+    seen = {True: "YES", False: "no", None: "not known"}
+    order = in_order(v.implementation for v in results.vectors)
+    return Table(
+        title=f"Every implementation {conditions.width(results)}",
+        note=(
+            "By each library's own switch, set for every process. What its libraries then say of themselves, and "
+            "whether Linux saw a thread of it use AVX-512 while it trained."
+        ),
+        columns=["Implementation", "Its libraries say", "Used AVX-512"],
+        rows=[
+            [label(v.implementation), v.reason or _said(v.reports), seen[v.avx512]]
+            for v in sorted(results.vectors, key=lambda v: order.index(v.implementation))
+        ],
+        words=3,
+    )
+
+
+def _said(reports: dict[str, str]) -> str:
+    """Libraries and what they say."""
+    return "; ".join(f"{name}: {said}" for name, said in reports.items()) or fmt.EM_DASH
 
 
 def _ceilings(results: Results) -> Table:

@@ -37,7 +37,7 @@ def headline(runs: Sequence[Results]) -> str:
     columns = [_summaries(results) for results in runs]
     strong = any(summary.strongest for found in columns for _, summary in found.values())
     models = {model: label for found in columns for model, (label, _) in found.items()}
-    names = [COLUMNS.get(conditions.data_set(results), conditions.data_set(results)) for results in runs]
+    names = [_column(results) for results in runs]
     lines = [row(["Model, one thread", *map(escape, names)]), rule(len(runs) + 1)]
     lines += [
         row([escape(label), *(_entries(found[model][1]) if model in found else "not measured" for found in columns)])
@@ -112,6 +112,12 @@ def _entry(tally: Tally) -> str:
     text = f"**{fmt.ratio(tally.mean.value)}** ({fmt.interval(lowest, highest)})"
     won = len(tally.with_verdict(FASTER))
     return text if won == tally.cases else f"{text}, faster in {won} of {tally.cases}"
+
+
+def _column(results: Results) -> str:
+    """The data, and the width that all were held to, if to any."""
+    data = conditions.data_set(results)
+    return ", ".join(filter(None, [COLUMNS.get(data, data), conditions.width(results)]))
 
 
 def _batch_sizes(runs: Sequence[Results]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.frame import measured
 from benchmarks.report.implementations import (
@@ -107,11 +108,12 @@ class Summary:
     lost: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
     noun: str = "case"  # what is won or lost
+    width: str = ""  # "held to AVX2" where every library was
 
 
 def summarize(results: Results) -> Summary:
     """Of the training steps."""
-    return summarize_cells(results.cells)
+    return replace(summarize_cells(results.cells), width=conditions.width(results))
 
 
 def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
@@ -173,7 +175,8 @@ def finding(summary: Summary) -> str:
     if not tally.contests:
         return "nothing to compare fastnn with"
     won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
-    return f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
+    found = f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
+    return f"{found}, {summary.width}" if summary.width else found
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -230,8 +233,24 @@ def warnings(summary: Summary, results: Results) -> list[str]:
     if failed:
         names = fmt.listed([f"{error.kernel} ({error.dtype})" for error in failed])
         said.append(f"Beyond its tolerance: {names}.")
+    said += _disobedience(results)
     if results.commit.get("dirty"):
         said.append("Measured on a tree with uncommitted changes.")
+    return said
+
+
+def _disobedience(results: Results) -> list[str]:
+    """Who was not held to the width of the run, or may not have been."""
+    said = []
+    wider = [label(v.implementation) for v in results.vectors if v.avx512]
+    if wider:
+        said.append(
+            f"All were {conditions.width(results)} by their own switches, but {fmt.listed(wider)} used AVX-512 all the "
+            "same, which can only shorten their times."
+        )
+    unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None]
+    if unknown:
+        said.append(f"Not known whether {conditions.width(results)}: {fmt.listed(unknown)}.")
     return said
 
 

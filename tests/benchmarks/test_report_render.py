@@ -17,7 +17,7 @@ from benchmarks.report.frame import to_frame
 from benchmarks.report.implementations import LOOKS, SPARE_LOOKS, at_once
 from benchmarks.report.summary import finding, summarize, summarize_cells
 from benchmarks.report.table import print_table
-from benchmarks.results import Results
+from benchmarks.results import Results, Vectors
 
 FIGURES = ("throughput", "ratios", "share_of_peak", "startup", "memory", "scaling", "memory_by_batch")
 TABLES = ("results.csv", "calls.csv", "scaling.csv")
@@ -415,3 +415,29 @@ def test_memory_is_compared_within_each_model(results):
 def title_of_memory(results: Results) -> str:
     (drawing,) = [d for d in figures.draw_all(results, to_frame(results), summarize(results)) if d.name == "memory"]
     return drawing.title
+
+
+@pytest.fixture(scope="module")
+def held(made_up) -> Results:
+    """A run held to AVX2, with one peer that was not, and one of which nobody knows."""
+    answers = [
+        Vectors("fastnn", {"Numba": "haswell, a loop in ymm"}, False),
+        Vectors("numpy", {}, None, "died on the way"),
+        Vectors("jax", {"XLA": "products with AVX-512"}, True),
+    ]
+    return made_up(batch_sizes=(8,), threads=(1,), isa="avx2", vectors=answers)
+
+
+def test_the_width_stands_wherever_the_result_does(held, results, tmp_path):
+    render(held, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "Imaginary Processor 7 @ 3.00GHz · held to AVX2 · 1 thread" in text
+    assert re.search(r"### Training throughput: fastnn is fastest in \d of 2 cases, held to AVX2\n", text)
+    assert "| fastnn | Numba: haswell, a loop in ymm | no |" in text
+    assert "| Tuned NumPy | died on the way | not known |" in text
+    assert "| JAX | XLA: products with AVX-512 | YES |" in text
+    assert "held to AVX2 by their own switches, but JAX used AVX-512 all the same" in text
+    assert "Not known whether held to AVX2: Tuned NumPy." in text
+    assert "held to AVX2</h1>" in (tmp_path / "report.html").read_text()
+    assert "held to AVX2" in headline.headline([held]).splitlines()[0]
+    assert "held to" not in headline.headline([results])

@@ -295,8 +295,10 @@ def test_a_worker_keeps_to_its_cpus_and_threads():
     reply = request(transport)
     assert reply["cpus"] == {min(os.sched_getaffinity(0))}
     assert reply["env"]["OPENBLAS_NUM_THREADS"] == reply["env"]["NUMBA_NUM_THREADS"] == "1"
-    assert "intra_op_parallelism_threads=1" in reply["env"]["XLA_FLAGS"]
-    assert "intra_op_parallelism_threads" not in worker_environment(2).get("XLA_FLAGS", "")
+    assert "--xla_cpu_multi_thread_eigen=false" in reply["env"]["XLA_FLAGS"].split()
+    assert "eigen" not in worker_environment(2).get("XLA_FLAGS", "")
+    # XLA reads no further than to a word that is no flag.
+    assert all(word.startswith("--") for word in reply["env"]["XLA_FLAGS"].split())
     assert worker_environment(2)["OMP_NUM_THREADS"] == "2"
 
 
