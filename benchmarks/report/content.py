@@ -87,12 +87,11 @@ class Content:
 def prepare(results: Results) -> Content:
     """Compute, draw and phrase everything that the reports show."""
     frame, summary = to_frame(results), summarize(results)
-    headline, calls = finding(summary), calls_frame(results)
+    headline, calls = conditions.titled(finding(summary), results), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     many = in_form(frame, many=True)
     tables = [
         _peers(summary),
-        _vectors(results),
         _ceilings(results),
         _products(results),
         _errors(results),
@@ -107,7 +106,7 @@ def prepare(results: Results) -> Content:
         how_to_read=HOW_TO_READ.format(timed=results.timed),
         grid=build_grid(in_form(frame, many=False)),
         many_steps=None if many.empty else ManySteps(HOW_MANY_STEPS_ARE_READ, build_grid(many, "many-note")),
-        tables=[table for table in [*tables, _conditions(results)] if table.rows],
+        tables=[table for table in [*tables, _vectors(results), _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
         calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
         frames={name: table for name, table in frames.items() if not table.empty or name == "results"},

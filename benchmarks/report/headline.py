@@ -117,7 +117,7 @@ def _entry(tally: Tally) -> str:
 def _column(results: Results) -> str:
     """The data, and the width that all were held to, if to any."""
     data = conditions.data_set(results)
-    return ", ".join(filter(None, [COLUMNS.get(data, data), conditions.width(results)]))
+    return conditions.titled(COLUMNS.get(data, data), results)
 
 
 def _batch_sizes(runs: Sequence[Results]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,12 +108,11 @@ class Summary:
     lost: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
     noun: str = "case"  # what is won or lost
-    width: str = ""  # "held to AVX2" where every library was
 
 
 def summarize(results: Results) -> Summary:
     """Of the training steps."""
-    return replace(summarize_cells(results.cells), width=conditions.width(results))
+    return summarize_cells(results.cells)
 
 
 def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
@@ -175,8 +174,7 @@ def finding(summary: Summary) -> str:
     if not tally.contests:
         return "nothing to compare fastnn with"
     won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
-    found = f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
-    return f"{found}, {summary.width}" if summary.width else found
+    return f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
 
 
 def sentences(summary: Summary) -> list[str]:
