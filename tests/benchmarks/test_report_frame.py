@@ -96,12 +96,12 @@ def test_lost_fastnn_leaves_no_ratio(results):
 
 
 def test_a_peak_beside_the_case_counts_before_that_of_the_run(results):
-    changed = Results("2026-01-01", "0.1.0", {}, {}, {}, copy.deepcopy(results.cells[:8]), results.ceilings)
+    changed = Results("2026-01-01", "0.1.0", {}, {}, {}, copy.deepcopy(results.cells[:8]), ceilings=results.ceilings)
     own = next(cell for cell in changed.cells if cell.implementation == "fastnn")
     own.peaks = [40e9, 48e9, 60e9]
     frame = to_frame(changed)
     assert (frame["peak_gflops"] == 48).all()
-    before = to_frame(Results("2026-01-01", "0.1.0", {}, {}, {}, results.cells[:8], results.ceilings))
+    before = to_frame(Results("2026-01-01", "0.1.0", {}, {}, {}, results.cells[:8], ceilings=results.ceilings))
     np.testing.assert_allclose(frame["share_of_peak"], 2 * before["share_of_peak"])
     np.testing.assert_allclose(frame["memory_roof"], np.minimum(1, 2 * before["memory_roof"]))
 
