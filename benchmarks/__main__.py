@@ -18,18 +18,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import machine, recipes
+from benchmarks import isa, machine, recipes, sizes
 from benchmarks.cases import BATCH_SIZES, MODELS, QUICK_BATCH_SIZES, TINY, Model
 from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS
 from benchmarks.epochs.peers import EPOCH_PEERS
 from benchmarks.interrupts import Interrupts
-from benchmarks.peers import BASELINE, PEERS
+from benchmarks.peers import BASELINE, FLOORS, PEERS
+from benchmarks.peers import known as known_peer
 from benchmarks.results import Results, ResultsError
-from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, Rows, images, on_images, read
+from benchmarks.rows import CHOICES, DATA_HELP, IMAGES, SHAPE, Rows, images, on_images, read
 from fastnn.cli.output import tolerant_output
 from fastnn.datasets import DatasetError
 
-OWN = "fastnn"
+OWN, AT_ONCE = "fastnn", "fastnn-epoch"
 # Operations of a step: the widest model takes half a second on the largest batch, and a run of minutes goes without.
 DEFAULT_FLOPS = 1e10
 QUICK_FLOPS = 2e9
@@ -49,10 +50,13 @@ def main(arguments: Sequence[str] | None = None, interrupts: Interrupts | None =
     with tolerant_output():
         chosen = parser().parse_args(typed)
         try:
-            if chosen.command in (None, "epochs"):
+            if chosen.command in (None, "epochs", "sizes"):
                 return _run(chosen, typed, interrupts)
             with interrupts.raised():
                 return {"report": _report, "compare": _compare, "headline": _headline}[chosen.command](chosen)
+        except isa.IsaError as error:
+            print(f"error: --isa: {error}", file=sys.stderr)
+            return 2
         except (UsageError, ResultsError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -68,13 +72,15 @@ def parser() -> argparse.ArgumentParser:
         description="Race fastnn's training step against its peers and write a report.",
     )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="training steps at 3 batch sizes on 1 thread: a minute")
+    size.add_argument(
+        "--quick", action="store_true", help="training steps of the usual peers at 3 batch sizes on 1 thread: a minute"
+    )
     size.add_argument("--full", action="store_true", help="every case and more rounds, for figures to be published")
     _add_grid(
         parser,
         f"of {_listed(m.name for m in MODELS)} and {TINY.name}; by default all but the last",
         f"default {_listed(BATCH_SIZES)}, without --full those whose step takes {DEFAULT_FLOPS:.0e} operations",
-        PEERS,
+        (*PEERS, *FLOORS),
     )
     parser.add_argument(
         "--baseline",
@@ -83,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"another checkout, whose fastnn takes part in the race of steps as {BASELINE.id}, without single calls "
         "and sweeps; with --peers fastnn it is the only peer",
     )
-    parser.set_defaults(dtype="float32", data="auto", out=DEFAULT_OUT, rows=None)
+    parser.set_defaults(dtype="float32", data="auto", out=DEFAULT_OUT, rows=None, isa=isa.held())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     epochs = commands.add_parser(
         "epochs", help="race whole epochs, shuffled anew each", argument_default=argparse.SUPPRESS
@@ -95,6 +101,20 @@ def parser() -> argparse.ArgumentParser:
         EPOCH_PEERS,
     )
     epochs.add_argument("--rows", type=_count, metavar="N", help="of an epoch at most; default all of the data set")
+    of_sizes = commands.add_parser(
+        "sizes",
+        help="race nets of every width at every batch size: where fastnn is worth it",
+        argument_default=argparse.SUPPRESS,
+    )
+    of_sizes.add_argument(
+        "--widths", type=_counts, metavar="N,...", help=f"of all layers; default {_listed(sizes.WIDTHS)}"
+    )
+    _add_grid(
+        of_sizes,
+        None,
+        f"default {_listed(sizes.BATCH_SIZES)}, those whose step takes {sizes.MOST_FLOPS:.0e} operations",
+        PEERS,
+    )
     report = commands.add_parser("report", help="render a results file again")
     report.add_argument("results", type=Path, metavar="RESULTS.json")
     report.add_argument("--out", dest="report_out", type=Path, metavar="DIR", help="default: beside the results")
@@ -109,16 +129,20 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_grid(parser: argparse.ArgumentParser, models: str, batch_sizes: str, peers: Iterable[str]) -> None:
-    """What a race is run over, with the help on what depends on the race."""
-    parser.add_argument("--models", type=_names, metavar="NAME,...", help=models)
-    _add_variations(parser)
+def _add_grid(parser: argparse.ArgumentParser, models: str | None, batch_sizes: str, peers: Iterable[str]) -> None:
+    """What a race is run over, with the help on what depends on the race; `models` is None where they are given."""
+    if models is not None:
+        parser.add_argument("--models", type=_names, metavar="NAME,...", help=models)
+        parser.add_argument("--data", choices=CHOICES, help=DATA_HELP)
+        _add_variations(parser)
     parser.add_argument("--batch-sizes", type=_counts, metavar="N,...", help=batch_sizes)
     parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {_listed(peers)}; fastnn always runs")
     parser.add_argument("--threads", type=_counts, metavar="N,...", help="default 1,2, or 1 where there is one CPU")
     parser.add_argument("--rounds", type=_count, metavar="N", help="exactly so many per case, however long it takes")
+    parser.add_argument(
+        "--isa", choices=isa.CHOICES, help="hold every library to vectors of this width; default those of this CPU"
+    )
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default float32")
-    parser.add_argument("--data", choices=CHOICES, help=DATA_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"default {DEFAULT_OUT.as_posix()}")
 
 
@@ -160,6 +184,8 @@ def _all_or(option: str, names: tuple[str, ...] | None, known: Iterable[str]) ->
 
 
 def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -> int:
+    if chosen.isa != isa.held():
+        isa.run(chosen.isa, [sys.executable, "-m", "benchmarks", *typed])
     with interrupts.raised():
         # With fastnn and NumPy, which the other commands need not wait for.
         if chosen.command == "epochs":
@@ -169,7 +195,7 @@ def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -
         else:
             from benchmarks.run import run
 
-            prepared = _options
+            prepared = _size_options if chosen.command == "sizes" else _options
         out = _writable(chosen.out)
         options, data = prepared(chosen, typed)
     results, interrupted = run(options, data, interrupts.raised)
@@ -238,7 +264,11 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     threads = _threads(chosen)
     baseline = _baseline(chosen.baseline)
     besides = (BASELINE.id,) if baseline else ()
-    peers = _known("--peers", chosen.peers or tuple(PEERS), (*PEERS, *besides))
+    # The strongest forms take a minute to compile, and a quick race is done in one.
+    whole = () if chosen.quick else (*PEERS, *FLOORS)
+    usual = tuple(name for name, peer in PEERS.items() if peer.kind == "usual")
+    wanted_peers = _known("--peers", chosen.peers or whole or usual, (*PEERS, *FLOORS, *besides))
+    peers = tuple(name for name in wanted_peers if name not in FLOORS)
     plan = Plan()
     if chosen.quick:
         plan = replace(plan, rounds=10, case_seconds=0.4, burst_seconds=0.005, warm_one=0.005)
@@ -251,7 +281,9 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     known = _models_by_name()
     wanted = _known("--models", chosen.models or tuple(m.name for m in MODELS), known)
     models = _varied(dict.fromkeys(on(known[name]) for name in wanted), chosen)
-    peers = tuple(dict.fromkeys((OWN, *besides, *peers)))
+    # Who makes many steps in one call is compared with fastnn doing so.
+    epoch = (AT_ONCE,) if any(known_peer(peer).in_one_call for peer in peers) else ()
+    peers = tuple(dict.fromkeys((OWN, *besides, *epoch, *peers)))
     steps_alone = chosen.quick or baseline is not None
     options = Options(
         command=" ".join(["python -m benchmarks", *_without_paths(typed)]),
@@ -261,6 +293,7 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
         threads=threads,
         dtype=chosen.dtype,
         peers=peers,
+        floors=tuple(name for name in wanted_peers if name in FLOORS),
         baseline=baseline,
         plan=plan,
         startup_peers=(OWN,) if chosen.quick else peers,
@@ -271,6 +304,32 @@ def _options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
     )
     swept = [case.model for cases in options.sweeps.values() for case in cases]
     return options, _read([*models, *swept])
+
+
+def _size_options(chosen: argparse.Namespace, typed: list[str]) -> tuple:
+    """As `_options`, of the race over sizes."""
+    if chosen.quick or chosen.full or chosen.baseline:
+        raise UsageError("--quick, --full and --baseline: go with the race of steps alone")
+    chosen.peers = chosen.peers or sizes.PEERS
+    options, _ = _options(chosen, typed)
+    plan = replace(sizes.PLAN, rounds=chosen.rounds, min_rounds=chosen.rounds) if chosen.rounds else sizes.PLAN
+    widths = getattr(chosen, "widths", sizes.WIDTHS)
+    if max(widths) > SHAPE[1]:
+        raise UsageError(f"--widths: got {max(widths)}, expected at most {SHAPE[1]}")
+    models = tuple(sizes.net(width) for width in widths)
+    options = replace(
+        options,
+        models=models,
+        batch_sizes=chosen.batch_sizes or sizes.BATCH_SIZES,
+        most_flops=sizes.MOST_FLOPS,
+        plan=plan,
+        startup_peers=(),
+        startup_models=models[:1],
+        calls=(),
+        error_dtypes=(),
+        sweeps={},
+    )
+    return options, _read(models)
 
 
 def _epoch_options(chosen: argparse.Namespace, typed: list[str]) -> tuple:

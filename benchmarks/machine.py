@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import PeerInfo
+from benchmarks.transport import worker_environment
+from fastnn.caches import cache_sizes
 
 ROOT = Path(__file__).resolve().parent.parent
-_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 TOOLS = ("fastnn", "numpy", "numba", "llvmlite", "scipy", "pandas", "threadpoolctl", "pytest-benchmark")
 
 
@@ -47,17 +49,6 @@ def cpu_name() -> str:
 def usable_cpus() -> int:
     """How many CPUs this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cache_sizes() -> dict[str, int]:
-    """Bytes by name, for example {"L1d": 49152, "L2": 2097152}; empty where the system does not tell."""
-    sizes = {}
-    for index in sorted(_CACHES.glob("index*")):
-        level, kind, size = (_read(index / name).strip() for name in ("level", "type", "size"))
-        found = re.fullmatch(r"(\d+)([KMG]?)", size)
-        if found and kind != "Instruction":
-            sizes[f"L{level}{'d' if kind == 'Data' else ''}"] = int(found[1]) * _UNITS.get(found[2], 1)
-    return sizes
 
 
 def largest_cache() -> int:
@@ -100,7 +91,14 @@ def versions(peers: Iterable[PeerInfo]) -> dict[str, str]:
 
 
 def blas() -> list[str]:
-    """BLAS libraries that NumPy and SciPy load, for example "openblas 0.3.30 SkylakeX (numpy)"."""
+    """BLAS libraries that NumPy and SciPy load in a worker, for example "openblas 0.3.30 SkylakeX (numpy)"."""
+    command = [sys.executable, "-m", "benchmarks.machine"]
+    done = subprocess.run(command, env=worker_environment(1), capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def loaded_blas() -> list[str]:
+    """The same of this process."""
     import numpy  # noqa: F401 - loads its BLAS
     import threadpoolctl
 
@@ -139,3 +137,7 @@ def _read(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
+
+
+if __name__ == "__main__":
+    print(json.dumps(loaded_blas()))

@@ -16,6 +16,8 @@ from typing import Any
 
 from pytest_benchmark.stats import Stats
 
+from benchmarks.isa import NATIVE
+
 FORMAT = 1
 STATUSES = ("ok", "wrong", "missing", "died", "timeout", "interrupted")
 
@@ -134,6 +136,16 @@ class KernelError:
 
 
 @dataclass
+class Vectors:
+    """What an implementation's libraries answered when asked which vectors they use."""
+
+    implementation: str
+    reports: dict[str, str]  # by library, in its own words
+    avx512: bool | None  # whether the system saw AVX-512 used while it trained; None where nobody knows
+    reason: str = ""  # why it could not be asked
+
+
+@dataclass
 class Results:
     """A whole run."""
 
@@ -148,6 +160,9 @@ class Results:
     kernel_errors: list[KernelError] = field(default_factory=list)
     calls: list[CallCell] = field(default_factory=list)
     scaling: dict[str, list[Cell]] = field(default_factory=dict)  # of each sweep of `benchmarks.scaling`
+    floors: list[Cell] = field(default_factory=list)  # parts of the step alone: `benchmarks.peers.FLOORS`
+    isa: str = NATIVE  # what all libraries were held to, one of `benchmarks.isa.CHOICES`
+    vectors: list[Vectors] = field(default_factory=list)  # of each implementation, where they were held
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all (written beside, then renamed)."""
@@ -172,6 +187,9 @@ class Results:
                 "kernel_errors": [asdict(e) for e in self.kernel_errors],
                 "calls": [asdict(c) for c in self.calls],
                 "scaling": {sweep: [asdict(cell) for cell in cells] for sweep, cells in self.scaling.items()},
+                "floors": [asdict(cell) for cell in self.floors],
+                "isa": self.isa,
+                "vectors": [asdict(v) for v in self.vectors],
             },
         }
 
@@ -213,6 +231,9 @@ class Results:
                 scaling={
                     sweep: [Cell(**entry) for entry in entries] for sweep, entries in own.get("scaling", {}).items()
                 },
+                floors=[Cell(**entry) for entry in own.get("floors", [])],
+                isa=own.get("isa", NATIVE),
+                vectors=[Vectors(**entry) for entry in own.get("vectors", [])],
             )
         except (KeyError, TypeError) as error:
             raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error

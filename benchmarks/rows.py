@@ -25,6 +25,9 @@ IMAGES = {"mnist": 784, "digits": 64, "mnist-standardized": 784}
 
 CHOICES = ("auto", *IMAGES)
 
+# Rows of random numbers, so wide that models of any width take theirs from them.
+NORMAL, SHAPE = "normal", (POOL_ROWS, 2048)
+
 Rows = tuple[NDArray, NDArray]  # x (n, i) float32, labels (n,) int64
 
 
@@ -48,6 +51,10 @@ def read(models: Iterable[Model]) -> dict[str, Rows]:
 
 
 def _read(name: str) -> Rows:
+    if name == NORMAL:
+        generator = np.random.default_rng(20240607)
+        return generator.standard_normal(SHAPE, np.float32), generator.integers(10, size=SHAPE[0])
+
     from fastnn import datasets
 
     x, t = datasets.load(name.removesuffix("-standardized"))[0]

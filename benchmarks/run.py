@@ -6,9 +6,10 @@ start-up times fill it, and the race profits.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import fastnn
-from benchmarks import ceilings, kernel_errors, machine, rows, scaling, startup
+from benchmarks import ceilings, isa, kernel_errors, machine, rows, scaling, startup
 from benchmarks.calls import measure as calls
 from benchmarks.calls.catalogue import Call
 from benchmarks.calls.catalogue import Plan as CallPlan
 from benchmarks.cases import Case, Model, grid
+from benchmarks.isa.ask import ask
 from benchmarks.peers import BASELINE, known
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Part, Progress, progress
@@ -29,11 +31,12 @@ from benchmarks.race import Plan, Race, unreached
 from benchmarks.report import conditions
 from benchmarks.results import Cell, Results
 from benchmarks.transport import Transport, start_worker
-from benchmarks.verify import SLOW_FLOPS, SLOW_PARAMETERS, SLOW_STEPS, STEPS, Expectation, expect
+from benchmarks.verify import SLOW_FLOPS, SLOW_PARAMETERS, SLOW_STEPS, STEPS, Expectation, expect, steps_of
 
 STARTUP_BATCH_SIZE = 32
 # For the progress bar, in units of one case.
 CEILING_UNITS, STARTUP_UNITS, KERNEL_ERRORS_UNITS, CALL_UNITS, SCALING_UNITS = 0.5, 0.8, 1.0, 0.07, 0.5
+VECTOR_UNITS = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Options:
     threads: tuple[int, ...]
     dtype: str
     peers: tuple[str, ...]  # fastnn among them
+    floors: tuple[str, ...]  # of `benchmarks.peers.FLOORS`
     baseline: Path | None  # the checkout of the peer `BASELINE`, if it takes part
     plan: Plan
     startup_peers: tuple[str, ...]
@@ -75,12 +79,15 @@ def run(
         + KERNEL_ERRORS_UNITS
         + CALL_UNITS * len(options.calls)
         + SCALING_UNITS * sum(map(len, options.sweeps.values()))
+        + vector_units(options.peers)
     )
     return filled(results, total, partial(_measure, results, cases, options, data), interruptible)
 
 
 def begun(cells: list[Cell], conditions: dict[str, Any]) -> Results:
     """The results of a run that begins now, of which nothing is measured yet."""
+    if left_out := isa.left_out(os.environ):
+        conditions = conditions | {"left_out_of_the_environment": [f"{name}={os.environ[name]}" for name in left_out]}
     return Results(
         datetime=datetime.now(UTC).isoformat(timespec="seconds"),
         fastnn_version=fastnn.__version__,
@@ -88,6 +95,7 @@ def begun(cells: list[Cell], conditions: dict[str, Any]) -> Results:
         commit=machine.commit_info(),
         conditions=conditions,
         cells=cells,
+        isa=isa.held(),
     )
 
 
@@ -126,19 +134,26 @@ def _measure(
     path = rows.save(folder, data)
     measure_ceilings(results, options.threads, options.dtype, shown)
     _startups(results, options, path, folder, shown)
-    caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in options.peers}
+    runners = (*options.peers, *options.floors)
+    caches = {peer: _caches(folder, peer, options.startup_models[0]) for peer in runners}
 
     def start(peer: str, threads: int) -> Transport:
         return _starter(options)(peer, threads, startup.cache_environment(caches[peer]))
 
-    race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
-    results.cells = race.run(cases)
+    small = [Case(model, STARTUP_BATCH_SIZE, options.dtype) for model in options.models]
+    measure_vectors(results, options.peers, small, path, start, shown)
+    race = Race(
+        runners, options.plan, path, expectations(data), start, shown, peak_beside="fastnn", floors=options.floors
+    )
+    cells = race.run(cases)
+    results.cells = [cell for cell in cells if cell.implementation not in options.floors]
+    results.floors = [cell for cell in cells if cell.implementation in options.floors]
     if race.interrupted:
         return True
     _calls(results, options, shown)
     peers = [peer for peer in scaling.PEERS if peer in options.peers]
-    small = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
-    if _scaling(results, options, small):
+    sweeping = Race(peers, scaling.PLAN, path, expectations(data), start, Part(shown, SCALING_UNITS))
+    if _scaling(results, options, sweeping):
         return True
     _kernel_errors(results, options, shown)
     return False
@@ -183,6 +198,32 @@ def measure_ceilings(results: Results, thread_counts: Iterable[int], dtype: str,
         except RuntimeError as error:
             shown.done(f"ceilings of the machine, {threads} threads: not measured ({error})")
         shown.advance(CEILING_UNITS)
+
+
+def vector_units(peers: Sequence[str]) -> float:
+    """Of `measure_vectors`."""
+    return 0.0 if isa.held() == isa.NATIVE else VECTOR_UNITS * len(peers)
+
+
+def measure_vectors(
+    results: Results,
+    peers: Sequence[str],
+    cases: Sequence[Case],
+    path: str,
+    start: Callable[[str, int], Transport],
+    shown: Progress,
+) -> None:
+    """What each peer says of its vectors, where all are held to a width; asked on the first case that it can train."""
+    if isa.held() == isa.NATIVE:
+        return
+    for peer in peers:
+        shown.doing(f"vectors of {peer}")
+        requests = [
+            {"case": c, "rows": path, "weights": c.model.initial_weights(c.dtype), "steps": steps_of(c)} for c in cases
+        ]
+        results.vectors.append(ask(peer, requests, start))
+        shown.advance(VECTOR_UNITS)
+    shown.done(f"vectors of every implementation, {isa.label(isa.held())}")
 
 
 def _startups(results: Results, options: Options, path: str, folder: Path, shown: Progress) -> None:

@@ -14,7 +14,7 @@ from benchmarks.peers import PEERS, Unavailable
 from benchmarks.verify import expect, steps_of
 
 # Compiling takes a minute a case: left to `python -m benchmarks`.
-IMPLEMENTATIONS = [name for name in PEERS if name != "pytorch-compiled"]
+IMPLEMENTATIONS = [name for name in PEERS if name != "pytorch-whole"]
 MOST_FLOPS = 1e10  # steps of half a second, too, are for `python -m benchmarks --full`
 
 
@@ -45,7 +45,7 @@ def test_train_step(case: Case, implementation: str, benchmark: Any, measure: An
         peer = peer_class(case, weights, peer_class.prepare(case, batches))
     except Unavailable as reason:
         pytest.skip(str(reason))
-    losses = [peer.loss(peer.step(k)) for k in range(steps_of(case))]
+    losses = peer.first_losses(steps_of(case))
     verdict = expect(case, weights, batches, peer.formulation).judge(losses, peer.weights())
     assert not verdict.reason, verdict.reason
     peer.restart()

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks import isa
+
 ROOT = Path(__file__).resolve().parent.parent  # the folder that holds the package `benchmarks`
 STDERR_TAIL = 300  # characters of the last line of standard error that a lost cell quotes
 
@@ -140,12 +142,14 @@ def start_worker(
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """This process's environment, with the number of threads set for every library that a peer uses."""
-    environment = dict(os.environ)
+    """This process's environment, with the number of threads set for every library that a peer uses, and none held to
+    a width unless all are."""
+    environment = isa.as_chosen(os.environ)
     environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     if threads == 1:
-        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
+        # XLA stops reading at a word that does not begin with dashes, and others add flags: no other word may be here.
+        flag = "--xla_cpu_multi_thread_eigen=false"
+        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flag}".strip()
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [environment.get("PYTHONPATH")])])
     return environment
 

@@ -28,6 +28,7 @@ from benchmarks.peers import Unavailable, known  # neither NumPy nor any peer, w
 MAX_STEPS = 500
 WARM_STEPS = 250  # warming up starts over after this many, for the same reason
 PEAK_SECONDS = 0.01  # of a look at the peak between bursts; in the first of four new threads spread out
+MOST_GROWTH = 16  # from one number of steps that is tried to the next
 SETTLING_STEPS = 2  # after a restart, not timed: the first allocates what the optimizer keeps
 
 
@@ -54,7 +55,9 @@ class Worker:
         """Import what the peer needs; how long its libraries took (seconds)."""
         if reason := self._info.missing():
             return {"status": "missing", "reason": reason}
-        os.environ.update(self._info.environment)
+        for name, value in self._info.environment.items():
+            # Flags are added to those that are there.
+            os.environ[name] = f"{os.environ.get(name, '')} {value}".strip() if name.endswith("_FLAGS") else value
         begin = self._clock()
         for name in self._info.imports:
             importlib.import_module(name)
@@ -72,18 +75,14 @@ class Worker:
         self._model = None
         inputs = self._inputs(case, rows)
         model = self._peer_class(case.without_chance, weights, inputs)
-        losses = [model.loss(model.step(k)) for k in range(steps)]
-        final = model.weights()
+        losses, final = model.first_losses(steps), model.weights()
         # A second instance shows what the model holds, without what compiling left behind.
         del model
         memory.release()
         before = memory.resident()
         countable = memory.reset_peak()
         self._model = self._peer_class(case, weights, inputs)
-        value = None
-        for k in range(steps):
-            value = self._model.step(k)
-        self._model.synchronise(value)
+        self._model.synchronise(self._model.steps(0, steps))
         peak = memory.peak() if countable else None
         gc.collect()
         gc.freeze()
@@ -103,22 +102,28 @@ class Worker:
         """How many steps (1 to MAX_STEPS) take about `target` seconds."""
         steps = 1
         while True:
+            self._model.ready(steps)
             self._settle()
             seconds = self._timed(steps)
+            wanted = max(1, min(MAX_STEPS, round(steps * target / max(seconds, 1e-9))))
             if seconds >= target / 2 or steps >= MAX_STEPS:
-                return {"steps": max(1, min(MAX_STEPS, round(steps * target / max(seconds, 1e-9))))}
-            steps = min(MAX_STEPS, 2 * steps)
+                self._model.ready(wanted)
+                return {"steps": wanted}
+            # The first steps, and a call of few, take longer each.
+            steps = min(MAX_STEPS, max(2 * steps, min(wanted, MOST_GROWTH * steps)))
 
     def do_burst(self, steps: int, warm: float) -> dict[str, Any]:
         """Warm up for at least `warm` seconds, then time `steps` steps; seconds of them together."""
-        begin, k = self._clock(), SETTLING_STEPS
+        begin, at_once = self._clock(), steps if self._model.in_one_call else 1
+        first = SETTLING_STEPS
         self._settle()
         if self._clock() - begin < warm:  # where a step is slow, the settling ones are warm-up enough
             while self._clock() - begin < warm:
-                if k % WARM_STEPS == 0:
+                if first > SETTLING_STEPS and first + at_once > WARM_STEPS:
                     self._model.restart()
-                self._model.synchronise(self._model.step(k))
-                k += 1
+                    first = 0
+                self._model.synchronise(self._model.steps(first, at_once))
+                first += at_once
             self._settle()
         return {"seconds": self._timed(steps)}
 
@@ -128,11 +133,16 @@ class Worker:
 
         return {"flops_per_second": ceilings.flops_per_second(self._threads, dtype, PEAK_SECONDS, repetitions=3)}
 
+    def do_vectors(self) -> dict[str, Any]:
+        """Which vectors the libraries use, after `prepare`."""
+        from benchmarks.isa.vectors import found
+
+        return found(self._info.imports, lambda: self._timed(1))
+
     def _settle(self) -> None:
         """Back to the start of the training, and the first steps of it."""
         self._model.restart()
-        for k in range(SETTLING_STEPS):
-            self._model.synchronise(self._model.step(k))
+        self._model.synchronise(self._model.steps(0, SETTLING_STEPS))
 
     def _timed(self, steps: int) -> float:
         """Seconds of `steps` steps after the settling ones."""
@@ -140,9 +150,7 @@ class Worker:
         gc.disable()
         try:
             begin = clock()
-            for k in range(SETTLING_STEPS, SETTLING_STEPS + steps):
-                value = model.step(k)
-            model.synchronise(value)
+            model.synchronise(model.steps(SETTLING_STEPS, steps))
             return clock() - begin
         finally:
             gc.enable()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastnn import threads
 from fastnn.activations import Activation
 from fastnn.alloc import aligned_zeros
+from fastnn.blocking import depth_of_a_product, rows_of_a_block, rows_of_an_update, strips_pay
 from fastnn.items import Chosen
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
@@ -104,8 +105,10 @@ class Preparation:
         self._activations, self._loss, self._regularization, self._steps = activations, loss, regularization, steps
         self._outputs, self._real = layout.layers[-1].outputs, numba.from_dtype(dtype)
         self._flops_of_a_worker = _FLOPS_OF_A_WORKER * 4 // dtype.itemsize
-        # Elements of the activations of one row block, all layers; of its deltas; and of its activations' inputs.
-        self._strip = plans.BLOCK_ROWS * sum(layer.row for layer in layout.layers)
+        widest = max(max(layer.inputs, layer.row) for layer in layout.layers)
+        self._most_rows = rows_of_a_block(widest, dtype)
+        # Elements of the activations of one row, all layers; of its deltas; and of its activations' inputs.
+        self._row = sum(layer.row for layer in layout.layers)
         self._in_use = np.zeros(1, np.int64)
         self._layers = self._layer_plans()
         self._transposed = aligned_zeros((sum(layer.transposed_size for layer in layout.layers[1:]),), self._dtype)
@@ -148,7 +151,7 @@ class Preparation:
         enough_memory = len(last.memory.blocks) >= workers and last.memory.loads >= loads
         same_targets = last.plan["t_dtype"] == id(target_dtype)
         # `begin` decides whether a step stores gradients; it may where there is room for them.
-        several_blocks = n > workers * plans.BLOCK_ROWS
+        several_blocks = n > workers * self._most_rows
         if (optimizer is last.optimizer or optimizer is last.scheduled) and enough_memory and same_targets:
             gradients = workers * self._layout.size if several_blocks or last.stores_gradients else 0
             if last.gradients.size >= gradients:
@@ -209,7 +212,8 @@ class Preparation:
         plan["drops"], plan["dropout_key"], plan["input_dropout"] = own.drops, own.key, own.input_dropout
         plan["l1"], plan["l2"], plan["penalty_per_row"] = own.l1, own.l2, own.penalty_per_row
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self._dtype)
-        plan["max_rows"] = min(plans.BLOCK_ROWS, self.rows_for_threads(2) - 1)
+        plan["most_rows"], plan["depth"] = self._most_rows, depth_of_a_product()
+        plan["max_rows"] = min(self._most_rows, self.rows_for_threads(2) - 1)
         nothing = np.empty(0, self._dtype)
         return Prepared(NOBODY, NOBODY, plan, plan.ctypes.data, None, self.memory_of(0), nothing, False, {})
 
@@ -227,6 +231,8 @@ class Preparation:
             record["weights"], record["tail_weights"] = start, start + layer.panels_size
             record["bias"], record["size"] = start + layer.weights_size, layer.size
             record["transposed"], record["column"] = transposed, column
+            record["update_rows"] = rows = rows_of_an_update(self._dtype)
+            record["strip"] = rows if strips_pay(input_row, layer.panel_vectors, self._dtype) else 0
             if k < len(layers) - 1:
                 chosen = self._activations[k]
                 record["activate"], record["activate_backward"] = chosen.item.addresses(self._real)
@@ -240,7 +246,7 @@ class Preparation:
     def predictor(self, plan: NDArray, rows: int, workers: int) -> Predictor:
         """Memory for predictions on up to so many rows, and a copy of the net's plan that points to it; give it back to
         `is_over` afterwards."""
-        needed = min(plans.BLOCK_ROWS, -(-rows // 8) * 8)
+        needed = min(self._most_rows, -(-rows // 8) * 8)
         try:
             idle = self._idle.pop()
         except IndexError:
@@ -260,7 +266,7 @@ class Preparation:
         own["source"], own["x_address"] = source.ctypes.data, source["x"]
         for name, value in compressed_loading(self._real, rows.is_dense).items():
             own[name] = value
-        return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, plans.BLOCK_ROWS, keeps)
+        return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, self._most_rows, keeps)
 
     def is_over(self, predictor: Predictor) -> None:
         """Keep what a prediction needed for the next."""
@@ -268,33 +274,35 @@ class Preparation:
             self._idle.append(predictor)
 
     def memory_of(self, count: int, loads: bool = False) -> Memory:
-        """Memory for `count` row blocks of a step under way: for each, behind one another, the activations, the deltas,
-        scratch memory; where the slope needs them the inputs of the activations; what dropout needs; and room for rows
-        that are loaded."""
-        strip, own = self._strip, self._regularization
+        """Memory for `count` row blocks of a step under way: for each, behind one another, the activations, the deltas
+        and these packed, scratch memory; where the slope needs them the inputs of the activations; what dropout needs;
+        and room for rows that are loaded."""
+        rows, own = self._most_rows, self._regularization
+        strips = count * rows * int(self._layers["strip"].max())
         sizes = {
-            "activations": strip,
-            "deltas": strip,
-            "scratch": plans.SCRATCH,
-            "activation_inputs": self._inputs_kept(plans.BLOCK_ROWS),
-            "outputs": strip if any(own.dropout) else 0,
-            "inputs": plans.BLOCK_ROWS * self._layout.layers[0].inputs if loads or own.input_dropout > 0 else 0,
+            "activations": rows * self._row,
+            "deltas": rows * self._row,
+            "packed_deltas": rows * self._row,
+            "scratch": plans.UPDATE_BLOCK + strips,
+            "activation_inputs": self._inputs_kept(rows),
+            "outputs": rows * self._row if any(own.dropout) else 0,
+            "inputs": rows * self._layout.layers[0].inputs if loads or own.input_dropout > 0 else 0,
         }
-        return self._memory(count, plans.BLOCK_ROWS, sizes, loads)
+        return self._memory(count, rows, sizes, loads)
 
     def _memory_for_predictions(self, count: int, rows: int) -> Memory:
-        sizes = {"activations": self._strip // plans.BLOCK_ROWS * rows, "activation_inputs": self._inputs_kept(rows)}
+        sizes = {"activations": self._row * rows, "activation_inputs": self._inputs_kept(rows)}
         return self._memory(count, rows, sizes, False)
 
     def _inputs_kept(self, rows: int) -> int:
         """Elements of the inputs of activations, for so many rows."""
-        return self._strip // plans.BLOCK_ROWS * rows if self._layers["keeps_input"].any() else 0
+        return self._row * rows if self._layers["keeps_input"].any() else 0
 
     def _memory(self, count: int, rows: int, sizes: dict[str, int], loads: bool) -> Memory:
         room = aligned_zeros((count, sum(sizes.values())), self._dtype)
         active = np.zeros((count, active_columns_size(rows, self._layout.layers[0].inputs)), np.int32)
         blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
-        places = np.zeros((count, 2 + count, plans.BLOCK_ROWS), np.int64)
+        places = np.zeros((count, 2 + 2 * count, plans.BLOCK_ROWS), np.int64)
         for block, own, columns, row_places in zip(blocks, room, active, places, strict=True):
             start = own.ctypes.data
             for name, size in sizes.items():
@@ -302,5 +310,5 @@ class Preparation:
                 start += size * item
             block["active"] = columns.ctypes.data
             block["begins"], block["ends"] = row_places.ctypes.data, row_places[1:].ctypes.data
-            block["lasts"] = row_places[2:].ctypes.data
+            block["firsts"], block["lasts"] = row_places[2:].ctypes.data, row_places[2 + count :].ctypes.data
         return Memory(blocks, np.zeros((3, count)), room, active, places, loads)

@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "intrinsics": {"intrinsics"},
     "units": {"jit", "intrinsics"},
     "alloc": set(),
+    "caches": set(),
+    "blocking": {"caches", "intrinsics", "linalg", "step"},
     "items": {"ops"},
     "cpus": set(),
     "scalar_checks": set(),
@@ -41,8 +43,8 @@ MAY_IMPORT = {
     "regularization": {"scalar_checks"},
     "pacing": set(),
     "preparation": {
-        "activations", "losses", "optimizers", "step", "linalg", "alloc", "items", "pacing", "regularization",
-        "threads",
+        "activations", "losses", "optimizers", "step", "linalg", "alloc", "blocking", "items", "pacing",
+        "regularization", "threads",
     },
     "training": {
         "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",

@@ -16,8 +16,8 @@ from benchmarks.peers.base import Formulation, require_plain
 class EpochPeer(ABC):
     """An epoch as users of one library write it.
 
-    The constructor is not timed: it converts rows and weights. `epoch` is timed, and `step`, which the worker calls, is
-    an epoch in a new order.
+    The constructor is not timed: it converts rows and weights. `epoch` is timed, and the `steps` that the worker asks
+    for are epochs, each in a new order.
     """
 
     formulation = Formulation()
@@ -33,8 +33,11 @@ class EpochPeer(ABC):
     def epoch(self, order: NDArray | None) -> Any:
         """Train on every row once, in that order, or drawing one as the library's users do; returns the mean loss."""
 
-    def step(self, k: int) -> Any:
-        return self.epoch(None)
+    def steps(self, first: int, count: int) -> Any:
+        """So many epochs; returns what the last one did."""
+        for _ in range(count):
+            value = self.epoch(None)
+        return value
 
     def synchronise(self, value: Any) -> None:
         """Wait until the epoch that returned `value` has been computed."""

@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import machine, rows
 from benchmarks.cases import Case, Model
 from benchmarks.epochs.cases import EpochCase
 from benchmarks.epochs.peers import EPOCH_PEERS, HOW
 from benchmarks.epochs.worker import LONGEST
+from benchmarks.kinks import Element
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Progress
 from benchmarks.race import Plan, Race, unreached
 from benchmarks.results import Results
-from benchmarks.run import CEILING_UNITS, begun, filled, measure_ceilings
+from benchmarks.run import CEILING_UNITS, begun, filled, measure_ceilings, measure_vectors, vector_units
 from benchmarks.startup import cache_environment
 from benchmarks.transport import Transport, start_worker
-from benchmarks.verify import Expectation, expect, steps_of
+from benchmarks.verify import Expectation, Trajectory, expect, steps_of
 
 # An epoch lasts longer than a burst of steps, and shorter epochs are timed several at a time.
 EPOCH_PLAN = Plan(rounds=15, min_rounds=6, case_seconds=20.0, burst_seconds=0.1)
@@ -52,7 +54,7 @@ def run(
     """Measure everything; as `benchmarks.run.run`."""
     cases = epoch_cases(options, data)
     results = begun(unreached(cases, options.peers), _conditions(options, data))
-    total = len(cases) + CEILING_UNITS * len(options.threads)
+    total = len(cases) + CEILING_UNITS * len(options.threads) + vector_units(options.peers)
     return filled(results, total, partial(_measure, results, cases, options, data), interruptible)
 
 
@@ -91,11 +93,15 @@ def _expectation(verified: EpochCase, data: rows.Rows, formulation: Formulation)
     weights = verified.model.initial_weights(verified.dtype)
     steps = expect(verified, weights, batches, formulation, len(batches))
     shares = [len(t) / verified.rows for _, t in batches]
-    return replace(
-        steps,
-        losses=np.array([np.dot(shares, steps.losses)]),
-        loss_tolerances=np.array([np.dot(shares, steps.loss_tolerances)]),
-    )
+
+    def mean(losses: NDArray) -> NDArray:
+        return np.array([np.dot(shares, losses)])
+
+    def turned(elements: frozenset[Element]) -> Trajectory:
+        found = steps.turned(elements)
+        return replace(found, losses=mean(found.losses))
+
+    return replace(steps, losses=mean(steps.losses), loss_tolerances=mean(steps.loss_tolerances), turned=turned)
 
 
 def _conditions(options: EpochOptions, data: Mapping[str, rows.Rows]) -> dict[str, Any]:
@@ -131,6 +137,8 @@ def _measure(
         caches = cache_environment(folder / "caches" / peer)
         return start_worker(peer, threads, caches, module="benchmarks.epochs.worker")
 
+    largest = replace(options, batch_sizes=(max(options.batch_sizes),), threads=(1,))
+    measure_vectors(results, options.peers, epoch_cases(largest, data), path, start, shown)
     race = Race(options.peers, options.plan, path, expectations(data), start, shown, peak_beside="fastnn")
     results.cells = race.run(cases)
     return race.interrupted

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from benchmarks.epochs.base import EpochPeer
 from benchmarks.epochs.cases import EpochCase
-from benchmarks.peers.torch_compiled import TorchCompiled
 from benchmarks.peers.torch_eager import TorchEager
+from benchmarks.peers.torch_whole import TorchWhole
 
 
 class _Fused(TorchEager):
@@ -39,5 +39,9 @@ class TorchEpochs(EpochPeer):
         return self._net.weights()
 
 
-class TorchCompiledEpochs(TorchEpochs):
-    _stepper = TorchCompiled
+class _Guarded(TorchWhole):
+    guarded = True  # the last batch is smaller
+
+
+class TorchWholeEpochs(TorchEpochs):
+    _stepper = _Guarded

@@ -31,12 +31,13 @@ class Formulation:
 class Peer(ABC):
     """A training step as users of one library write it.
 
-    `prepare`, the constructor and `restart` are not timed: they convert the rows and the weights and allocate what a
-    user would allocate once; a constructed peer is ready to step. `step` is timed: forward, loss, backward and update
-    on one batch.
+    `prepare`, the constructor, `ready` and `restart` are not timed: they convert the rows and the weights and allocate
+    what a user would allocate once; a constructed peer is ready to step. `steps` is timed: forward, loss, backward and
+    update, batch after batch.
     """
 
     formulation = Formulation()
+    in_one_call = False  # whether its library makes all of `steps` in one call
 
     @classmethod
     def prepare(cls, case: Case, batches: list[Batch]) -> list[Any]:
@@ -55,13 +56,28 @@ class Peer(ABC):
     def step(self, k: int) -> Any:
         """Train on batch k, counted round and round; returns the loss before the update, perhaps not yet computed."""
 
+    def steps(self, first: int, count: int) -> Any:
+        """Train on `count` batches from batch `first` on; returns what `synchronise` takes."""
+        for k in range(first, first + count):
+            value = self.step(k)
+        return value
+
+    def ready(self, count: int) -> None:
+        """Compile what a call of `count` steps needs, if that depends on their number."""
+        return
+
     def synchronise(self, value: Any) -> None:
-        """Wait until the step that returned `value`, its update included, has been computed."""
+        """Wait until the steps that returned `value`, the last update included, have been computed."""
         return
 
     def loss(self, value: Any) -> float:
         """The mean loss (nats) that a step returned."""
         return float(value)
+
+    def first_losses(self, count: int) -> list[float]:
+        """Make the first `count` steps of the training as `steps` does; the mean loss (nats) of each, before its
+        update."""
+        return [self.loss(self.step(k)) for k in range(count)]
 
     @abstractmethod
     def weights(self) -> list[NDArray]:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmarks.report.implementations import LOOKS, OWN, SPARE_LOOKS, label, look
+from benchmarks.report.implementations import AT_ONCE, LOOKS, OWN, SPARE_LOOKS, Marker, label, look
 
 # Colours of everything that is no implementation: (light page, dark page).
 INKS = {
@@ -32,6 +32,17 @@ INKS = {
     "paper": ("#ffffff", "#15191d"),
 }
 INK, MUTED, RULE, SHADE, PAPER = (light for light, _ in INKS.values())
+
+# Grounds on which ink is read, from much slower over level to much faster: orange and blue, as colour-blind people see.
+GROUNDS = (
+    ("#f2a269", "#8a4316"),
+    ("#f8d3b4", "#573421"),
+    ("#eceef0", "#2c3238"),
+    ("#d3e5f3", "#1e374c"),
+    ("#a9cfe8", "#1d4a6c"),
+    ("#7ab6dc", "#1a5c8a"),
+    ("#4d9dcf", "#136ca6"),
+)
 
 WIDE, NARROW = 10.0, 3.8  # inches: shown about 1100 and 360 pixels wide, so that 9 points stay readable in both
 PNG_DPI = 160
@@ -112,7 +123,7 @@ def layout(
 
 def line_style(name: str) -> dict[str, Any]:
     """Arguments of `Axes.plot` for an implementation; fastnn is drawn heavier and on top."""
-    shown, own = look(name), name == OWN
+    shown, own = look(name), name in (OWN, AT_ONCE)
     return {
         "color": shown.light,
         "marker": shown.marker,
@@ -125,9 +136,9 @@ def line_style(name: str) -> dict[str, Any]:
     }
 
 
-def marker_size(marker: str, size: float) -> float:
+def marker_size(marker: Marker, size: float) -> float:
     """Crosses and stars cover less of their square than the other markers do."""
-    return 1.4 * size if marker in "XP*" else size
+    return 1.4 * size if marker in ("X", "P", "*", (4, 1, 0)) else size
 
 
 def batch_axis(axes: Axes, frame: pd.DataFrame) -> None:
@@ -199,6 +210,7 @@ def svg(figure: Figure, prefix: str) -> str:
 def css_variables() -> dict[str, tuple[str, str]]:
     """Name of each colour's CSS variable -> its value on a light and on a dark page."""
     named = {f"--{name}": pair for name, pair in INKS.items()}
+    named |= {f"--ground-{place}": pair for place, pair in enumerate(GROUNDS)}
     named |= {f"--{name}": (shown.light, shown.dark) for name, shown in LOOKS.items()}
     return named | {f"--spare-{place}": (light, dark) for place, (light, dark, _) in enumerate(SPARE_LOOKS)}
 

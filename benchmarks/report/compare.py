@@ -192,6 +192,9 @@ def _warnings(base: Results, new: Results, changes: list[Change]) -> list[str]:
             f"the runs are from different machines ({cpus[0] or 'unknown'}; {cpus[1] or 'unknown'}): "
             "a difference may be the processor's and not the code's"
         )
+    widths = conditions.width(base) or "native", conditions.width(new) or "native"
+    if widths[0] != widths[1]:
+        said.append(f"the runs are of different vector widths ({widths[0]}; {widths[1]})")
     data = conditions.data_set(base), conditions.data_set(new)
     if data[0] != data[1]:
         said.append(f"the runs are on different data ({data[0] or 'unknown'}; {data[1] or 'unknown'})")

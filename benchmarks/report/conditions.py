@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from benchmarks import isa
 from benchmarks.report import formatting as fmt
 from benchmarks.results import Results
 
@@ -31,6 +32,11 @@ def date(results: Results) -> str:
         return results.datetime
 
 
+def width(results: Results) -> str:
+    """What every library was held to: "held to AVX2"; "" where the CPU's own vectors were raced."""
+    return isa.label(results.isa)
+
+
 def data_set(results: Results) -> str:
     """Names of the data, "" where the run did not record them."""
     found = results.conditions.get("data", "")
@@ -46,13 +52,14 @@ def data_with_zeros(results: Results) -> str:
 
 
 def short(results: Results) -> str:
-    """One line that belongs beside every figure: CPU, threads, dtype, data, rounds, date, version."""
+    """One line that belongs beside every figure: CPU, width, threads, dtype, data, rounds, date, version."""
     threads = sorted({cell.threads for cell in results.cells})
     dtypes = list(dict.fromkeys(cell.dtype for cell in results.cells))
     rounds = sorted({len(cell.samples) for cell in results.cells if cell.samples})
     data = data_with_zeros(results)
     parts = [
         cpu(results),
+        width(results),
         f"{fmt.listed([str(n) for n in threads])} thread{'' if threads == [1] else 's'}" if threads else "",
         fmt.listed(dtypes),
         f"data: {data}" if data else "",

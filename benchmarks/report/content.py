@@ -10,9 +10,9 @@ from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences, calls_frame, calls_grid
 from benchmarks.report.figures import Drawing, draw_all
-from benchmarks.report.frame import to_frame
+from benchmarks.report.frame import CASE, fastest_floor, floors_frame, in_form, to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
-from benchmarks.report.implementations import OWN, in_order, label, status_word
+from benchmarks.report.implementations import FLOOR_LABELS, OWN, caveat, in_order, label, status_word
 from benchmarks.report.scaling import scaling_frame
 from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
 from benchmarks.report.summary import Summary, Tally, finding, sentences, summarize, warnings
@@ -22,6 +22,12 @@ HOW_TO_READ = (
     f"Median time per training {{timed}}; below it, for each peer, its time divided by fastnn's (median of the ratios "
     f"within each round): above 1{fmt.TIMES} fastnn is faster. Bold: lowest median of the row. {LEVEL_MARK} no clear "
     "difference to fastnn: the 95% interval of the ratio spans 1."
+)
+
+HOW_MANY_STEPS_ARE_READ = (
+    "The same steps on the same batches, but many in one call, without Python in between; the time is that of one "
+    "step. The losses of all steps are returned and verified. Ratios are to fastnn's epoch in one call; the table of "
+    "peers has them against its single steps too."
 )
 
 HOW_CALLS_ARE_READ = (
@@ -54,6 +60,14 @@ class Calls:
 
 
 @dataclass(frozen=True)
+class ManySteps:
+    """The report's part on those who make many steps in one call."""
+
+    note: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
 class Content:
     """A whole report, as text and drawings without markup."""
 
@@ -63,6 +77,7 @@ class Content:
     conditions: str
     how_to_read: str
     grid: Grid
+    many_steps: ManySteps | None  # None where everybody makes one step a call
     tables: list[Table]
     drawings: list[Drawing]
     calls: Calls | None  # None where the run measured none
@@ -74,14 +89,24 @@ def prepare(results: Results) -> Content:
     frame, summary = to_frame(results), summarize(results)
     headline, calls = finding(summary), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
-    tables = [_peers(summary), _ceilings(results), _errors(results), _startups(results), _memory(frame)]
+    many = in_form(frame, many=True)
+    tables = [
+        _peers(summary),
+        _vectors(results),
+        _ceilings(results),
+        _products(results),
+        _errors(results),
+        _startups(results),
+        _memory(frame),
+    ]
     return Content(
         headline=headline[0].upper() + headline[1:] if not headline.startswith(OWN) else headline,
         sentences=sentences(summary),
         warnings=warnings(summary, results),
         conditions=conditions.short(results),
         how_to_read=HOW_TO_READ.format(timed=results.timed),
-        grid=build_grid(frame),
+        grid=build_grid(in_form(frame, many=False)),
+        many_steps=None if many.empty else ManySteps(HOW_MANY_STEPS_ARE_READ, build_grid(many, "many-note")),
         tables=[table for table in [*tables, _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
         calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
@@ -90,23 +115,31 @@ def prepare(results: Results) -> Content:
 
 
 def _peers(summary: Summary) -> Table:
-    tallies = ([summary.fastest] if summary.fastest.contests else []) + summary.peers
+    chosen = [summary.fastest, summary.strongest, summary.any_form]
+    tallies = [tally for tally in chosen if tally and tally.contests] + summary.peers + summary.against_steps
     return Table(
         title="Against each peer",
         note=(
             "Geometric mean over the cases in which both have a time, of the peer's time divided by fastnn's. The "
             "interval says how well these cases were measured on this machine, not what other machines would give."
+            + _caveats(summary)
         ),
         columns=["Peer", "Cases", "Geometric mean", "95% interval", "Lowest", "Highest", *_COUNTS],
         rows=[_tally(tally) for tally in tallies],
     )
 
 
+def _caveats(summary: Summary) -> str:
+    """Where peers are not held to what fastnn does."""
+    found = [(tally.label, caveat(tally.name)) for tally in summary.peers if caveat(tally.name)]
+    return f" With a caveat: {'; '.join(f'{name}, {words}' for name, words in found)}." if found else ""
+
+
 _COUNTS = ["fastnn faster", "No clear difference", "fastnn slower"]
 
 
 def _tally(tally: Tally) -> list[str]:
-    name = "Fastest peer of each case" if not tally.name else tally.label
+    name = tally.label if tally.name else f"{tally.label[4].upper()}{tally.label[5:]} of each case"
     cases = f"{len(tally.contests)} of {tally.cases}"
     if not tally.contests:
         return [name, cases, *[fmt.EM_DASH] * 7]
@@ -122,6 +155,29 @@ def _tally(tally: Tally) -> list[str]:
         fmt.ratio(high),
         *counts,
     ]
+
+
+def _vectors(results: Results) -> Table:
+    seen = {True: "YES", False: "no", None: "not known"}
+    order = in_order(v.implementation for v in results.vectors)
+    return Table(
+        title=f"Every implementation {conditions.width(results)}",
+        note=(
+            "By each library's own switch, set for every process. What its libraries then say of themselves, and "
+            "whether Linux saw a thread of it use AVX-512 while it trained."
+        ),
+        columns=["Implementation", "Its libraries say", "Used AVX-512"],
+        rows=[
+            [label(v.implementation), v.reason or _said(v.reports), seen[v.avx512]]
+            for v in sorted(results.vectors, key=lambda v: order.index(v.implementation))
+        ],
+        words=3,
+    )
+
+
+def _said(reports: dict[str, str]) -> str:
+    """Libraries and what they say."""
+    return "; ".join(f"{name}: {said}" for name, said in reports.items()) or fmt.EM_DASH
 
 
 def _ceilings(results: Results) -> Table:
@@ -141,6 +197,26 @@ def _ceilings(results: Results) -> Table:
             for c in results.ceilings
         ],
         words=2,
+    )
+
+
+def _products(results: Results) -> Table:
+    floors = floors_frame(results)
+    names = list(dict.fromkeys(floors["implementation"]))
+    best = fastest_floor(floors).set_index(CASE)["ratio_to_fastnn"]
+    rows = []
+    for case, part in floors.groupby(CASE, sort=False):
+        _, batch_size, dtype, threads = case
+        head = f"{part['model_label'].iloc[0]}, batch {batch_size:,}, {dtype}, {fmt.count(threads, 'thread')}"
+        seconds = part.set_index("implementation")["median_seconds"]
+        rows.append([head, *[fmt.seconds(seconds.get(name)) for name in names], fmt.ratio(best.get(case))])
+    return Table(
+        title="The matrix products of a step alone",
+        note="What the products of a step take by themselves, of batches and of random hidden values, each written to "
+        "an array that is there: a floor under a step by that BLAS, and no peer. Last: the faster one's time divided "
+        "by that of fastnn's whole step, above 1 where a whole step of fastnn takes less than these products.",
+        columns=["Case", *[FLOOR_LABELS.get(name, name) for name in names], "Faster / fastnn's step"],
+        rows=rows,
     )
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.canvas import NARROW, RULE, STYLE, WIDE, Captions, layout, line_style, png, svg
-from benchmarks.report.implementations import in_order
+from benchmarks.report.implementations import AT_ONCE, OWN, in_order
 from benchmarks.report.summary import Summary
 from benchmarks.results import Results
 
@@ -35,8 +35,24 @@ class Source:
     """What every figure draws from."""
 
     results: Results
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # of one form: one step a call, or many
     summary: Summary
+    many: bool = False
+
+    def name(self, figure: str) -> str:
+        """Of a figure that there is of both forms."""
+        return f"{figure}_many_steps" if self.many else figure
+
+    @property
+    def own(self) -> str:
+        """fastnn in this form."""
+        return AT_ONCE if self.many else OWN
+
+    @property
+    def peers(self) -> list[str]:
+        """Implementations that are compared with it somewhere."""
+        compared = (self.frame["implementation"] != self.own) & self.frame["ratio_to_fastnn"].notna()
+        return in_order(self.frame.loc[compared, "implementation"])
 
     @property
     def panels(self) -> list[tuple[str, pd.DataFrame]]:

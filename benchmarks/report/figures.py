@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import formatting as fmt
-from benchmarks.report import scaling
+from benchmarks.report import scaling, sizes
 from benchmarks.report.canvas import (
     INK,
     MUTED,
@@ -34,6 +34,7 @@ from benchmarks.report.canvas import (
     ticks,
 )
 from benchmarks.report.drawing import Drawing, Source, finish, line, paneled, series
+from benchmarks.report.frame import CASE, fastest_floor, floors_frame, in_form
 from benchmarks.report.implementations import NOT_RUN, OWN, in_order, label, look, status_word
 from benchmarks.report.statistics import UNCLEAR
 from benchmarks.report.summary import Summary, finding
@@ -42,19 +43,32 @@ from benchmarks.results import Results, StartUp
 
 def draw_all(results: Results, frame: pd.DataFrame, summary: Summary) -> list[Drawing]:
     """Every figure for which the run has data."""
-    source = Source(results, frame, summary)
     if frame["median_seconds"].isna().all():
         return []
-    drawings = [_throughput(source)]
-    if frame.loc[frame["implementation"] != OWN, "ratio_to_fastnn"].notna().any():
-        drawings.append(_ratios(source))
-    if frame["share_of_peak"].notna().any():
-        drawings.append(_share_of_peak(source))
+    source = Source(results, in_form(frame, many=False), summary)
+    if over_sizes := sizes.draw(source):
+        return over_sizes
+    drawings = _of_steps(source)
+    many = in_form(frame, many=True)
+    if many["median_seconds"].notna().any():
+        drawings += _of_steps(Source(results, many, summary, many=True))
     if any(start.status == "ok" for start in results.startups):
         drawings.append(_startup(source))
-    if (frame["peak_memory"] > 0).any():
+    if (source.frame["peak_memory"] > 0).any():
         drawings.append(_memory(source))
     return drawings + scaling.draw(source)
+
+
+def _of_steps(source: Source) -> list[Drawing]:
+    """Those of one form: one step a call, or many in one call."""
+    if source.frame["median_seconds"].isna().all():
+        return []
+    drawings = [_throughput(source)]
+    if source.peers:
+        drawings.append(_ratios(source))
+    if source.frame["share_of_peak"].notna().any():
+        drawings.append(_share_of_peak(source))
+    return drawings
 
 
 # --- the figures -----------------------------------------------------------------------------------------------------
@@ -71,20 +85,23 @@ def _throughput(source: Source) -> Drawing:
         log_y(axes, source.frame[columns], plain)
         batch_axis(axes, source.frame)
 
-    title = f"Training throughput: {finding(source.summary)}"
+    title = "Training throughput, many steps in one call"
+    if not source.many:
+        title = f"Training throughput: {finding(source.summary)}"
     note = (
         "Rows trained per second against batch size, both on log scales; higher is better. "
         "Bands: 95% interval of the median. A gap is a cell without a time."
     )
-    return paneled(source, "throughput", title, note, "rows per second", draw, source.timed, source.panels)
+    return paneled(source, source.name("throughput"), title, note, "rows per second", draw, source.timed, source.panels)
 
 
 def _ratios(source: Source) -> Drawing:
-    peers = [name for name in source.timed if name != OWN]
+    peers = source.peers
     step = 0.84 / len(peers)
     offsets = {name: (place - (len(peers) - 1) / 2) * step for place, name in enumerate(peers)}
     batch_sizes = sorted(source.frame["batch_size"].unique())
-    values = source.frame.loc[source.frame["implementation"] != OWN, ["ratio_to_fastnn", "ratio_low", "ratio_high"]]
+    compared = source.frame["implementation"].isin(peers)
+    values = source.frame.loc[compared, ["ratio_to_fastnn", "ratio_low", "ratio_high"]]
     low, high = min(0.8, values.min(axis=None) / 1.1), max(1.25, values.max(axis=None) * 1.1)
     floor = low / (high / low) ** 0.08  # the strip below the lowest ratio holds the lost cells
 
@@ -107,29 +124,41 @@ def _ratios(source: Source) -> Drawing:
         axes.tick_params(axis="x", length=0)
         axes.set_xlabel("batch size", loc="right")
 
-    mean = source.summary.fastest.mean
-    title = f"Against each peer: the fastest takes {fmt.ratio(mean.value)} fastnn's time (geometric mean)"
+    title, own = "Against each peer of many steps in one call", "that of fastnn's epoch in one call"
+    if not source.many:
+        mean, words = (
+            source.summary.fastest.mean,
+            source.summary.fastest.label.replace("the fastest peer", "the fastest"),
+        )
+        title = f"Against each peer: {words} takes {fmt.ratio(mean.value)} fastnn's time (geometric mean)"
+        own = "fastnn's"
     note = (
-        "Each peer's time divided by fastnn's, median over rounds, log scale: above the line at 1 fastnn is faster. "
+        f"Each peer's time divided by {own}, median over rounds, log scale: above the line at 1 fastnn is faster. "
         "Whiskers: 95% interval; hollow: no clear difference; cross at the bottom: no time."
     )
-    return paneled(source, "ratios", title, note, "time / fastnn's time", draw, peers, source.panels)
+    return paneled(source, source.name("ratios"), title, note, "time / fastnn's time", draw, peers, source.panels)
 
 
 def _share_of_peak(source: Source) -> Drawing:
     shares = source.frame["share_of_peak"]
     dtypes = list(dict.fromkeys(source.frame.loc[shares.notna(), "dtype"]))
+    floors = fastest_floor(floors_frame(source.results))
+    highest = max(shares.max(), floors["share_of_peak"].max()) if len(floors) else shares.max()
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
         roof = rows.drop_duplicates("batch_size")
         axes.plot(roof["batch_size"], roof["memory_roof"], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
         for name, part in series(rows):
             line(axes, name, part, "share_of_peak")
-        axes.set_ylim(0, 1.12 * shares.max())
+        floor = floors.merge(roof[CASE], on=CASE)
+        axes.plot(
+            floor["batch_size"], floor["share_of_peak"], color=INK, linewidth=1.2, linestyle=(0, (6, 2)), zorder=3
+        )
+        axes.set_ylim(0, 1.12 * highest)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
         batch_axis(axes, source.frame)
 
-    own = source.frame.loc[source.frame["implementation"] == OWN, "share_of_peak"].max()
+    own = source.frame.loc[source.frame["implementation"] == source.own, "share_of_peak"].max()
     title = f"Share of the machine's FMA peak, every product counted: fastnn reaches {fmt.share(own)} at most"
     peaks = []
     for (threads, dtype), rows in source.frame.dropna(subset="peak_gflops").groupby(["threads", "dtype"]):
@@ -141,8 +170,11 @@ def _share_of_peak(source: Source) -> Drawing:
         f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured {where} "
         f"({fmt.listed(peaks)}). Every product counts, also those with inputs that are zero, which fastnn leaves out: "
         "with images it can pass 100%. Dotted: what the memory bandwidth would allow if nothing stayed in cache."
+        + (" Dashed black: a step that takes as long as its matrix products alone by BLAS." if len(floors) else "")
     )
-    return paneled(source, "share_of_peak", title, note, "share of FMA peak", draw, source.timed, source.panels)
+    return paneled(
+        source, source.name("share_of_peak"), title, note, "share of FMA peak", draw, source.timed, source.panels
+    )
 
 
 def _memory(source: Source) -> Drawing:

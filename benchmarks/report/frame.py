@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.report.implementations import OWN, in_order, label
+from benchmarks.report.implementations import AT_ONCE, OWN, at_once, in_order, label, opponent
 from benchmarks.report.statistics import UNKNOWN, Estimate, log_ratios, median_estimate, verdict
 from benchmarks.results import CallCell, Ceiling, Cell, Results, write_atomically
 
@@ -42,7 +43,7 @@ COLUMNS = {
     "peak_gflops": "FMA peak measured after each burst of fastnn, else before the run; 1e9 operations per second",
     "share_of_peak": "share of that peak, 0 to 1",
     "memory_roof": "share of that peak that the memory bandwidth allows when nothing stays in cache, 0 to 1",
-    "ratio_to_fastnn": "median over rounds of time / fastnn's time: above 1 where fastnn is faster",
+    "ratio_to_fastnn": "median over rounds of time / fastnn's in the same form: above 1 where fastnn is faster",
     "ratio_low": "its 95% interval",
     "ratio_high": "",
     "fastnn_verdict": "fastnn against this implementation: faster, slower, no clear difference",
@@ -59,12 +60,19 @@ def measured(cell: Cell | CallCell) -> bool:
 
 def to_frame(results: Results) -> pd.DataFrame:
     """One row per cell and implementation in the order of the grid, columns as in COLUMNS; NaN where lost."""
-    own = {cell.case: cell for cell in results.cells if cell.implementation == OWN and measured(cell)}
+    forms = (OWN, AT_ONCE)
+    own = {(cell.implementation, cell.case): cell for cell in results.cells if cell.implementation in forms}
+    own = {key: cell for key, cell in own.items() if measured(cell)}
     ceilings = {(ceiling.threads, ceiling.dtype): ceiling for ceiling in results.ceilings}
-    rows = [_row(cell, own.get(cell.case), _ceiling(cell, own.get(cell.case), ceilings)) for cell in results.cells]
-    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "fastest"])
-    fastest = frame.groupby(CASE, sort=False)["median_seconds"].transform("min")
-    frame.insert(list(COLUMNS).index("fastest"), "fastest", (frame["median_seconds"] == fastest).astype(bool))
+    rows = [
+        _row(
+            cell,
+            own.get((opponent(cell.implementation), cell.case)),
+            _ceiling(cell, own.get((OWN, cell.case)), ceilings),
+        )
+        for cell in results.cells
+    ]
+    frame = _with_fastest(pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "fastest"]))
 
     # Models and dtypes keep the order of the run; numbers and implementations have an order of their own.
     orders = {name: list(dict.fromkeys(frame[name])) for name in ("model", "dtype")}
@@ -73,6 +81,30 @@ def to_frame(results: Results) -> pd.DataFrame:
     return frame.sort_values(
         keys, key=lambda column: column.map(orders[column.name].index) if column.name in orders else column
     ).reset_index(drop=True)
+
+
+def floors_frame(results: Results) -> pd.DataFrame:
+    """As `to_frame`, of the parts of the step alone; `share_of_peak` is that of a step which would take their time."""
+    both = to_frame(replace(results, cells=[*results.cells, *results.floors]))
+    return both[both["implementation"].isin({cell.implementation for cell in results.floors})]
+
+
+def fastest_floor(floors: pd.DataFrame) -> pd.DataFrame:
+    """Of `floors_frame`, the row with the lowest time of each case."""
+    timed = floors[floors["median_seconds"].notna()]
+    return timed.loc[timed.groupby(CASE, sort=False)["median_seconds"].idxmin()]
+
+
+def in_form(frame: pd.DataFrame, many: bool) -> pd.DataFrame:
+    """Of `to_frame`, the rows of those who make one step in a call, or `many`; the fastest among them."""
+    rows = frame[[at_once(name) == many for name in frame["implementation"]]]
+    return _with_fastest(rows.drop(columns="fastest"))
+
+
+def _with_fastest(frame: pd.DataFrame) -> pd.DataFrame:
+    fastest = frame.groupby(CASE, sort=False)["median_seconds"].transform("min")
+    frame.insert(list(COLUMNS).index("fastest"), "fastest", (frame["median_seconds"] == fastest).astype(bool))
+    return frame
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.report import formatting as fmt
-from benchmarks.report.implementations import NOT_RUN, OWN, in_order, label, status_word
+from benchmarks.report.implementations import AT_ONCE, NOT_RUN, OWN, in_order, label, status_word
 from benchmarks.report.statistics import UNCLEAR
 
 LEVEL_MARK = "≈"
@@ -61,8 +61,8 @@ class Grid:
         return [label(name) for name in self.implementations]
 
 
-def build_grid(frame: pd.DataFrame) -> Grid:
-    """From `to_frame`: a block per model, dtype and threads; a row per batch size; an entry per implementation."""
+def build_grid(frame: pd.DataFrame, name: str = "note") -> Grid:
+    """From `in_form`: a block per model, dtype and threads; a row per batch size; an entry per implementation."""
     implementations = in_order(frame["implementation"])
     notes: dict[str, int] = {}
     blocks = []
@@ -72,7 +72,7 @@ def build_grid(frame: pd.DataFrame) -> Grid:
             rows.append(Row(f"{batch_size:,}", entries(cells, implementations, notes)))
         title = f"{part['model_label'].iloc[0]}, {dtype}, {fmt.count(int(threads), 'thread')}"
         blocks.append(Block(title, rows))
-    return Grid("Batch", implementations, blocks, list(notes))
+    return Grid("Batch", implementations, blocks, list(notes), name)
 
 
 def entries(cells: pd.DataFrame, implementations: list[str], notes: dict[str, int]) -> list[Entry]:
@@ -89,7 +89,7 @@ def _entry(name: str, cell: dict | None, notes: dict[str, int]) -> Entry:
         text = f"{label(name)}, {word}: {cell['reason'] or 'no reason was given'}"
         note = notes.setdefault(text, len(notes) + 1)
         return Entry(name, word, "", "", "", fastest=False, lost=True, note=note)
-    compared = name != OWN and not pd.isna(cell["ratio_to_fastnn"])
+    compared = name not in (OWN, AT_ONCE) and not pd.isna(cell["ratio_to_fastnn"])
     return Entry(
         implementation=name,
         time=fmt.seconds(cell["median_seconds"]),

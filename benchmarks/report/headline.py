@@ -36,7 +36,7 @@ def headline(runs: Sequence[Results]) -> str:
     has, lost cells too, and its conditions."""
     columns = [_tallies(results) for results in runs]
     models = {model: label for found in columns for model, (label, _) in found.items()}
-    names = [COLUMNS.get(conditions.data_set(results), conditions.data_set(results)) for results in runs]
+    names = [_column(results) for results in runs]
     lines = [row(["Model, one thread", *map(escape, names)]), rule(len(runs) + 1)]
     lines += [
         row([escape(label), *(_entry(found[model][1]) if model in found else "not measured" for found in columns)])
@@ -99,6 +99,12 @@ def _entry(tally: Tally) -> str:
     text = f"**{fmt.ratio(tally.mean.value)}** ({fmt.interval(lowest, highest)})"
     won = len(tally.with_verdict(FASTER))
     return text if won == tally.cases else f"{text}, faster in {won} of {tally.cases}"
+
+
+def _column(results: Results) -> str:
+    """The data, and the width that all were held to, if to any."""
+    data = conditions.data_set(results)
+    return ", ".join(filter(None, [COLUMNS.get(data, data), conditions.width(results)]))
 
 
 def _batch_sizes(runs: Sequence[Results]) -> str:

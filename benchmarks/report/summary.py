@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
 from benchmarks.report.frame import measured
-from benchmarks.report.implementations import KIN, OWN, in_order, label, status_word
+from benchmarks.report.implementations import (
+    AT_ONCE,
+    KIN,
+    OWN,
+    at_once,
+    caveat,
+    in_order,
+    is_usual,
+    label,
+    opponent,
+    status_word,
+)
 from benchmarks.report.statistics import (
     CONFIDENCE,
     FASTER,
@@ -32,7 +44,10 @@ Measured = Cell | CallCell
 
 @dataclass(frozen=True)
 class Contest:
-    """fastnn against one peer on one case. `ratio` is peer time / fastnn time: above 1 where fastnn is faster."""
+    """fastnn against one peer on one case. `ratio` is peer time / fastnn time: above 1 where fastnn is faster.
+
+    `own` is fastnn in the same form: one step a call, or many in one call.
+    """
 
     own: Measured
     peer: Measured
@@ -54,15 +69,16 @@ class Contest:
 
 @dataclass(frozen=True)
 class Tally:
-    """fastnn against one peer, or against the fastest one, over all cases in which both have a time."""
+    """fastnn against one peer, or against one of each case, over all cases in which both have a time."""
 
-    name: str  # implementation, "" for the fastest peer of each case
+    name: str  # implementation, "" for one of each case
     contests: list[Contest]
     cases: int  # how many cases the run has
+    words: str = ""  # what the peer is called, "" for its label
 
     @property
     def label(self) -> str:
-        return label(self.name) if self.name else "the fastest peer"
+        return self.words or label(self.name)
 
     @property
     def mean(self) -> Estimate:
@@ -83,45 +99,61 @@ class Tally:
 class Summary:
     """What a run found."""
 
-    fastest: Tally
+    fastest: Tally  # of the usual peers; of all, in a run that has no usual one
     peers: list[Tally]
+    strongest: Tally | None  # of all that take the same rows and keep NaN and infinity; None if all are usual ones
+    any_form: Tally | None  # of all, those with a caveat too; None in a run without such
+    against_steps: list[Tally]  # peers of many steps in one call, against fastnn's single steps
     own_lost: list[Measured]
     lost: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
     noun: str = "case"  # what is won or lost
+    width: str = ""  # "held to AVX2" where every library was
 
 
 def summarize(results: Results) -> Summary:
     """Of the training steps."""
-    return summarize_cells(results.cells)
+    return replace(summarize_cells(results.cells), width=conditions.width(results))
 
 
 def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
-    """Pair fastnn's cells with those of every peer, and with the fastest peer (lowest median) of each case.
+    """Pair every peer's cells with those of fastnn in the same form; of each case find the fastest usual peer (lowest
+    median), and the strongest of all (lowest ratio to fastnn in its form).
 
     Another form of fastnn counts as the fastest peer only where there is no other.
     """
     timed = [cell for cell in cells if measured(cell)]
-    own = {cell.case: cell for cell in timed if cell.implementation == OWN}
-    cases = len({cell.case for cell in cells})
-    peers = in_order(cell.implementation for cell in cells if cell.implementation != OWN)
-    rivals = [peer for peer in peers if peer not in KIN] or peers
+    own = {(cell.implementation, cell.case): cell for cell in timed if cell.implementation in (OWN, AT_ONCE)}
+    cases = list(dict.fromkeys(cell.case for cell in cells))
+    names = in_order(cell.implementation for cell in cells if cell.implementation != OWN)
 
-    contests: dict[str, list[Contest]] = {peer: [] for peer in peers}
-    fastest: dict[tuple, Contest] = {}
-    for cell in timed:
-        if cell.implementation == OWN or cell.case not in own:
-            continue
-        contest = Contest(own[cell.case], cell, log_ratios(cell.samples, own[cell.case].samples))
-        if not len(contest.logs):
-            continue
-        contests[cell.implementation].append(contest)
-        if cell.implementation in rivals and (cell.case not in fastest or cell.median < fastest[cell.case].peer.median):
-            fastest[cell.case] = contest
+    def tally(name: str, form: str, words: str = "") -> Tally:
+        pairs = [(own.get((form, cell.case)), cell) for cell in timed if cell.implementation == name]
+        found = [Contest(mine, cell, log_ratios(cell.samples, mine.samples)) for mine, cell in pairs if mine]
+        return Tally(name, [contest for contest in found if len(contest.logs)], len(cases), words)
 
+    tallies = {name: tally(name, opponent(name)) for name in names}
+
+    def of_each_case(rivals: Sequence[str], key: Callable[[Contest], float], words: str) -> Tally:
+        best: dict[tuple, Contest] = {}
+        for contest in (contest for name in rivals for contest in tallies[name].contests):
+            case = contest.peer.case
+            best[case] = min(best.get(case, contest), contest, key=key)
+        return Tally("", [best[case] for case in cases if case in best], len(cases), words)
+
+    peers = [name for name in names if name not in KIN]
+    usual = [name for name in peers if is_usual(name)]
+    equal = [name for name in peers if not caveat(name)]
     return Summary(
-        fastest=Tally("", list(fastest.values()), cases),
-        peers=[Tally(peer, found, cases) for peer, found in contests.items()],
+        fastest=of_each_case(
+            usual or peers or names,
+            lambda contest: contest.peer.median,
+            "the fastest usual peer" if usual and usual != peers else "the fastest peer",
+        ),
+        peers=list(tallies.values()),
+        strongest=of_each_case(equal, _ratio, STRONGEST) if usual != equal else None,
+        any_form=of_each_case(peers, _ratio, ANY_FORM) if equal != peers else None,
+        against_steps=[tally(name, OWN, f"{label(name)}, against single steps") for name in peers if at_once(name)],
         own_lost=[cell for cell in cells if cell.implementation == OWN and not measured(cell)],
         lost=[cell for cell in cells if not measured(cell)],
         fewest_rounds=min((len(cell.samples) for cell in timed), default=0),
@@ -129,42 +161,62 @@ def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
     )
 
 
+STRONGEST = "the strongest peer that takes the same rows and keeps NaN and infinity"
+ANY_FORM = "the strongest peer, forms with a caveat too,"
+
+
+def _ratio(contest: Contest) -> float:
+    return float(np.median(contest.logs))
+
+
 def finding(summary: Summary) -> str:
     """The result in one clause, for a title."""
-    tally = summary.fastest
+    tally = summary.strongest or summary.fastest
     if not tally.contests:
         return "nothing to compare fastnn with"
-    return f"fastnn is fastest in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
+    won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
+    found = f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
+    return f"{found}, {summary.width}" if summary.width else found
 
 
 def sentences(summary: Summary) -> list[str]:
     """The verdict in plain words, most important first. No markup."""
-    tally = summary.fastest
+    tally, noun = summary.fastest, summary.noun
     if not tally.contests:
-        said = [f"There is no {summary.noun} in which both fastnn and a peer have a time, so nothing can be compared."]
+        said = [f"There is no {noun} in which both fastnn and a peer have a time, so nothing can be compared."]
     else:
-        faster, unclear, slower = (tally.with_verdict(kind) for kind in (FASTER, UNCLEAR, SLOWER))
-        said = [
-            f"fastnn is faster than the fastest peer in {len(faster)} of {fmt.count(tally.cases, summary.noun)}, "
-            f"slower in {len(slower)}, with no clear difference in {len(unclear)}.",
-            _mean_sentence(tally, summary.noun),
-        ]
-        said += [
-            _mean_sentence(other, summary.noun)
+        first, mean, *places = _verdict_sentences(tally, noun)
+        kin = [
+            _mean_sentence(other, noun)
             for other in summary.peers
             if other.name in KIN and other.contests and len(summary.peers) > 1
         ]
-        if slower:
-            said.append(f"It loses in: {_places(slower)}.")
-        if unclear:
-            said.append(f"No clear difference in: {_places(unclear)}.")
+        said = [first, mean, *kin, *places]
         unopposed = tally.cases - len(tally.contests) - len(summary.own_lost)
         if unopposed > 0:
-            said.append(f"In {fmt.count(unopposed, summary.noun)} fastnn or every peer has no time.")
+            said.append(f"In {fmt.count(unopposed, noun)} fastnn or every peer has no time.")
+    for stronger in (summary.strongest, summary.any_form):
+        if stronger and stronger.contests:
+            said += _verdict_sentences(stronger, noun)
     if summary.own_lost:
-        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), summary.noun)}.")
+        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), noun)}.")
     if summary.lost:
         said.append(_lost_sentence(summary.lost))
+    return said
+
+
+def _verdict_sentences(tally: Tally, noun: str) -> list[str]:
+    """In how many cases fastnn is faster, by how much, and where it is not."""
+    faster, unclear, slower = (tally.with_verdict(kind) for kind in (FASTER, UNCLEAR, SLOWER))
+    said = [
+        f"fastnn is faster than {tally.label} in {len(faster)} of {fmt.count(tally.cases, noun)}, "
+        f"slower in {len(slower)}, with no clear difference in {len(unclear)}.",
+        _mean_sentence(tally, noun),
+    ]
+    if slower:
+        said.append(f"It loses in: {_places(slower)}.")
+    if unclear:
+        said.append(f"No clear difference in: {_places(unclear)}.")
     return said
 
 
@@ -181,8 +233,24 @@ def warnings(summary: Summary, results: Results) -> list[str]:
     if failed:
         names = fmt.listed([f"{error.kernel} ({error.dtype})" for error in failed])
         said.append(f"Beyond its tolerance: {names}.")
+    said += _disobedience(results)
     if results.commit.get("dirty"):
         said.append("Measured on a tree with uncommitted changes.")
+    return said
+
+
+def _disobedience(results: Results) -> list[str]:
+    """Who was not held to the width of the run, or may not have been."""
+    said = []
+    wider = [label(v.implementation) for v in results.vectors if v.avx512]
+    if wider:
+        said.append(
+            f"All were {conditions.width(results)} by their own switches, but {fmt.listed(wider)} used AVX-512 all the "
+            "same, which can only shorten the times."
+        )
+    unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None]
+    if unknown:
+        said.append(f"Not known whether {conditions.width(results)}: {fmt.listed(unknown)}.")
     return said
 
 

@@ -35,8 +35,9 @@ def micro_tile(
     fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, one cache line for every two i.
     fetch_rows : prefetch the next `rows` rows of a into the second-level cache; a_k must be 1. The hardware prefetcher
         does not: each row begins on another page, on which it must first see a pattern.
-    fetch_target : prefetch the micro-tile of c for writing into the first-level cache, and the next k elements of each
-        row of a into the second-level cache; a_row must be 1.
+    fetch_target : prefetch into the first-level cache the micro-tile of c, for writing, and for each i what of a lies a
+        cache line further on, which the next micro-tiles read; a_row must be 1. The hardware prefetcher does not: from
+        one i to the next is another page.
     active_columns : the micro-kernel takes one more argument, the address of k int32 indices, and sums over these i
         instead of all below k. It prefetches twice as much from `ahead`.
     """
@@ -106,10 +107,10 @@ class _MicroTile:
                 i, first_sum = builder.add(first, index(u)), u % self.sets * len(tile)
                 if indices:
                     i = builder.zext(builder.load(builder.gep(indices[0], [i])), index)
-                if self.fetch_target:
-                    prefetch(builder, builder.gep(a, [builder.mul(builder.add(i, k), a_k)]), SECOND_LEVEL)
                 b_vectors = [self._load(b, b_k, i, v) for v in range(self.vectors)]
                 row_0 = self._opaque(builder.gep(a, [builder.mul(i, a_k)]))
+                if self.fetch_target:
+                    prefetch(builder, builder.gep(row_0, [index(LINE // self.item)]), FIRST_LEVEL)
                 for r in range(self.rows):
                     element = splat(builder, builder.load(self._row(row_0, r, odd_rows)), self.lanes)
                     for v in range(self.vectors):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastnn.intrinsics import MR, micro_tile, offset
+from fastnn.intrinsics import MR, lanes_of, load, micro_tile, offset, store
 from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
@@ -58,8 +58,8 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     `start_row` 0 every row has the same start.
 
     `fetch` is what is prefetched: NOTHING; the next ROWS of a (`a_k` must be 1); the next PANEL after b, a part of it
-    with each micro-tile; ROWS_AND_PANEL; or the TARGET, which is each micro-tile of c and the next k elements of each
-    row of a (`a_row` must be 1), and pays if c is not in a near cache.
+    with each micro-tile; ROWS_AND_PANEL; or the TARGET, which is each micro-tile of c and what of a lies a cache line
+    further on (`a_row` must be 1), and pays if one of both is not in a near cache.
     """
     r = 0
     rows = MR
@@ -80,51 +80,79 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
 
 
 @inline_ir
-def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row):
-    """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors."""
+def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row, depth):
+    """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors.
+
+    At most `depth` rows of a panel are multiplied at a time, for all rows of a: so that they stay in the first-level
+    cache where that is large enough (fastnn/blocking.py).
+    """
     n_panels = panel_count(vectors)
+    blocks = (inner + depth - 1) // depth
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
+        out, begin, begin_row = offset(c, column), offset(start, column), start_row
         fetch = ROWS_AND_PANEL if p == 0 else PANEL
-        panel_product(
-            m, last - first, a, a_row, 1, offset(panels, column * inner), width, offset(start, column), start_row,
-            offset(c, column), c_row, inner, fetch,
-        )  # fmt: skip
-
-
-# Vectors in a row of dy from which on the columns of a panel are gathered before the product.
-_GATHER_FROM = 16
+        for block in range(blocks):
+            top, bottom = inner * block // blocks, inner * (block + 1) // blocks
+            b = offset(panels, column * inner + top * width)
+            panel_product(
+                m, last - first, offset(a, top), a_row, 1, b, width, begin, begin_row, out, c_row, bottom - top, fetch
+            )
+            begin, begin_row = out, c_row
 
 
 @inline_ir
-def gather_columns(m, lanes, width, dy, dy_row, gathered):
-    """The address of one panel's columns of m rows of dy, and the elements from one row to the next.
-
-    If rows are long, the columns are copied to `gathered`, contiguously: the lengths of long rows tend to be powers of
-    two, with which all rows fall into a few sets of the first-level cache.
-    """
-    if dy_row < _GATHER_FROM * lanes:
-        return dy, dy_row
-    for r in range(m):
-        for c in range(width):
-            gathered[r * width + c] = dy[r * dy_row + c]
-    return gathered, width
+def copy_columns(rows, columns, source, source_row, target, target_row):
+    """target ← the first `columns` columns of so many rows of the source."""
+    lanes = lanes_of(source)
+    whole = columns // lanes * lanes
+    for r in range(rows):
+        row, copy = offset(source, r * source_row), offset(target, r * target_row)
+        for c in range(0, whole, lanes):
+            store(load(offset(row, c)), offset(copy, c))
+        for c in range(whole, columns):
+            copy[c] = row[c]
 
 
-@unit("int int int int int int real* int real* int real* real* -> none")
-def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, gathered):
-    """w ← w + aᵀ dy, its rows from `top` to `bottom`, w in panels: a (m, inner), dy (m, columns) in padded rows.
+@unit("int int int real* int real* -> none")
+def pack_rows(m, vectors, lanes, rows, row, packed):
+    """packed ← the columns of m rows that panels have, panel behind panel, each as m rows of its own.
 
-    `gathered` has room for m rows of a panel. "Transposed" means that columns of a are read as rows; nothing is copied.
+    As they lie, all rows of one panel fall into a few sets of the first-level cache, for the lengths of rows tend to be
+    multiples of powers of two.
     """
     n_panels = panel_count(vectors)
     for p in range(n_panels):
-        first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
-        column, width = first * lanes, (last - first) * lanes
-        b, b_row = gather_columns(m, lanes, width, offset(dy, column), dy_row, gathered)
-        c = offset(panels, column * inner + top * width)
-        panel_product(bottom - top, last - first, offset(a, top), 1, a_row, b, b_row, c, width, c, width, m, TARGET)
+        first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
+        copy_columns(m, last - first, offset(rows, first), row, offset(packed, m * first), last - first)
+
+
+@unit("int int int int int int real* int int real* real* real* -> none")
+def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip, dy, panels, copies):
+    """w ← w + aᵀ dy, its rows from `top` to `bottom`, w in panels: a (m, inner), dy (m, columns) by `pack_rows`.
+
+    "Transposed" means that columns of a are read as rows. They are read where they are, or `strip` columns at a time
+    are first copied to `copies`, which has room for m rows of so many: 0 for none.
+    """
+    n_panels = panel_count(vectors)
+    height, columns, columns_row = bottom - top, offset(a, top), a_row
+    if strip > 0:
+        height, columns, columns_row = strip, copies, strip
+    row = top
+    while row < bottom:
+        rows = min(height, bottom - row)
+        if strip > 0:
+            copy_columns(m, rows, offset(a, row), a_row, copies, strip)
+        for p in range(n_panels):
+            first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
+            width = last - first
+            c = offset(panels, first * inner + row * width)
+            panel_product(
+                rows, width // lanes, columns, 1, columns_row, offset(dy, m * first), width, c, width, c, width, m,
+                TARGET,
+            )  # fmt: skip
+        row += rows
 
 
 @unit("int int int int real* int real* real* int real* real* int -> none")

@@ -10,7 +10,6 @@ import numpy as np
 
 from fastnn.intrinsics import ndarray_layout, pointer
 from fastnn.jit import force_inline, inline_ir
-from fastnn.step.plan import BLOCK_ROWS
 
 
 @force_inline
@@ -54,7 +53,7 @@ def rows_like_last(x, t, plan, inputs, outputs):
     if not _is_ordinary(x, kind, 2, plan.x_dtype) or not _is_ordinary(t, kind, dimensions, plan.t_dtype):
         return 0
     n = _length(x, 0)
-    if _length(x, 1) != inputs or _length(t, 0) != n or n > BLOCK_ROWS:
+    if _length(x, 1) != inputs or _length(t, 0) != n or n > plan.most_rows:
         return 0
     if n > plan.max_rows and plan.shares[0] != 0:
         return 0

@@ -12,7 +12,7 @@ from fastnn.linalg.packing import transpose_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.dropout import drop
 from fastnn.step.forward import call_activation, forward_block
-from fastnn.step.plan import SCRATCH, layer_of, loss_of
+from fastnn.step.plan import UPDATE_BLOCK, layer_of, loss_of
 from fastnn.units import unit
 
 # call_loss(slot, ...): logits z in padded rows, the rows, their columns and padded columns, the address
@@ -45,12 +45,12 @@ def input_gradient(plan, layer, m, dy, dx, scratch):
             transposed = offset(plan.transposed, layer.transposed)
             multiply_panels(
                 m, columns, layer.input_row // lanes, lanes, dy, layer.row, transposed, start, 0, dx,
-                layer.input_row,
+                layer.input_row, plan.depth,
             )  # fmt: skip
         else:
             multiply_transposed(
                 m, layer.inputs, columns, lanes, dy, layer.row, w, dx, layer.input_row, start,
-                scratch, SCRATCH,
+                scratch, UPDATE_BLOCK,
             )  # fmt: skip
         start, start_row = dx, layer.input_row
     if layer.tail > 0:

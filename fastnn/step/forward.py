@@ -41,7 +41,9 @@ def affine_block(plan, layer, m, a, z, block):
             active,
         )  # fmt: skip
     else:
-        multiply_panels(m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, 0, z, layer.row)
+        multiply_panels(
+            m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, 0, z, layer.row, plan.depth
+        )
     if layer.tail > 0 and not (layer.column == 0 and plan.compressed):
         whole = layer.panel_vectors * lanes
         tail = offset(plan.parameters, layer.tail_weights)

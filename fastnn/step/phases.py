@@ -7,7 +7,6 @@ from numba.core import types
 
 from fastnn.intrinsics import indirect_call, opaque
 from fastnn.jit import force_inline, parallel_kernel
-from fastnn.step.plan import BLOCK_ROWS
 
 # call_phase(slot, ...): the plan, and the number of the worker (not for what is done once). The address of the plan is
 # passed without a type, because a phase is compiled for a plan of its own precision.
@@ -18,9 +17,10 @@ call_phase = indirect_call(types.none)
 def cut_rows(plan, n, workers):
     """Cut n rows into row blocks of one size, a multiple of eight, as many for each worker: none has much more to do.
 
-    There are more row blocks than workers exactly if n > workers * BLOCK_ROWS.
+    There are more row blocks than workers exactly if n > workers * most_rows.
     """
-    each = (n + workers * BLOCK_ROWS - 1) // (workers * BLOCK_ROWS)
+    most = workers * plan.most_rows
+    each = (n + most - 1) // most
     plan.block_rows = (n + 8 * workers * each - 1) // (8 * workers * each) * 8
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
 

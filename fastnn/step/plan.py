@@ -21,17 +21,14 @@ respect to a layer's affine output.
 
 from __future__ import annotations
 
-from fastnn.intrinsics import NR_VECTORS, VECTOR_BYTES, RecordLayout
+from fastnn.intrinsics import RecordLayout
 
-# Rows of a row block: enough that a panel of weights is used often while it is in the cache, few enough that the rows
-# and outputs of the block stay in the second-level cache.
-BLOCK_ROWS = 64
+# The most rows of a row block: enough that a panel of weights is used often while it is in the cache, and that sums of
+# as many products hide where each begins and ends. A net whose rows are wide has fewer (fastnn/blocking.py).
+BLOCK_ROWS = 128
 
 # Elements of a block of weights whose gradient is used while it is in the first-level cache.
 UPDATE_BLOCK = 8192
-
-# Elements of scratch memory: an update block, and the columns of one panel of a row block (as many as float32 needs).
-SCRATCH = UPDATE_BLOCK + BLOCK_ROWS * NR_VECTORS * VECTOR_BYTES // 4
 
 LAYER = RecordLayout(
     "LayerPlan",
@@ -47,6 +44,8 @@ LAYER = RecordLayout(
     bias="int",
     size="int",
     transposed="int",  # where the transposed weights begin
+    update_rows="int",  # rows of its panels in an update block
+    strip="int",  # columns of its input that its gradient copies together; 0 for none
     # The padded outputs of all layers before, together; 0 in the first layer alone. The layer's activations and deltas
     # for m rows begin m * column elements after those of the first layer.
     column="int",
@@ -62,15 +61,17 @@ BLOCK = RecordLayout(
     x="real*",  # the rows of the net's input, in `inputs` if they are loaded there or some of it is dropped
     activations="real*",  # after dropout
     deltas="real*",
+    packed_deltas="real*",  # the same by `pack_rows`, laid out alike: what gradients are products with
     activation_inputs="real*",  # laid out like the activations; only where slopes need them
     outputs="real*",  # of activations, before dropout; laid out like the activations; only where there is dropout
     inputs="real*",  # room for rows of the net's input; only where they are loaded there, or some of it is dropped
     # Of compressed rows: where each row of the row block begins and ends among the values of the source; and for each
-    # row of the batch, where the columns end that the worker has just used.
+    # row of the batch, where the columns that the worker is at begin and end.
     begins="int64*",
     ends="int64*",
+    firsts="int64*",
     lasts="int64*",
-    scratch="real*",  # SCRATCH elements
+    scratch="real*",  # an update block, and behind it strips of all row blocks (`strips_of`)
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
 
@@ -167,6 +168,8 @@ STEP = RecordLayout(
     t_dimensions="int",
     t_row_bytes="int",
     max_rows="int",
+    most_rows="int",  # of a row block
+    depth="int",  # of the products with panels (`multiply_panels`)
     shares="int64*",  # whether steps are shared between workers
     # Of the step under way.
     x_address="int",

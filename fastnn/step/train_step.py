@@ -39,7 +39,7 @@ from fastnn.step.backward import forward_backward_block, transpose_weights
 from fastnn.step.phases import call_phase, cut_rows, for_each_worker
 from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
-from fastnn.step.update import add_block_gradient, apply_update
+from fastnn.step.update import add_block_gradient, apply_update, pack_deltas
 from fastnn.units import unit
 
 # What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last
@@ -118,6 +118,8 @@ def accumulate_gradients(plan, worker):
         # 0 times infinity is NaN: with such deltas the first layer's gradient may skip no column.
         if block.active[0] != 0 and not all_finite(block.deltas, m * layer.row):
             block.active[0] = 0
+        if plan.n > 1 or plan.clip_value > 0:
+            pack_deltas(plan, m, block)
         if plan.stores_gradients:
             add_block_gradient(plan, index, block, gradient)
     restore_subnormals(before)

@@ -22,7 +22,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
-from fastnn.linalg.gemm import NOTHING, accumulate_transposed, gather_columns, panel_product
+from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, pack_rows, panel_product
 from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -56,6 +56,20 @@ def block_operands(plan, layer, index, block):
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
 
 
+@inline_ir
+def pack_deltas(plan, m, block):
+    """Pack the deltas of m rows, of all layers whose gradient is a product with panels of them."""
+    lanes = lanes_of(plan.parameters)
+    for index in range(plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        if index > 0 or not (plan.compressed or block.active[0] != 0):
+            start = m * layer.column
+            pack_rows(
+                m, layer.panel_vectors, lanes, offset(block.deltas, start), layer.row,
+                offset(block.packed_deltas, start),
+            )  # fmt: skip
+
+
 @unit("StepPlan int int real* -> none")
 def update_range(plan, start, size, gradient):
     """Update `size` parameters from `start` on by the gradient at that address, where it is clipped first."""
@@ -75,7 +89,38 @@ def add_rows(m, rows, row, total, size):
             total[c] += one[c]
 
 
-@inline_ir
+@force_inline
+def strips_of(plan, layer, index, worker):
+    """Where a worker copies strips of the layer's input in the row block with that index."""
+    scratch = block_of(plan.blocks, worker, plan).scratch
+    return offset(scratch, UPDATE_BLOCK + index * plan.most_rows * layer.strip)
+
+
+@unit("StepPlan LayerPlan int int int -> none")
+def copy_strips(plan, layer, top, height, worker):
+    """Copy `height` columns from `top` on of the layer's input, in every row block but those with active columns."""
+    for index in range(plan.n_blocks):
+        block = block_of(plan.blocks, index, plan)
+        m, a, _ = block_operands(plan, layer, index, block)
+        if layer.column > 0 or not (plan.compressed or block.active[0] != 0):
+            strips = strips_of(plan, layer, index, worker)
+            copy_columns(m, height, offset(a, top), layer.input_row, strips, layer.strip)
+
+
+@unit("StepPlan LayerPlan int int int -> none")
+def find_places(plan, layer, top, height, worker):
+    """Find where `height` columns from `top` on begin and end in every compressed row of the batch."""
+    source, own = source_of(plan.source, 0, plan), block_of(plan.blocks, worker, plan)
+    for index in range(plan.n_blocks):
+        block, place = block_of(plan.blocks, index, plan), index * BLOCK_ROWS
+        m, _, _ = block_operands(plan, layer, index, block)
+        compressed_places(
+            top, top + height, layer.inputs, m, source.columns, block.begins, block.ends,
+            offset(own.firsts, place), offset(own.lasts, place),
+        )  # fmt: skip
+
+
+@unit("StepPlan LayerPlan int int int int -> none")
 def panel_block_gradient(plan, layer, panel, top, height, worker):
     """The worker's scratch ← the gradient over the whole batch of `height` rows from `top` on of one panel."""
     lanes = lanes_of(plan.parameters)
@@ -91,11 +136,12 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
                 for k in range(height * width):
                     scratch[k] = 0
             if plan.compressed:
-                source, firsts = source_of(plan.source, 0, plan), _alloc_places(block.begins)
-                lasts = offset(block_of(plan.blocks, worker, plan).lasts, index * BLOCK_ROWS)
-                compressed_places(
-                    top, top + height, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts
+                source, own, place = (
+                    source_of(plan.source, 0, plan),
+                    block_of(plan.blocks, worker, plan),
+                    index * BLOCK_ROWS,
                 )
+                firsts, lasts = offset(own.firsts, place), offset(own.lasts, place)
                 compressed_gradient(
                     m, width // lanes, width, source.values, source.columns, firsts, lasts, offset(dy, first),
                     layer.row, offset(scratch, -top * width),
@@ -107,36 +153,52 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
                 offset(dy, first), layer.row, offset(scratch, -top * width), block.active,
             )  # fmt: skip
             continue
-        b, b_row = gather_columns(m, lanes, width, offset(dy, first), layer.row, offset(scratch, UPDATE_BLOCK))
+        columns, columns_row = offset(a, top), layer.input_row
+        if layer.strip > 0:
+            columns, columns_row = strips_of(plan, layer, index, worker), layer.strip
+        b = offset(block.packed_deltas, m * (layer.column + first))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
         panel_product(
-            height, width // lanes, offset(a, top), 1, layer.input_row, b, b_row, start, start_row, scratch, width, m,
-            NOTHING,
-        )  # fmt: skip
+            height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, TARGET
+        )
 
 
-@unit("StepPlan LayerPlan int int int -> none")
-def update_panels(plan, layer, top, bottom, worker):
-    """Update the rows from `top` to `bottom` of a layer's panels, update block by update block."""
+@unit("StepPlan LayerPlan int int -> none")
+def update_panels_by_one_row(plan, layer, top, bottom):
+    """`update_panels` where the batch is one row, whose gradient is an outer product."""
     lanes, optimizer = lanes_of(plan.parameters), optimizer_of(plan.optimizer, 0, plan)
+    _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
     n_panels = panel_count(layer.panel_vectors)
     for panel in range(n_panels):
         first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
         width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
         rows = UPDATE_BLOCK // width // MR * MR
         for row in range(top, bottom, rows):
-            height = min(rows, bottom - row)
             start = layer.weights + first * layer.inputs + row * width
-            if plan.n == 1 and plan.clip_value == 0:
-                _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
-                call_rank_one_update(
-                    optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), height,
-                    offset(dy, first), width, offset(optimizer.moments, start), optimizer.moment_stride,
-                    optimizer.constants,
-                )  # fmt: skip
-            else:
-                panel_block_gradient(plan, layer, panel, row, height, worker)
-                update_range(plan, start, height * width, block_of(plan.blocks, worker, plan).scratch)
+            call_rank_one_update(
+                optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), min(rows, bottom - row),
+                offset(dy, first), width, offset(optimizer.moments, start), optimizer.moment_stride,
+                optimizer.constants,
+            )  # fmt: skip
+
+
+@unit("StepPlan LayerPlan int int int -> none")
+def update_panels(plan, layer, top, bottom, worker):
+    """Update the rows from `top` to `bottom` of a layer's panels, update block by update block."""
+    lanes, scratch = lanes_of(plan.parameters), block_of(plan.blocks, worker, plan).scratch
+    n_panels = panel_count(layer.panel_vectors)
+    rows = layer.update_rows
+    for row in range(top, bottom, rows):
+        height = min(rows, bottom - row)
+        if layer.column == 0 and plan.compressed:
+            find_places(plan, layer, row, height, worker)
+        elif layer.strip > 0:
+            copy_strips(plan, layer, row, height, worker)
+        for panel in range(n_panels):
+            first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
+            width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
+            panel_block_gradient(plan, layer, panel, row, height, worker)
+            update_range(plan, layer.weights + first * layer.inputs + row * width, height * width, scratch)
 
 
 @unit("StepPlan LayerPlan int int int BlockPlan real* int -> none")
@@ -192,9 +254,9 @@ def update_tail_and_bias(plan, layer, worker):
 
 
 @unit("StepPlan LayerPlan int int int BlockPlan real* real* -> none")
-def accumulate_panels(plan, layer, top, bottom, index, block, target, gathered):
+def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
     """Add one row block's gradient of rows `top` to `bottom` of the layer's panels to `target`, which is laid out like
-    the panels. `index` is that of the row block."""
+    the panels. `index` is that of the row block; `copies` has room for a strip of it."""
     lanes = lanes_of(plan.parameters)
     m, a, dy = block_operands(plan, layer, index, block)
     if layer.column == 0 and plan.compressed:
@@ -221,8 +283,8 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, gathered):
         )  # fmt: skip
     else:
         accumulate_transposed(
-            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, dy, layer.row,
-            target, gathered,
+            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, layer.strip,
+            offset(block.packed_deltas, m * layer.column), target, copies,
         )  # fmt: skip
 
 
@@ -252,7 +314,7 @@ def fused_sgd_update(plan, layer, worker):
     w = offset(plan.parameters, layer.weights)
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
-        accumulate_panels(plan, layer, top, bottom, index, block, w, block_of(plan.blocks, worker, plan).scratch)
+        accumulate_panels(plan, layer, top, bottom, index, block, w, strips_of(plan, layer, 0, worker))
         if worker == 0:
             accumulate_tail_and_bias(plan, layer, index, block, plan.parameters)
 
@@ -262,7 +324,10 @@ def fused_gradient_update(plan, layer, worker):
     """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
     top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
-    update_panels(plan, layer, top, bottom, worker)
+    if plan.n == 1 and plan.clip_value == 0:
+        update_panels_by_one_row(plan, layer, top, bottom)
+    else:
+        update_panels(plan, layer, top, bottom, worker)
     if worker == 0:
         update_tail_and_bias(plan, layer, worker)
 
@@ -272,9 +337,8 @@ def add_block_gradient(plan, index, block, gradient):
     """gradient ← gradient + that of the row block with that index, all layers."""
     for k in range(plan.n_layers):
         layer = layer_of(plan.layers, k, plan)
-        accumulate_panels(
-            plan, layer, 0, layer.inputs, index, block, offset(gradient, layer.weights), block.scratch
-        )  # fmt: skip
+        target, copies = offset(gradient, layer.weights), offset(block.scratch, UPDATE_BLOCK)
+        accumulate_panels(plan, layer, 0, layer.inputs, index, block, target, copies)
         accumulate_tail_and_bias(plan, layer, index, block, gradient)
 
 

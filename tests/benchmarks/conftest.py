@@ -80,8 +80,10 @@ def make_results(
     seed: int = 0,
     slower: dict[str, float] | None = None,
     machine_factor: float = 1.0,
+    **rest: Any,
 ) -> Results:
-    """A run. `slower` multiplies one implementation's times, `machine_factor` those of all (a busier machine)."""
+    """A run. `slower` multiplies one implementation's times, `machine_factor` those of all (a busier machine); `rest`
+    are fields of `Results`."""
     rng = np.random.default_rng(seed)
     cells = []
     for case in grid(models, batch_sizes, threads):
@@ -126,6 +128,7 @@ def make_results(
             ]
             for sweep, cases in sweeps.items()
         },
+        **rest,
     )
 
 

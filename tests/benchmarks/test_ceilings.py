@@ -103,10 +103,9 @@ def test_the_machine_is_described_without_names(tmp_path):
 
 
 def test_a_system_that_tells_nothing_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path):
-    monkeypatch.setattr(machine, "_CACHES", tmp_path)
+    monkeypatch.setattr(machine, "cache_sizes", dict)
     monkeypatch.setattr(machine, "_read", lambda path: "")
     monkeypatch.delattr("os.getloadavg", raising=False)
-    assert machine.cache_sizes() == {}
     assert machine.largest_cache() > 0
     assert machine.available_memory() > 0
     assert machine.load_average() is None

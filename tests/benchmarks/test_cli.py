@@ -9,10 +9,11 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as cli
-from benchmarks import ceilings, machine, run, scaling, startup
+from benchmarks import ceilings, machine, run, scaling, sizes, startup
 from benchmarks.cases import MODELS, Case, grid
 from benchmarks.peers import PEERS
 from benchmarks.progress import LineProgress, progress
@@ -25,6 +26,7 @@ SMALL = ["--data", "digits", "--models", "64-50-10-sigmoid-sgd", "--threads", "1
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["sizes", "--widths", "4096"], ["--widths: got 4096, expected at most 2048"]),
         (["--peers", "numpy,tensorflow"], ["tensorflow", *PEERS]),
         (["--models", "784-5-10-sigmoid-sgd"], ["784-5-10-sigmoid-sgd", *(model.name for model in MODELS)]),
         (["--threads", "4096"], ["4096", "CPUs"]),
@@ -74,6 +76,7 @@ def options(*arguments: str) -> run.Options:
 def test_the_default_is_everything_and_quick_is_less():
     whole, quick = options(), options("--quick")
     assert whole.peers == tuple(PEERS)
+    assert quick.peers == ("fastnn", *(name for name, peer in PEERS.items() if peer.kind == "usual"))
     assert [model.name for model in whole.models] == [
         "64-50-10-sigmoid-sgd",
         "64-128-10-relu-adam",
@@ -106,6 +109,26 @@ def test_rounds_are_exact_and_fastnn_always_runs():
     assert chosen.peers == ("fastnn", "numba", "numpy")
     assert [model.name for model in chosen.models] == ["64-50-10-sigmoid-sgd"]
     assert [model.sizes for model in options("--models", "2-3-2-2-sigmoid-sgd").models] == [(2, 3, 2, 2)]
+
+
+def test_many_steps_in_one_call_are_compared_with_as_many_of_fastnn():
+    assert options("--peers", "numpy,jax-scan").peers == ("fastnn", "fastnn-epoch", "numpy", "jax-scan")
+    assert options("--peers", "numpy,jax").peers == ("fastnn", "numpy", "jax")
+
+
+def test_the_race_over_sizes_has_nets_of_every_width_and_rows_for_them():
+    typed = ["sizes", "--widths", "4,2048", "--threads", "1", "--rounds", "3"]
+    chosen, data = cli._size_options(cli.parser().parse_args(typed), typed)
+    assert [model.sizes for model in chosen.models] == [(4, 4, 4, 10), (2048, 2048, 2048, 10)]
+    assert chosen.peers == sizes.PEERS
+    assert (chosen.plan.rounds, chosen.plan.min_rounds, chosen.calls, chosen.sweeps) == (3, 3, (), {})
+    cases = grid(chosen.models, chosen.batch_sizes, chosen.threads, most_flops=chosen.most_flops)
+    assert len(cases) == 2 * len(sizes.BATCH_SIZES) - 1
+    x, labels = data[chosen.models[0].data]
+    for case in cases[:1] + cases[-1:]:
+        assert {batch.shape for batch, _ in case.batches(x, labels)} == {(case.batch_size, case.model.sizes[0])}
+    assert np.mean(x == 0) < 1e-6
+    assert set(labels) == set(range(10))
 
 
 def test_the_command_is_kept_without_where_it_wrote():

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numba import njit
 
 from benchmarks import recipes
 from benchmarks.cases import MODELS, Case, Model
-from benchmarks.peers import PEERS, PeerInfo, Unavailable
+from benchmarks.peers import FLOORS, PEERS, PeerInfo, Unavailable
+from benchmarks.peers.expert.exponential import exponential
 from benchmarks.rows import read
 from benchmarks.run import expectations
 from benchmarks.verify import steps_of
@@ -37,12 +39,13 @@ HAS_NOT = {("pytorch", "lion", "softmax_cross_entropy")}
 HAS_NOT |= {(peer, "sgd", "sum_squared_error") for peer in ("pytorch", "jax")}
 
 TWO_LAYERS = ["numpy-notes", "numba"]
+# Each of their cases compiles for seconds.
+STRONGEST = [peer for peer, info in PEERS.items() if info.kind == "strongest"]
 PAIRS = [
     pytest.param(peer, model, id=f"{peer}-{model.name}")
     for peer in PEERS
     for model in MODELS
-    if peer != "pytorch-compiled"  # which compiles for 20 s
-    and not (peer in TWO_LAYERS and len(model.layers) != 2)
+    if peer not in STRONGEST and not (peer in TWO_LAYERS and len(model.layers) != 2)
 ]
 
 
@@ -54,11 +57,11 @@ def check(peer: str, case: Case) -> None:
     batches = case.batches(*DATA[case.model.data])
     model = implementation(case, case.model.initial_weights(case.dtype), implementation.prepare(case, batches))
     for _ in range(2):  # the second time after a restart
-        losses = [model.loss(model.step(k)) for k in range(steps)]
-        verdict = EXPECT(case, implementation.formulation).judge(losses, model.weights())
+        verdict = EXPECT(case, implementation.formulation).judge(model.first_losses(steps), model.weights())
         assert not verdict.reason
         assert verdict.error < 0.5
-        model.synchronise(model.step(steps))
+        model.ready(2)
+        model.synchronise(model.steps(steps, 2))
         model.restart()
 
 
@@ -91,11 +94,68 @@ def test_a_peer_trains_a_wide_net_as_the_reference_does(peer: str, model: Model,
     check(peer, Case(model, batch_size, dtype))
 
 
+@pytest.mark.parametrize(
+    ("peer", "model", "batch_sizes"),
+    [("jax-scan", MODELS[1], [32]), ("numba-expert", MODELS[1], [1, 32]), ("numba-csr", MODELS[0], [1, 32, 512])],
+)
+def test_a_strong_peer_trains_as_the_reference_does(peer: str, model: Model, batch_sizes: list[int]):
+    for batch_size in batch_sizes:
+        check(peer, Case(model, batch_size))
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-@pytest.mark.parametrize("batch_size", [1, 32, 512])
-def test_compiled_pytorch_trains_as_the_reference_does(model: Model, batch_size: int):
-    check("pytorch-compiled", Case(model, batch_size))
+@pytest.mark.parametrize("peer", STRONGEST)
+def test_a_strong_peer_trains_every_model_as_the_reference_does(peer: str, model: Model):
+    if peer == "numba-csr" and model.data == "pima":
+        with pytest.raises(Unavailable, match="hardly a zero"):
+            check(peer, Case(model, 32))
+        return
+    for case in (Case(model, 1), Case(model, 32), Case(model, 512), Case(model, 32, "float64"), Case(model, 32)):
+        check(peer, case)
+    check(peer, Case(model, 512, threads=2))
+    check(peer, Case(replace(model, activation="tanh"), 32))
+
+
+def test_rows_without_zeros_are_not_compressed():
+    with pytest.raises(Unavailable, match="hardly a zero"):
+        check("numba-csr", Case(DENSE, 32))
+
+
+def test_the_exponential_of_expert_numba_keeps_nan():
+    for dtype in (np.float32, np.float64):
+        x = np.concatenate([np.linspace(-80, 80, 1001), [np.nan, -np.inf]]).astype(dtype)
+        y = exponentials(x)
+        assert y.dtype == dtype
+        np.testing.assert_allclose(y[:-2], np.exp(x[:-2].astype(np.longdouble)), rtol=2 * np.finfo(dtype).eps)
+        assert np.isnan(y[-2])
+        assert 0 <= y[-1] < 1e-37
+
+
+@njit
+def exponentials(x):
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y[i] = exponential(x[i])
+    return y
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_are_those_of_a_step(floor: str, dtype: str):
+    if reason := FLOORS[floor].missing():
+        pytest.skip(reason)
+    case, products = Case(replace(DENSE, sizes=(64, 30, 20, 10)), 8, dtype), FLOORS[floor].load()
+    made = products(case, case.model.initial_weights(dtype), products.prepare(case, case.batches(*DATA["dense"])))
+    assert made.first_losses(3) == []
+    products_flops = case.flops - 2 * case.model.parameter_count  # SGD's update takes two for each parameter
+    for batch, (x, _) in zip(made.batches[:3], case.batches(*DATA["dense"]), strict=False):
+        np.testing.assert_array_equal(np.asarray(batch[0][0]), x)
+        shapes = [np.shape(c) for _, _, c in batch]
+        assert sorted(shapes) == sorted([(8, 30), (8, 20), (8, 10), (8, 30), (8, 20), (64, 30), (30, 20), (20, 10)])
+        assert sum(2 * np.asarray(a).size * np.shape(b)[1] for a, b, _ in batch) == products_flops
+    for a, b, c in batch:
+        np.testing.assert_allclose(np.asarray(c), np.asarray(a) @ np.asarray(b), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])

@@ -86,7 +86,7 @@ class Hall:
         self.log: list[tuple[str, str]] = []
         self.warm: list[float] = []
         self.started: list[Worker] = []
-        self.peak_beside = ""
+        self.peak_beside, self.floors = "", ()
         self.progress = Progress()
 
     def start(self, peer: str, threads: int) -> Worker:
@@ -105,6 +105,7 @@ class Hall:
             self.clock,
             self.clock.sleep,
             self.peak_beside,
+            self.floors,
         )
         cells = race.run(cases)
         self.interrupted = race.interrupted
@@ -183,6 +184,18 @@ def test_the_peak_is_looked_at_after_each_burst_of_one():
     lost = Hall(fast=lambda message, reply: {"status": "ok"} if message["do"] == "peak" else reply)
     lost.peak_beside = "fast"
     assert by_peer(lost.race(CASES[:1]))["fast"].reason == "reported None as flops_per_second"
+
+
+def test_what_trains_nothing_is_timed_and_not_judged():
+    def untrained(message: dict, reply: dict) -> dict:
+        return reply | {"losses": [], "weights": []} if message["do"] == "prepare" else reply
+
+    hall = Hall(other=untrained)
+    assert by_peer(hall.race(CASES[:1], ("fast", "other")))["other"].status == "wrong"
+    hall = Hall(other=untrained)
+    hall.floors = ("other",)
+    cells = by_peer(hall.race(CASES[:1], ("fast", "other")))
+    assert [len(cell.samples) for cell in cells.values()] == [4, 4]
 
 
 def test_several_threads_get_quiet_and_a_long_warm_up():

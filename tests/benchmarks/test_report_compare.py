@@ -132,6 +132,8 @@ def test_warnings(base, made_up):
     text = printed(compare(base, new, 10))
     for words in ("different machines", "Another CPU", "numpy 2.4.6 to 9.9", "different data"):
         assert words in text
+    held = made_up(**SMALL, seed=1, isa="avx2")
+    assert any("different vector widths (native; held to AVX2)" in said for said in compare(base, held, 10).warnings)
     assert compare(base, made_up(**SMALL, seed=1), 10).warnings == []
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
-from benchmarks.report.frame import CASE, COLUMNS, DIGITS, to_frame, write_csv
+from benchmarks.report.frame import CASE, COLUMNS, DIGITS, in_form, to_frame, write_csv
 from benchmarks.report.grid import build_grid
 from benchmarks.report.implementations import in_order, label, look
-from benchmarks.report.summary import finding, sentences, summarize, warnings
+from benchmarks.report.summary import STRONGEST, finding, sentences, summarize, warnings
 from benchmarks.results import Results
 
 
@@ -240,3 +240,51 @@ def test_other_numbers():
     assert fmt.listed(["a", "b", "c"]) == "a, b and c"
     assert fmt.listed([]) == ""
     assert fmt.interval(math.nan, 1.0) == "—"
+
+
+FORMS = ("fastnn", "fastnn-epoch", "numpy", "jax-scan")
+
+
+@pytest.fixture(scope="module")
+def forms(made_up) -> Results:
+    """A run with peers of both forms. At batch 1 JAX's is the strongest."""
+    run = made_up(implementations=FORMS, batch_sizes=(1, 512), threads=(1,), slower={"fastnn-epoch": 0.5})
+    for cell in run.cells:
+        if cell.implementation == "jax-scan" and cell.batch_size == 1:
+            own = next(c for c in run.cells if c.case == cell.case and c.implementation == "fastnn-epoch")
+            cell.samples = [0.9 * seconds for seconds in own.samples]
+        if cell.implementation == "jax-scan" and cell.batch_size == 512:
+            cell.samples = [10 * seconds for seconds in cell.samples]
+    return run
+
+
+def test_a_peer_is_compared_with_fastnn_in_its_own_form(forms):
+    summary = summarize(forms)
+    rivals = {tally.name: {c.own.implementation for c in tally.contests} for tally in summary.peers}
+    assert rivals == {"fastnn-epoch": {"fastnn"}, "numpy": {"fastnn"}, "jax-scan": {"fastnn-epoch"}}
+    (against_steps,) = summary.against_steps
+    assert {c.own.implementation for c in against_steps.contests} == {"fastnn"}
+    frame = to_frame(forms)
+    mine = frame[(frame["implementation"] == "jax-scan") & (frame["batch_size"] == 1)]
+    assert mine["ratio_to_fastnn"].to_numpy() == pytest.approx(0.9)
+    many = in_form(frame, many=True)
+    assert set(many["implementation"]) == {"fastnn-epoch", "jax-scan"}
+    assert (many.loc[many["fastest"], "implementation"] == ["jax-scan", "fastnn-epoch"] * 2).all()
+
+
+def test_the_usual_peers_and_the_strongest_have_each_their_verdict(forms):
+    summary = summarize(forms)
+    assert {c.peer.implementation for c in summary.fastest.contests} == {"numpy"}
+    assert [c.peer.implementation for c in summary.strongest.contests] == ["jax-scan", "numpy"] * 2
+    assert summary.any_form is None
+    said = " ".join(sentences(summary))
+    assert "than the fastest usual peer in 4 of 4" in said
+    assert f"than {STRONGEST} in 2 of 4 cases, slower in 2" in said
+    assert f"784-50-10 sigmoid SGD, batch 1, 1 thread (JAX, lax.scan, 0.90{fmt.TIMES})" in said
+    assert finding(summary) == "fastnn is faster than the strongest peer in 2 of 4 cases"
+
+
+def test_without_a_stronger_peer_the_words_are_as_they_were(results):
+    summary = summarize(results)
+    assert summary.strongest is summary.any_form is None
+    assert "usual" not in " ".join(sentences(summary))

@@ -4,6 +4,7 @@ import copy
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib
@@ -13,10 +14,10 @@ from rich.console import Console
 from benchmarks.cases import MODELS
 from benchmarks.report import canvas, figures, headline, render
 from benchmarks.report.frame import to_frame
-from benchmarks.report.implementations import LOOKS, SPARE_LOOKS
+from benchmarks.report.implementations import LOOKS, SPARE_LOOKS, at_once
 from benchmarks.report.summary import finding, summarize, summarize_cells
 from benchmarks.report.table import print_table
-from benchmarks.results import Results
+from benchmarks.results import Results, Vectors
 
 FIGURES = ("throughput", "ratios", "share_of_peak", "startup", "memory", "scaling", "memory_by_batch")
 TABLES = ("results.csv", "calls.csv", "scaling.csv")
@@ -237,8 +238,55 @@ def test_colours_contrast_with_both_pages_and_looks_differ():
             assert contrast(canvas.INKS[text][place], page_color) >= 4.5
     lights = [light for light, _ in canvas.css_variables().values()]
     assert len(set(lights)) == len(lights)  # an SVG finds a colour's variable by its light value
-    markers = [shown.marker for shown in LOOKS.values()] + [marker for *_, marker in SPARE_LOOKS]
-    assert len(set(markers)) == len(markers)
+    for many in (False, True):  # no figure has both
+        markers = [shown.marker for name, shown in LOOKS.items() if at_once(name) == many]
+        markers += [marker for *_, marker in SPARE_LOOKS]
+        assert len(set(markers)) == len(markers)
+
+
+FORMS = ("fastnn", "fastnn-epoch", "numpy", "jax-scan", "jax-scan-fast-math", "numba-expert")
+
+
+@pytest.fixture(scope="module")
+def strong(made_up) -> Results:
+    """A run with peers of both forms, with a caveat, and with products alone."""
+    results = made_up(implementations=FORMS, batch_sizes=(1, 512), threads=(1,), rounds=5)
+    own = [cell for cell in results.cells if cell.implementation == "numpy"]
+    for name, factor in (("products-numpy", 0.5), ("products-pytorch", 0.25)):
+        results.floors += [
+            replace(cell, implementation=name, samples=[factor * seconds for seconds in cell.samples]) for cell in own
+        ]
+    return results
+
+
+def test_a_report_of_both_forms_and_of_products_alone(strong, tmp_path):
+    render(strong, tmp_path)
+    Page((tmp_path / "report.html").read_text())
+    text = (tmp_path / "report.md").read_text()
+    one, many = text.split("## Many steps in one call")
+    assert "| Batch | fastnn | Tuned NumPy |" in one
+    assert "| Batch | fastnn, epoch in one call | Expert Numba | JAX, lax.scan | JAX, lax.scan, fast-math |" in many
+    assert "forms with a caveat too," in one  # in the verdict
+    for name in ("throughput", "ratios", "share_of_peak"):
+        assert f"figures/{name}.png" in text
+        assert f"figures/{name}_many_steps.png" in text
+    rows = re.findall(r"\| [^|]*, batch \d+, float32, 1 thread \| ([^|]+) \| ([^|]+) \| ([^|]+) \|", text)
+    frame = to_frame(strong)
+    ratios = frame.loc[frame["implementation"] == "numpy", "ratio_to_fastnn"] / 4
+    assert [row[2] for row in rows] == [f"{ratio:.2f}×" for ratio in ratios]  # noqa: RUF001
+    assert "Dashed black" in text
+    assert "the fastest usual peer takes" in text
+    peers = text.split("## Against each peer\n")[1]
+    assert "JAX, lax.scan, against single steps" in peers
+    assert "no care for NaN and infinity" in peers
+    console = Console(file=io.StringIO(), width=100)
+    print_table(strong, console)
+    assert "Many steps in one call" in console.file.getvalue()
+
+
+def test_products_alone_are_kept_in_the_file(strong, tmp_path):
+    strong.save(tmp_path / "results.json")
+    assert Results.load(tmp_path / "results.json").floors == strong.floors
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
@@ -356,3 +404,29 @@ def test_memory_is_compared_within_each_model(results):
 def title_of_memory(results: Results) -> str:
     (drawing,) = [d for d in figures.draw_all(results, to_frame(results), summarize(results)) if d.name == "memory"]
     return drawing.title
+
+
+@pytest.fixture(scope="module")
+def held(made_up) -> Results:
+    """A run held to AVX2, with one peer that was not, and one of which nobody knows."""
+    answers = [
+        Vectors("fastnn", {"Numba": "haswell, a loop in ymm"}, False),
+        Vectors("numpy", {}, None, "died on the way"),
+        Vectors("jax", {"XLA": "products with AVX-512"}, True),
+    ]
+    return made_up(batch_sizes=(8,), threads=(1,), isa="avx2", vectors=answers)
+
+
+def test_the_width_stands_wherever_the_result_does(held, results, tmp_path):
+    render(held, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "Imaginary Processor 7 @ 3.00GHz · held to AVX2 · 1 thread" in text
+    assert re.search(r"### Training throughput: fastnn is fastest in \d of 2 cases, held to AVX2\n", text)
+    assert "| fastnn | Numba: haswell, a loop in ymm | no |" in text
+    assert "| Tuned NumPy | died on the way | not known |" in text
+    assert "| JAX | XLA: products with AVX-512 | YES |" in text
+    assert "held to AVX2 by their own switches, but JAX used AVX-512 all the same" in text
+    assert "Not known whether held to AVX2: Tuned NumPy." in text
+    assert "held to AVX2</h1>" in (tmp_path / "report.html").read_text()
+    assert "held to AVX2" in headline.headline([held]).splitlines()[0]
+    assert "held to" not in headline.headline([results])

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.results import Results, ResultsError, write_atomically
+from benchmarks.results import Results, ResultsError, Vectors, write_atomically
 
 
 def test_round_trip_keeps_everything(results, tmp_path):
@@ -21,6 +21,7 @@ def test_round_trip_keeps_everything(results, tmp_path):
     assert loaded.calls == results.calls
     assert len(loaded.calls) > 2
     assert loaded.scaling == results.scaling
+    assert (loaded.isa, loaded.vectors) == ("native", [])
     assert len(loaded.scaling["batch"]) > 2
     assert loaded.to_json() == Results.load(path).to_json()
     assert [entry.name for entry in path.parent.iterdir()] == ["results.json"]
@@ -69,12 +70,21 @@ def test_a_later_format_is_refused(results, tmp_path):
         Results.load(path)
 
 
-def test_a_file_from_before_calls_and_sweeps_were_measured_still_loads(results, tmp_path):
+def test_the_width_that_all_were_held_to_is_kept(made_up, tmp_path):
+    results = made_up(batch_sizes=(8,), threads=(1,), isa="avx2", vectors=[Vectors("jax", {"XLA": "so"}, True, "why")])
+    results.save(tmp_path / "results.json")
+    loaded = Results.load(tmp_path / "results.json")
+    assert (loaded.isa, loaded.vectors) == (results.isa, results.vectors)
+
+
+def test_a_file_from_before_some_things_were_measured_still_loads(results, tmp_path):
     document = results.to_json()
-    del document["fastnn"]["calls"], document["fastnn"]["scaling"]
+    for key in ("calls", "scaling", "isa", "vectors"):
+        del document["fastnn"][key]
     path = tmp_path / "earlier.json"
     path.write_text(json.dumps(document))
-    assert (Results.load(path).calls, Results.load(path).scaling) == ([], {})
+    loaded = Results.load(path)
+    assert (loaded.calls, loaded.scaling, loaded.isa, loaded.vectors) == ([], {}, "native", [])
 
 
 def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):

@@ -14,6 +14,8 @@ from benchmarks.peers.base import Formulation
 from benchmarks.peers.notes import Notes
 from benchmarks.peers.tuned_numpy import TunedNumPy
 from benchmarks.verify import Expectation, Verdict, expect, steps_of
+from fastnn import Adam
+from fastnn.reference.mlp import MLP
 
 MODELS = {
     "sgd": Model((64, 50, 10), "sigmoid", "sgd", lr=0.1),
@@ -148,6 +150,59 @@ def test_a_mistake_is_caught(
         found = verdict(Case(MODELS[optimizer], batch_size), Mistaken)
     assert found.reason
     assert found.error > 3
+
+
+FEW = Case(MODELS["adam"], 3)  # rows, of which one alone may reach a unit
+ROW, UNIT = 0, 5
+
+
+def on_a_kink(side: float) -> list[NDArray]:
+    """Initial weights with which one unit's pre-activation is zero but for rounding on a row of the first step; moved
+    by `side` units of roundoff of its terms."""
+    weights = FEW.model.initial_weights(FEW.dtype)
+    x, _ = FEW.batches(X, T)[0]
+    terms = x[ROW].astype(np.float64) * weights[0][:, UNIT]
+    weights[1][UNIT] = -terms.sum() + side * np.finfo(np.float32).eps * np.abs(terms).max()
+    return weights
+
+
+@pytest.mark.parametrize("side", [-2, 2])
+@pytest.mark.parametrize("mistake", [mistake.values[1] for mistake in MISTAKES if mistake.values[0] == "adam"])
+def test_a_mistake_is_caught_on_a_kink_as_well(side: float, mistake: Callable[[TunedNumPy], None]):
+    batches, weights = FEW.batches(X, T), on_a_kink(side)
+    model = TunedNumPy(FEW, weights, TunedNumPy.prepare(FEW, batches))
+    mistake(model)
+    losses = [model.loss(model.step(k)) for k in range(steps_of(FEW))]
+    found = expect(FEW, weights, batches, TunedNumPy.formulation).judge(losses, model.weights())
+    assert found.reason
+    assert found.error > 3
+
+
+class OtherSide(MLP):
+    """The reference, but that the slope of one element of the first step is from the other side of the kink."""
+
+    def _activation_backward(self, hidden: int, dy: NDArray, x: NDArray, y: NDArray) -> NDArray:
+        found = super()._activation_backward(hidden, dy, x, y)
+        if hidden == 0 and self._steps == 0:
+            found[ROW, UNIT] = 0 if x[ROW, UNIT] > 0 else dy[ROW, UNIT]
+        return found
+
+
+def other_side(distance: float) -> Verdict:
+    """Of a net that takes the other side, so far from the kink."""
+    batches, weights = FEW.batches(X, T), on_a_kink(distance)
+    net, optimizer = OtherSide(FEW.model.sizes, activation="relu", dtype="float64"), Adam(FEW.model.lr)
+    net.set_weights(weights)
+    losses = [net.train_step(x, t, optimizer) for x, t in batches[: steps_of(FEW)]]
+    return expect(FEW, weights, batches, TunedNumPy.formulation).judge(losses, net.get_weights())
+
+
+def test_either_side_of_a_kink_is_right_within_rounding_alone(monkeypatch: pytest.MonkeyPatch):
+    assert [other_side(side).reason for side in (-2, 2)] == ["", ""]
+    assert min(other_side(2000 * side).error for side in (-2, 2)) > 3
+    monkeypatch.setattr(verify, "MOST_TURNED", 0)
+    # By chance the nudged run is on that side too, and then the tolerance has room for it.
+    assert max(other_side(side).error for side in (-2, 2)) > 3
 
 
 @pytest.mark.parametrize("optimizer", MODELS)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from benchmarks import memory, rows
 from benchmarks.cases import Case, Model
 from benchmarks.peers import Unavailable
+from benchmarks.peers.base import Peer
 from benchmarks.peers.tuned_numpy import TunedNumPy
 from benchmarks.transport import ProcessTransport, WorkerLost, start_worker, without_paths, worker_environment
 from benchmarks.worker import MAX_STEPS, SETTLING_STEPS, WARM_STEPS, Worker
@@ -23,7 +25,7 @@ from benchmarks.worker import MAX_STEPS, SETTLING_STEPS, WARM_STEPS, Worker
 CASE = Case(Model((6, 5, 3), "sigmoid", "sgd", lr=0.1), 4)
 
 
-class Stepper:
+class Stepper(Peer):
     """Takes `seconds` per step on the clock that it is, and remembers how long it trains without a restart."""
 
     def __init__(self, seconds: float) -> None:
@@ -44,6 +46,29 @@ class Stepper:
     def synchronise(self, value: int) -> None:
         self.now += self.pending
         self.pending = 0.0
+
+    def weights(self) -> list[np.ndarray]:
+        return []
+
+
+class Epoch(Stepper):
+    """The same steps in one call, which takes as long as `overhead` of them besides; each number of steps must be
+    compiled before it is timed."""
+
+    in_one_call, overhead = True, 3
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.compiled, self.calls = {SETTLING_STEPS}, []
+
+    def ready(self, count: int) -> None:
+        self.compiled.add(count)
+
+    def steps(self, first: int, count: int) -> int:
+        assert count in self.compiled
+        self.calls.append((first, count))
+        self.pending += self.overhead * self.seconds
+        return super().steps(first, count)
 
 
 def worker(stepper: Stepper) -> Worker:
@@ -76,9 +101,44 @@ def test_no_implementation_trains_into_denormals_however_fast_it_is():
     assert max(stepper.runs) <= max(MAX_STEPS + SETTLING_STEPS, WARM_STEPS)
 
 
+def test_many_steps_in_one_call_are_timed_as_one_call():
+    epoch = Epoch(1e-3)
+    reply = worker(epoch).handle({"do": "calibrate", "target": 0.1})
+    assert reply == {"status": "ok", "steps": 97}  # 84 steps took as long as 87, and every number was compiled
+    epoch.calls.clear()
+    reply = worker(epoch).handle({"do": "burst", "steps": 97, "warm": 0.3})
+    assert reply == {"status": "ok", "seconds": pytest.approx(100e-3)}
+    assert epoch.calls == [
+        (0, SETTLING_STEPS),
+        (SETTLING_STEPS, 97),
+        (SETTLING_STEPS + 97, 97),
+        (0, 97),  # after a restart: a third call would train beyond WARM_STEPS
+        (0, SETTLING_STEPS),
+        (SETTLING_STEPS, 97),
+    ]
+
+
+def test_not_even_many_steps_in_one_call_train_into_denormals():
+    epoch = Epoch(1e-6)
+    epoch.ready(MAX_STEPS)
+    worker(epoch).handle({"do": "burst", "steps": MAX_STEPS, "warm": 0.04})
+    assert max(epoch.runs) == MAX_STEPS + SETTLING_STEPS
+
+
 @pytest.mark.parametrize(("seconds", "steps"), [(1e-3, 10), (0.004, 2), (0.5, 1), (1e-4, 100)])
 def test_bursts_are_calibrated_to_the_target(seconds: float, steps: int):
     assert worker(Stepper(seconds)).handle({"do": "calibrate", "target": 0.01})["steps"] == steps
+
+
+def test_flags_of_a_peer_are_added_to_those_that_are_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XLA_FLAGS", "--of=threads")
+    monkeypatch.setenv("BACKEND", "one")
+    environment = {"XLA_FLAGS": "--of=peer", "BACKEND": "another"}
+    made = Worker("numpy", 1)
+    made._info = replace(made._info, environment=environment)
+    assert made.handle({"do": "start"})["status"] == "ok"
+    assert os.environ["XLA_FLAGS"] == "--of=threads --of=peer"
+    assert os.environ["BACKEND"] == "another"
 
 
 def test_an_exception_becomes_a_reply(capfd: pytest.CaptureFixture):
@@ -235,8 +295,10 @@ def test_a_worker_keeps_to_its_cpus_and_threads():
     reply = request(transport)
     assert reply["cpus"] == {min(os.sched_getaffinity(0))}
     assert reply["env"]["OPENBLAS_NUM_THREADS"] == reply["env"]["NUMBA_NUM_THREADS"] == "1"
-    assert "intra_op_parallelism_threads=1" in reply["env"]["XLA_FLAGS"]
-    assert "intra_op_parallelism_threads" not in worker_environment(2).get("XLA_FLAGS", "")
+    assert "--xla_cpu_multi_thread_eigen=false" in reply["env"]["XLA_FLAGS"].split()
+    assert "eigen" not in worker_environment(2).get("XLA_FLAGS", "")
+    # XLA reads no further than to a word that is no flag.
+    assert all(word.startswith("--") for word in reply["env"]["XLA_FLAGS"].split())
     assert worker_environment(2)["OMP_NUM_THREADS"] == "2"
 
 

@@ -16,6 +16,10 @@ INNER = (1, 2, 5, 17, 64)
 COLUMNS = (1, 3, 15, 16, 17, 31, 48, 50, 64, 100, 300)
 GUARD = 64
 
+# Of blocks of k: one term, some, all. Columns that are copied together: none, some, more than there are.
+DEPTHS = (1, 7, 1000)
+STRIPS = (0, MR, 5 * MR)
+
 
 def count_of(dtype: str) -> int:
     return VECTOR_BYTES // np.dtype(dtype).itemsize
@@ -51,11 +55,11 @@ def padded_rows(rows: np.ndarray) -> np.ndarray:
 
 
 @numba.njit
-def forward(x, flat, start, y):
+def forward(x, flat, start, y, depth):
     count = lanes_of(x)
     gemm.multiply_panels(
         x.shape[0], x.shape[1], start.size // count, count, element(x, 0), x.shape[1], element(flat, 0),
-        element(start, 0), 0, element(y, 0), start.size,
+        element(start, 0), 0, element(y, 0), start.size, depth,
     )  # fmt: skip
 
 
@@ -65,11 +69,13 @@ def transpose_panels(flat, inner, columns, transposed):
 
 
 @numba.njit
-def add_gradient(x, dy, flat, top, bottom):
+def add_gradient(x, dy, flat, top, bottom, strip, packed_dy, copies):
     count = lanes_of(x)
+    m, vectors = x.shape[0], dy.shape[1] // count
+    gemm.pack_rows(m, vectors, count, element(dy, 0), dy.shape[1], element(packed_dy, 0))
     gemm.accumulate_transposed(
-        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
-        dy.shape[1], element(flat, 0), element(np.empty(x.shape[0] * NR_VECTORS * count, x.dtype), 0),
+        top, bottom, m, x.shape[1], vectors, count, element(x, 0), x.shape[1], strip, element(packed_dy, 0),
+        element(flat, 0), element(copies, 0),
     )  # fmt: skip
 
 
@@ -123,22 +129,26 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
         w, b = rng.standard_normal((inner, columns)).astype(dtype), rng.standard_normal(columns).astype(dtype)
         flat, width = packed(w), width_of(columns, dtype)
 
-        y, whole = guarded(rows * width, dtype)
-        forward(x, flat, padded_rows(b[None])[0], y)
-        assert_guarded(whole)
         expected = x.astype("float64") @ w + b
-        np.testing.assert_allclose(y.reshape(rows, width)[:, :columns], expected, atol=tolerance(dtype, inner))
-        np.testing.assert_array_equal(y.reshape(rows, width)[:, columns:], 0)
+        for depth in DEPTHS:
+            y, whole = guarded(rows * width, dtype)
+            forward(x, flat, padded_rows(b[None])[0], y, depth)
+            assert_guarded(whole)
+            np.testing.assert_allclose(y.reshape(rows, width)[:, :columns], expected, atol=tolerance(dtype, inner))
+            np.testing.assert_array_equal(y.reshape(rows, width)[:, columns:], 0)
 
-        total, whole = guarded(flat.size, dtype)
-        total[:] = flat
-        middle = inner // 2 // MR * MR
-        add_gradient(x, padded_rows(dy), total, 0, middle)
-        add_gradient(x, padded_rows(dy), total, middle, inner)
-        assert_guarded(whole)
-        found = np.empty_like(w)
-        packing.unpack(total, found, count_of(dtype))
-        np.testing.assert_allclose(found, w + x.astype("float64").T @ dy, atol=tolerance(dtype, rows))
+        expected, middle, found = w + x.astype("float64").T @ dy, inner // 2 // MR * MR, np.empty_like(w)
+        for strip in STRIPS:
+            total, whole = guarded(flat.size, dtype)
+            total[:] = flat
+            packed_dy, whole_dy = guarded(rows * width, dtype)
+            copies, whole_copies = guarded(rows * strip, dtype)
+            add_gradient(x, padded_rows(dy), total, 0, middle, strip, packed_dy, copies)
+            add_gradient(x, padded_rows(dy), total, middle, inner, strip, packed_dy, copies)
+            for each in (whole, whole_dy, whole_copies):
+                assert_guarded(each)
+            packing.unpack(total, found, count_of(dtype))
+            np.testing.assert_allclose(found, expected, atol=tolerance(dtype, rows))
 
         dx, whole = guarded(rows * width_of(inner, dtype), dtype)
         scratch = np.full(8192, np.nan, dtype)
@@ -225,6 +235,6 @@ def test_nan_and_infinity_pass_through(dtype: str) -> None:
     x = np.array([[np.nan, 1.0], [np.inf, 1.0], [1.0, 1.0]], dtype)
     w = np.ones((2, 3), dtype)
     y = np.zeros((3, width_of(3, dtype)), dtype)
-    forward(x, packed(w), np.zeros(width_of(3, dtype), dtype), y.reshape(-1))
+    forward(x, packed(w), np.zeros(width_of(3, dtype), dtype), y.reshape(-1), 1000)
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(y[:, :3], x @ w)

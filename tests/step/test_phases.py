@@ -19,18 +19,19 @@ def cut(address, n, workers):
 
 
 def test_row_blocks_are_even_and_as_many_as_gradients_are_allocated_for() -> None:
-    plan = plans.STEP.empty()
+    plan, most = plans.STEP.empty(), 64
+    plan["most_rows"] = most
     for workers in range(1, 10):
         for n in [*range(1, 300), 511, 512, 513, 576, 577, 1000, 2048, 5000]:
             cut(plan.ctypes.data, n, workers)
             size, count = int(plan["block_rows"][0]), int(plan["n_blocks"][0])
             assert size % 8 == 0
-            assert 0 < size <= plans.BLOCK_ROWS
+            assert 0 < size <= most
             assert (count - 1) * size < n <= count * size
             # More row blocks than workers store gradients, for which `Preparation.following` goes by the rows.
-            assert (count > workers) == (n > workers * plans.BLOCK_ROWS)
+            assert (count > workers) == (n > workers * most)
             ends = [count * worker // workers * size for worker in range(workers + 1)]
             rows = [min(last, n) - min(first, n) for first, last in pairwise(ends)]
             # So many blocks at the most, each rounded up by less than eight rows.
-            each = -(-n // (workers * plans.BLOCK_ROWS))
+            each = -(-n // (workers * most))
             assert max(rows) <= n / workers + 8 * each

@@ -1,0 +1,104 @@
+"""Numba as an expert writes it: BLAS by its address, fused loops, an exponential that vectorises, many steps a call.
+
+Where a batch is one row, loops stand in place of BLAS. Twice: with the rows as they are, and with compressed ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from benchmarks.cases import Case
+from benchmarks.peers import Unavailable
+from benchmarks.peers.base import Batch, Peer, own, require_plain
+from benchmarks.peers.expert.rows import Compressed
+from benchmarks.peers.expert.training import Net, compiled
+
+MOST_NONZERO = 0.9  # of the inputs: with more there is nothing to leave out
+
+
+class NumbaExpert(Peer):
+    """Any depth."""
+
+    in_one_call = True
+    compressed = False
+
+    @classmethod
+    def prepare(cls, case: Case, batches: list[Batch]) -> list[Any]:
+        return [np.concatenate(arrays) for arrays in zip(*batches, strict=True)]
+
+    def __init__(self, case: Case, weights: list[NDArray], inputs: list[Any]) -> None:
+        require_plain(case)
+        model = case.model
+        activation = own({name: name for name in ("sigmoid", "tanh", "relu")}, "activation", model.activation)
+        adam = own({"sgd": False, "adam": True}, "optimizer", model.optimizer)
+        self._train_steps = compiled(activation, adam, self.compressed, case.threads)
+        self._inputs, self._n, self._lr = inputs, case.batch_size, model.lr
+        self._net = _net(case, weights)
+        self._initial = np.concatenate([w.ravel() for w in weights])
+        self.restart()
+
+    def restart(self) -> None:
+        np.copyto(self._net.parameters, self._initial)
+        self._net.m[:] = 0
+        self._net.v[:] = 0
+        self._made = 0
+
+    def step(self, k: int) -> float:
+        return self.steps(k, 1)[0]
+
+    def steps(self, first: int, count: int) -> NDArray[np.float64]:
+        losses = np.empty(count)
+        self._train_steps(self._net, *self._inputs, self._n, first, self._made, self._lr, losses)
+        self._made += count
+        return losses
+
+    def first_losses(self, count: int) -> list[float]:
+        return self.steps(0, count).tolist()
+
+    def weights(self) -> list[NDArray]:
+        layers = zip(self._net.w, self._net.b, strict=True)
+        return [w.copy() for layer in layers for w in layer]
+
+
+class NumbaCompressed(NumbaExpert):
+    """The same with the rows in CSR form, which is not timed: each row's own zeros are left out."""
+
+    compressed = True
+
+    @classmethod
+    def prepare(cls, case: Case, batches: list[Batch]) -> list[Any]:
+        x, labels = super().prepare(case, batches)
+        rows = csr_array(x)
+        if rows.nnz > MOST_NONZERO * x.size:
+            raise Unavailable("takes rows as CSR, and these have hardly a zero")
+        return [Compressed(rows.data, rows.indices, rows.indptr), labels]
+
+
+def _net(case: Case, weights: list[NDArray]) -> Net:
+    """Its arrays, nothing in them."""
+    n, dtype = case.batch_size, weights[0].dtype
+    flat, shaped = zip(*(_views(weights) for _ in range(4)), strict=True)
+    y = tuple(np.empty((n, o), dtype) for _, o in case.model.layers)
+    widest = max(case.model.sizes)
+    return Net(
+        *(arrays[kind::2] for arrays in shaped for kind in (0, 1)),
+        *flat,
+        y=y,
+        delta=(*(np.empty_like(a) for a in y[:-1]), y[-1]),
+        partial=np.empty((case.threads, widest), dtype),
+        row=np.empty(case.model.sizes[0], dtype),
+        places=tuple(np.empty(i, np.int64) for i, _ in case.model.layers),
+        count=np.empty(len(y), np.int64),
+        scratch=(np.empty(2, np.uint8), np.empty(6, np.int32), np.empty(2, dtype)),
+    )
+
+
+def _views(like: list[NDArray]) -> tuple[NDArray, tuple[NDArray, ...]]:
+    """One zeroed flat array and views of it in the given shapes."""
+    flat = np.zeros(sum(w.size for w in like), like[0].dtype)
+    ends = np.cumsum([w.size for w in like])
+    return flat, tuple(flat[end - w.size : end].reshape(w.shape) for w, end in zip(like, ends, strict=True))
