@@ -210,9 +210,12 @@ def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -
     if interrupted:
         print(f"interrupted: what was measured is in {file}", file=sys.stderr)
         return interrupts.exit_status
-    lost = [cell for cell in results.cells if cell.implementation == OWN and cell.status != "ok"]
+    lost = [cell for cell in results.cells if cell.implementation in (OWN, AT_ONCE) and cell.status != "ok"]
     for cell in lost:
-        print(f"error: fastnn {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}", file=sys.stderr)
+        print(
+            f"error: {cell.implementation} {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}",
+            file=sys.stderr,
+        )
     return 1 if lost else 0
 
 

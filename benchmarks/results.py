@@ -155,14 +155,14 @@ class Results:
     commit: dict[str, Any]  # id, branch, dirty
     conditions: dict[str, Any]  # command, rounds, data set, versions of every package, BLAS, load before and after
     cells: list[Cell]
+    isa: str = NATIVE  # what all libraries were held to, one of `benchmarks.isa.CHOICES`
+    vectors: list[Vectors] = field(default_factory=list)  # of each implementation, where they were held
     ceilings: list[Ceiling] = field(default_factory=list)
     startups: list[StartUp] = field(default_factory=list)
     kernel_errors: list[KernelError] = field(default_factory=list)
     calls: list[CallCell] = field(default_factory=list)
     scaling: dict[str, list[Cell]] = field(default_factory=dict)  # of each sweep of `benchmarks.scaling`
     floors: list[Cell] = field(default_factory=list)  # parts of the step alone: `benchmarks.peers.FLOORS`
-    isa: str = NATIVE  # what all libraries were held to, one of `benchmarks.isa.CHOICES`
-    vectors: list[Vectors] = field(default_factory=list)  # of each implementation, where they were held
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all (written beside, then renamed)."""
@@ -181,6 +181,8 @@ class Results:
                 "format": FORMAT,
                 "version": self.fastnn_version,
                 "conditions": self.conditions,
+                "isa": self.isa,
+                "vectors": [asdict(v) for v in self.vectors],
                 "lost_cells": lost,
                 "ceilings": [asdict(c) for c in self.ceilings],
                 "startups": [asdict(s) for s in self.startups],
@@ -188,8 +190,6 @@ class Results:
                 "calls": [asdict(c) for c in self.calls],
                 "scaling": {sweep: [asdict(cell) for cell in cells] for sweep, cells in self.scaling.items()},
                 "floors": [asdict(cell) for cell in self.floors],
-                "isa": self.isa,
-                "vectors": [asdict(v) for v in self.vectors],
             },
         }
 
@@ -223,6 +223,8 @@ class Results:
                 machine=document["machine_info"],
                 commit=document["commit_info"],
                 conditions=own["conditions"],
+                isa=own.get("isa", NATIVE),
+                vectors=[Vectors(**entry) for entry in own.get("vectors", [])],
                 cells=cells + [Cell(**entry) for entry in own["lost_cells"]],
                 ceilings=[Ceiling(**entry) for entry in own["ceilings"]],
                 startups=[StartUp(**entry) for entry in own["startups"]],
@@ -232,8 +234,6 @@ class Results:
                     sweep: [Cell(**entry) for entry in entries] for sweep, entries in own.get("scaling", {}).items()
                 },
                 floors=[Cell(**entry) for entry in own.get("floors", [])],
-                isa=own.get("isa", NATIVE),
-                vectors=[Vectors(**entry) for entry in own.get("vectors", [])],
             )
         except (KeyError, TypeError) as error:
             raise ResultsError(f"{path}: not a results file of `python -m benchmarks` ({error!r})") from error

@@ -79,7 +79,7 @@ def run(
         + KERNEL_ERRORS_UNITS
         + CALL_UNITS * len(options.calls)
         + SCALING_UNITS * sum(map(len, options.sweeps.values()))
-        + vector_units(options.peers)
+        + vector_units((*options.peers, *options.floors))
     )
     return filled(results, total, partial(_measure, results, cases, options, data), interruptible)
 
@@ -141,7 +141,7 @@ def _measure(
         return _starter(options)(peer, threads, startup.cache_environment(caches[peer]))
 
     small = [Case(model, STARTUP_BATCH_SIZE, options.dtype) for model in options.models]
-    measure_vectors(results, options.peers, small, path, start, shown)
+    measure_vectors(results, runners, small, path, start, shown)
     race = Race(
         runners, options.plan, path, expectations(data), start, shown, peak_beside="fastnn", floors=options.floors
     )

@@ -56,8 +56,8 @@ class Worker:
         if reason := self._info.missing():
             return {"status": "missing", "reason": reason}
         for name, value in self._info.environment.items():
-            # Flags are added to those that are there.
-            os.environ[name] = f"{os.environ.get(name, '')} {value}".strip() if name.endswith("_FLAGS") else value
+            # Flags are put before those that are there: XLA reads none after a word without dashes.
+            os.environ[name] = f"{value} {os.environ.get(name, '')}".strip() if name.endswith("_FLAGS") else value
         begin = self._clock()
         for name in self._info.imports:
             importlib.import_module(name)

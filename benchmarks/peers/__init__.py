@@ -64,9 +64,6 @@ class PeerInfo:
 
 _FASTNN, _JAX = ("fastnn", "numba", "numpy"), ("jax", "jaxlib")
 _NUMBA = ("numba", "scipy"), ("numba", "scipy")
-# OpenBLAS at its best must be asked for before it is loaded.
-_OPENBLAS = "benchmarks.peers.openblas"
-_EXPERT = (_OPENBLAS, *_NUMBA[0]), _NUMBA[1]
 _FAST_MATH = " ".join(
     f"--xla_cpu_{flag}"
     for flag in (
@@ -90,14 +87,14 @@ _ROWS = (
     PeerInfo(
         "numba-expert",
         "benchmarks.peers.numba_expert:NumbaExpert",
-        *_EXPERT,
+        *_NUMBA,
         kind="strongest",
         in_one_call=True,
     ),
     PeerInfo(
         "numba-csr",
         "benchmarks.peers.numba_expert:NumbaCompressed",
-        *_EXPERT,
+        *_NUMBA,
         kind="strongest",
         in_one_call=True,
         caveat="which takes its rows as CSR, their conversion not timed",
@@ -127,7 +124,7 @@ FLOORS = {
         PeerInfo(
             "products-numpy",
             "benchmarks.peers.products:NumPyProducts",
-            (_OPENBLAS, "numpy"),
+            ("numpy",),
             ("numpy",),
             kind="floor",
         ),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from benchmarks.cases import Case
 from benchmarks.peers import Unavailable
@@ -65,7 +65,8 @@ class NumbaExpert(Peer):
 
 
 class NumbaCompressed(NumbaExpert):
-    """The same with the rows in CSR form, which is not timed: each row's own zeros are left out."""
+    """The same with the rows in CSR form, and in CSC form for the gradient; to convert them is not timed. Each row's
+    own zeros are left out."""
 
     compressed = True
 
@@ -75,7 +76,19 @@ class NumbaCompressed(NumbaExpert):
         rows = csr_array(x)
         if rows.nnz > MOST_NONZERO * x.size:
             raise Unavailable("takes rows as CSR, and these have hardly a zero")
-        return [Compressed(rows.data, rows.indices, rows.indptr), labels]
+        columns = [csc_array(part) for part, _ in batches]
+        places = np.cumsum([0, *(part.nnz for part in columns)])
+        return [
+            Compressed(
+                rows.data,
+                rows.indices,
+                rows.indptr,
+                np.concatenate([part.data for part in columns]),
+                np.concatenate([part.indices for part in columns]),
+                np.stack([part.indptr + place for part, place in zip(columns, places[:-1], strict=True)]),
+            ),
+            labels,
+        ]
 
 
 def _net(case: Case, weights: list[NDArray]) -> Net:

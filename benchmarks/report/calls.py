@@ -9,7 +9,7 @@ from benchmarks.report import formatting as fmt
 from benchmarks.report.frame import measured, measurement
 from benchmarks.report.grid import Block, Grid, Row, entries
 from benchmarks.report.implementations import OWN, in_order
-from benchmarks.report.summary import sentences, summarize_cells
+from benchmarks.report.summary import sentences, summarize_cells, used_wider
 from benchmarks.results import Results
 
 CALL = ["function", "size", "dtype"]
@@ -71,7 +71,7 @@ def calls_grid(frame: pd.DataFrame) -> Grid:
 
 def call_sentences(results: Results) -> list[str]:
     """The verdict on single calls, most important first: won, lost and unclear; the mean; where it loses."""
-    return sentences(summarize_cells(results.calls, "call"))
+    return sentences(summarize_cells(results.calls, "call", used_wider(results)))
 
 
 def _rate(family: str, own: pd.DataFrame) -> str:

@@ -37,6 +37,11 @@ def width(results: Results) -> str:
     return isa.label(results.isa)
 
 
+def titled(text: str, results: Results) -> str:
+    """A title, with the width if there is one to tell."""
+    return ", ".join(filter(None, [text, width(results)]))
+
+
 def data_set(results: Results) -> str:
     """Names of the data, "" where the run did not record them."""
     found = results.conditions.get("data", "")

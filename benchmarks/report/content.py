@@ -12,7 +12,7 @@ from benchmarks.report.calls import call_sentences, calls_frame, calls_grid
 from benchmarks.report.figures import Drawing, draw_all
 from benchmarks.report.frame import CASE, fastest_floor, floors_frame, in_form, to_frame
 from benchmarks.report.grid import LEVEL_MARK, Grid, build_grid
-from benchmarks.report.implementations import FLOOR_LABELS, OWN, caveat, in_order, label, status_word
+from benchmarks.report.implementations import FLOOR_LABELS, OWN, in_order, label, status_word
 from benchmarks.report.scaling import scaling_frame
 from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
 from benchmarks.report.summary import Summary, Tally, finding, sentences, summarize, warnings
@@ -87,7 +87,7 @@ class Content:
 def prepare(results: Results) -> Content:
     """Compute, draw and phrase everything that the reports show."""
     frame, summary = to_frame(results), summarize(results)
-    headline, calls = finding(summary), calls_frame(results)
+    headline, calls = conditions.titled(finding(summary), results), calls_frame(results)
     frames = {"results": frame, "calls": calls, "scaling": scaling_frame(results)}
     many = in_form(frame, many=True)
     tables = [
@@ -107,7 +107,7 @@ def prepare(results: Results) -> Content:
         how_to_read=HOW_TO_READ.format(timed=results.timed),
         grid=build_grid(in_form(frame, many=False)),
         many_steps=None if many.empty else ManySteps(HOW_MANY_STEPS_ARE_READ, build_grid(many, "many-note")),
-        tables=[table for table in [*tables, _conditions(results)] if table.rows],
+        tables=[table for table in [*tables, _vectors(results), _conditions(results)] if table.rows],
         drawings=draw_all(results, frame, summary),
         calls=Calls(call_sentences(results), HOW_CALLS_ARE_READ, calls_grid(calls)) if results.calls else None,
         frames={name: table for name, table in frames.items() if not table.empty or name == "results"},
@@ -131,8 +131,8 @@ def _peers(summary: Summary) -> Table:
 
 def _caveats(summary: Summary) -> str:
     """Where peers are not held to what fastnn does."""
-    found = [(tally.label, caveat(tally.name)) for tally in summary.peers if caveat(tally.name)]
-    return f" With a caveat: {'; '.join(f'{name}, {words}' for name, words in found)}." if found else ""
+    found = [f"{label(name)}, {words}" for name, words in summary.caveats.items()]
+    return f" With a caveat: {'; '.join(found)}." if found else ""
 
 
 _COUNTS = ["fastnn faster", "No clear difference", "fastnn slower"]

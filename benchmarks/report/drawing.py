@@ -112,6 +112,7 @@ def paneled(
 def finish(
     source: Source, name: str, title: str, note: str, render: Callable[[float, Captions | None], Figure]
 ) -> Drawing:
+    title = conditions.titled(title, source.results)
     with matplotlib.rc_context(STYLE):
         captions = Captions(title, note, conditions.short(source.results))
         return Drawing(

@@ -159,7 +159,8 @@ def _share_of_peak(source: Source) -> Drawing:
         batch_axis(axes, source.frame)
 
     own = source.frame.loc[source.frame["implementation"] == source.own, "share_of_peak"].max()
-    title = f"Share of the machine's FMA peak, every product counted: fastnn reaches {fmt.share(own)} at most"
+    form = ", many steps in one call" if source.many else ""
+    title = f"Share of the machine's FMA peak, every product counted{form}: fastnn reaches {fmt.share(own)} at most"
     peaks = []
     for (threads, dtype), rows in source.frame.dropna(subset="peak_gflops").groupby(["threads", "dtype"]):
         low, high = rows["peak_gflops"].min(), rows["peak_gflops"].max()

@@ -14,7 +14,7 @@ from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences
 from benchmarks.report.markdown import escape, row, rule
 from benchmarks.report.statistics import FASTER
-from benchmarks.report.summary import Tally, sentences, summarize, summarize_cells, warnings
+from benchmarks.report.summary import Summary, Tally, sentences, summarize, summarize_cells, used_wider, warnings
 from benchmarks.results import Results, write_atomically
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
@@ -34,19 +34,20 @@ class HeadlineError(ValueError):
 def headline(runs: Sequence[Results]) -> str:
     """The block as Markdown: a row per model, a column per run, on one thread; then each run's verdict over all that it
     has, lost cells too, and its conditions."""
-    columns = [_tallies(results) for results in runs]
+    columns = [_summaries(results) for results in runs]
+    strong = any(summary.strongest for found in columns for _, summary in found.values())
     models = {model: label for found in columns for model, (label, _) in found.items()}
     names = [_column(results) for results in runs]
     lines = [row(["Model, one thread", *map(escape, names)]), rule(len(runs) + 1)]
     lines += [
-        row([escape(label), *(_entry(found[model][1]) if model in found else "not measured" for found in columns)])
+        row([escape(label), *(_entries(found[model][1]) if model in found else "not measured" for found in columns)])
         for model, label in models.items()
     ]
     parts = [
         "\n".join(lines),
-        f"How many times fastnn's time per training {runs[0].timed} the fastest peer of each case takes: geometric "
-        f"mean over {_batch_sizes(runs)}, and in brackets the lowest and the highest case. Above 1{fmt.TIMES} fastnn "
-        "is faster.",
+        f"How many times fastnn's time per training {runs[0].timed} the fastest {'usual ' if strong else ''}peer of "
+        f"each case takes: geometric mean over {_batch_sizes(runs)}, and in brackets the lowest and the highest case. "
+        f"Above 1{fmt.TIMES} fastnn is faster.{_STRONGEST if strong else ''}",
     ]
     for name, results in zip(names, runs, strict=True):
         summary = summarize(results)
@@ -81,14 +82,26 @@ def is_current(readme: Path, runs: Sequence[Results]) -> bool:
     return replace_block(text, headline(runs)) == text
 
 
-def _tallies(results: Results) -> dict[str, tuple[str, Tally]]:
-    """Of each model on one thread: its label, and fastnn against the fastest peer of each case."""
+_STRONGEST = (
+    " After it the same against the strongest peer of each case that takes the same rows and keeps NaN and infinity: "
+    "as an expert would write it, and where it makes many steps in one call, against fastnn's epoch in one call."
+)
+
+
+def _summaries(results: Results) -> dict[str, tuple[str, Summary]]:
+    """Of each model on one thread: its label, and what the run found."""
     cells = [cell for cell in results.cells if cell.threads == 1]
     labels = {cell.model: cell.model_label for cell in cells}
     return {
-        model: (label, summarize_cells([cell for cell in cells if cell.model == model]).fastest)
+        model: (label, summarize_cells([cell for cell in cells if cell.model == model], wider=used_wider(results)))
         for model, label in labels.items()
     }
+
+
+def _entries(summary: Summary) -> str:
+    """Against the usual peers, and where there are stronger ones, against the strongest."""
+    strongest = f"; strongest {_entry(summary.strongest)}" if summary.strongest else ""
+    return _entry(summary.fastest) + strongest
 
 
 def _entry(tally: Tally) -> str:
@@ -104,7 +117,7 @@ def _entry(tally: Tally) -> str:
 def _column(results: Results) -> str:
     """The data, and the width that all were held to, if to any."""
     data = conditions.data_set(results)
-    return ", ".join(filter(None, [COLUMNS.get(data, data), conditions.width(results)]))
+    return conditions.titled(COLUMNS.get(data, data), results)
 
 
 def _batch_sizes(runs: Sequence[Results]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,20 +107,26 @@ class Summary:
     own_lost: list[Measured]
     lost: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
+    caveats: dict[str, str]  # of each peer that is not held to what fastnn does
     noun: str = "case"  # what is won or lost
-    width: str = ""  # "held to AVX2" where every library was
 
 
 def summarize(results: Results) -> Summary:
     """Of the training steps."""
-    return replace(summarize_cells(results.cells), width=conditions.width(results))
+    return summarize_cells(results.cells, wider=used_wider(results))
 
 
-def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
+def used_wider(results: Results) -> list[str]:
+    """Who used wider vectors than the run's width, though all were held to it."""
+    return [found.implementation for found in results.vectors if found.avx512]
+
+
+def summarize_cells(cells: Sequence[Measured], noun: str = "case", wider: Collection[str] = ()) -> Summary:
     """Pair every peer's cells with those of fastnn in the same form; of each case find the fastest usual peer (lowest
     median), and the strongest of all (lowest ratio to fastnn in its form).
 
-    Another form of fastnn counts as the fastest peer only where there is no other.
+    Another form of fastnn counts as the fastest peer only where there is no other. Peers that are `wider` than the
+    width that all were to be held to have a caveat, and are no usual peers.
     """
     timed = [cell for cell in cells if measured(cell)]
     own = {(cell.implementation, cell.case): cell for cell in timed if cell.implementation in (OWN, AT_ONCE)}
@@ -142,8 +148,9 @@ def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
         return Tally("", [best[case] for case in cases if case in best], len(cases), words)
 
     peers = [name for name in names if name not in KIN]
-    usual = [name for name in peers if is_usual(name)]
-    equal = [name for name in peers if not caveat(name)]
+    caveats = {name: words for name in peers if (words := caveat(name) or (WIDER if name in wider else ""))}
+    usual = [name for name in peers if is_usual(name) and name not in wider]
+    equal = [name for name in peers if name not in caveats]
     return Summary(
         fastest=of_each_case(
             usual or peers or names,
@@ -157,12 +164,14 @@ def summarize_cells(cells: Sequence[Measured], noun: str = "case") -> Summary:
         own_lost=[cell for cell in cells if cell.implementation == OWN and not measured(cell)],
         lost=[cell for cell in cells if not measured(cell)],
         fewest_rounds=min((len(cell.samples) for cell in timed), default=0),
+        caveats=caveats,
         noun=noun,
     )
 
 
 STRONGEST = "the strongest peer that takes the same rows and keeps NaN and infinity"
 ANY_FORM = "the strongest peer, forms with a caveat too,"
+WIDER = "which used wider vectors than the others were held to"
 
 
 def _ratio(contest: Contest) -> float:
@@ -175,8 +184,7 @@ def finding(summary: Summary) -> str:
     if not tally.contests:
         return "nothing to compare fastnn with"
     won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
-    found = f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
-    return f"{found}, {summary.width}" if summary.width else found
+    return f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -242,13 +250,14 @@ def warnings(summary: Summary, results: Results) -> list[str]:
 def _disobedience(results: Results) -> list[str]:
     """Who was not held to the width of the run, or may not have been."""
     said = []
-    wider = [label(v.implementation) for v in results.vectors if v.avx512]
+    wider = [label(name) for name in used_wider(results)]
     if wider:
         said.append(
             f"All were {conditions.width(results)} by their own switches, but {fmt.listed(wider)} used AVX-512 all the "
-            "same, which can only shorten the times."
+            "same: they count among the forms with a caveat."
         )
-    unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None]
+    timed = {cell.implementation for cell in results.cells if measured(cell)}
+    unknown = [label(v.implementation) for v in results.vectors if v.avx512 is None and v.implementation in timed]
     if unknown:
         said.append(f"Not known whether {conditions.width(results)}: {fmt.listed(unknown)}.")
     return said

@@ -7,6 +7,7 @@ of bounds, and no array needs padding.
 
 from __future__ import annotations
 
+from fastnn.caches import CACHE_LINE
 from fastnn.intrinsics import (
     MR,
     NR_VECTORS,
@@ -35,6 +36,11 @@ _GRADIENT_ROWS = 32
 
 # The most bytes of packed panels that stay in the second-level cache.
 _L2_BYTES = 2**20
+
+# Rows of w so many bytes apart, or a multiple of them, fall into the same sets of a first-level cache. Where panels are
+# no whole cache lines wide, that costs more than a copy of a panel, from so many rows of x on.
+_CONFLICTS, _ROWS_WORTH_A_COPY = 4096, 16
+_PARTS_OF_LINES = NR_VECTORS * VECTOR_BYTES % CACHE_LINE != 0
 
 # Columns from which on each row of a matrix lies on another page.
 _WIDE_COLUMNS = 512
@@ -65,7 +71,8 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
     """The first `columns` columns of y ← start + x w, at least one vector of them, without packing w: x (n, inner),
     w (inner, row), start (row,), y (n, row).
 
-    Each row of a wide w lies on another page. It is multiplied in blocks of `height` rows, each for all columns.
+    Each row of a wide w lies on another page. It is multiplied in blocks of `height` rows, each for all columns. Where
+    all rows of a block fall into the same sets of the first-level cache, each panel of it is copied.
     """
     lanes = lanes_of(x)
     vectors = padded(columns, lanes) // lanes
@@ -74,16 +81,21 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
     overlaps = columns % lanes != 0
     if row < _WIDE_COLUMNS:
         height = max(inner, 1)
+    conflicts = row * VECTOR_BYTES // lanes % _CONFLICTS == 0
+    copies = _PARTS_OF_LINES and conflicts and n >= _ROWS_WORTH_A_COPY
+    copy = aligned_empty(height * NR_VECTORS * lanes if copies else 0, x[0])
     for first in range(0, max(inner, 1), height):
         k = min(height, inner - first)
         for p in range(n_panels - 1 if overlaps else n_panels):
             column = _panel_column(p, n_panels, vectors, columns, lanes)
             out = offset(y, column)
             begin, begin_row = (offset(start, column), 0) if first == 0 else (out, row)
-            panel_product(
-                n, _panel_vectors(p, n_panels, vectors), offset(x, first), inner, 1, offset(w, first * row + column),
-                row, begin, begin_row, out, row, k, NOTHING,
-            )  # fmt: skip
+            width = _panel_vectors(p, n_panels, vectors)
+            b, b_row = offset(w, first * row + column), row
+            if copies:
+                copy_vectors(k, width, b, row, element(copy, 0), width * lanes)
+                b, b_row = element(copy, 0), width * lanes
+            panel_product(n, width, offset(x, first), inner, 1, b, b_row, begin, begin_row, out, row, k, NOTHING)
     if overlaps:
         column = _panel_column(n_panels - 1, n_panels, vectors, columns, lanes)
         panel_product(

@@ -15,7 +15,7 @@ from benchmarks.cases import MODELS
 from benchmarks.report import canvas, figures, headline, render
 from benchmarks.report.frame import to_frame
 from benchmarks.report.implementations import LOOKS, SPARE_LOOKS, at_once
-from benchmarks.report.summary import finding, summarize, summarize_cells
+from benchmarks.report.summary import finding, sentences, summarize, summarize_cells
 from benchmarks.report.table import print_table
 from benchmarks.results import Results, Vectors
 
@@ -284,6 +284,17 @@ def test_a_report_of_both_forms_and_of_products_alone(strong, tmp_path):
     assert "Many steps in one call" in console.file.getvalue()
 
 
+def test_the_headline_has_the_strongest_peers_beside_the_usual_ones(strong):
+    text = headline.headline([strong])
+    (first, _) = (line for line in text.splitlines() if re.match(r"\| \d", line))
+    found = summarize_cells([cell for cell in strong.cells if cell.model == strong.cells[0].model])
+    usual, strongest = (tally.mean.value for tally in (found.fastest, found.strongest))
+    assert f"| **{usual:.2f}" in first
+    assert f"; strongest **{strongest:.2f}" in first
+    assert "the fastest usual peer of each case" in text
+    assert "against fastnn's epoch in one call" in text
+
+
 def test_products_alone_are_kept_in_the_file(strong, tmp_path):
     strong.save(tmp_path / "results.json")
     assert Results.load(tmp_path / "results.json").floors == strong.floors
@@ -413,6 +424,7 @@ def held(made_up) -> Results:
         Vectors("fastnn", {"Numba": "haswell, a loop in ymm"}, False),
         Vectors("numpy", {}, None, "died on the way"),
         Vectors("jax", {"XLA": "products with AVX-512"}, True),
+        Vectors("keras-jax", {}, None, "not installed"),  # and so without a time
     ]
     return made_up(batch_sizes=(8,), threads=(1,), isa="avx2", vectors=answers)
 
@@ -421,12 +433,30 @@ def test_the_width_stands_wherever_the_result_does(held, results, tmp_path):
     render(held, tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert "Imaginary Processor 7 @ 3.00GHz · held to AVX2 · 1 thread" in text
-    assert re.search(r"### Training throughput: fastnn is fastest in \d of 2 cases, held to AVX2\n", text)
+    titles = re.findall(r"^### (.* fastnn.*)$", text, re.MULTILINE)
+    assert len(titles) > 3
+    assert all(title.endswith(", held to AVX2") for title in titles)
     assert "| fastnn | Numba: haswell, a loop in ymm | no |" in text
     assert "| Tuned NumPy | died on the way | not known |" in text
     assert "| JAX | XLA: products with AVX-512 | YES |" in text
     assert "held to AVX2 by their own switches, but JAX used AVX-512 all the same" in text
+    assert "With a caveat: JAX, which used wider vectors than the others were held to." in text
     assert "Not known whether held to AVX2: Tuned NumPy." in text
     assert "held to AVX2</h1>" in (tmp_path / "report.html").read_text()
     assert "held to AVX2" in headline.headline([held]).splitlines()[0]
     assert "held to" not in headline.headline([results])
+
+
+def test_who_used_wider_vectors_is_not_the_fastest_peer(held):
+    """JAX has the lowest time of each case, once it is a hundred times as fast."""
+    run = copy.deepcopy(held)
+    for cell in run.cells:
+        if cell.implementation == "jax":
+            cell.samples = [seconds / 100 for seconds in cell.samples]
+    summary = summarize(run)
+    assert all(contest.peer.implementation != "jax" for contest in summary.fastest.contests)
+    assert {contest.peer.implementation for contest in summary.any_form.contests} == {"jax"}
+    assert any("forms with a caveat" in said and "JAX" not in said for said in sentences(summary))
+    assert "JAX" in next(said for said in sentences(summary) if said.startswith("It loses in"))
+    run.vectors = []
+    assert {contest.peer.implementation for contest in summarize(run).fastest.contests} == {"jax"}

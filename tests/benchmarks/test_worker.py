@@ -137,7 +137,7 @@ def test_flags_of_a_peer_are_added_to_those_that_are_there(monkeypatch: pytest.M
     made = Worker("numpy", 1)
     made._info = replace(made._info, environment=environment)
     assert made.handle({"do": "start"})["status"] == "ok"
-    assert os.environ["XLA_FLAGS"] == "--of=threads --of=peer"
+    assert os.environ["XLA_FLAGS"] == "--of=peer --of=threads"
     assert os.environ["BACKEND"] == "another"
 
 
@@ -169,6 +169,7 @@ def test_a_real_worker_from_start_to_end(data: str):
         calibrated = transport.request({"do": "calibrate", "target": 1e-3}, 60)
         burst = transport.request({"do": "burst", "steps": calibrated["steps"], "warm": 0.0}, 60)
         peak = transport.request({"do": "peak", "dtype": "float32"}, 60)
+        told = transport.request({"do": "vectors"}, 60)
     finally:
         transport.close()
     assert started["import_seconds"] > 0
@@ -181,6 +182,8 @@ def test_a_real_worker_from_start_to_end(data: str):
     assert 1 <= calibrated["steps"] <= MAX_STEPS
     assert burst["seconds"] > 0
     assert 1e9 < peak["flops_per_second"] < 1e12
+    assert list(told["reports"]) == ["NumPy", "BLAS"]
+    assert told["avx512"] in (True, False, None)
 
 
 def run_code(code: str, **environment: str) -> ProcessTransport:

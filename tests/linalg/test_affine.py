@@ -16,7 +16,7 @@ from fastnn.ops.specialization import Specialization
 from fastnn.threads import PARALLEL_REGION
 
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
-ROWS = (0, 1, 2, 3, 8, 9, 15, 127, 129, 300)
+ROWS = (0, 1, 2, 3, 8, 9, 15, 40, 127, 129, 300)
 WIDTHS = (1, 2, 3, 8, 10, 16, 17, 33, 48, 50, 100)
 # Long rows by few columns, alone or beside whole vectors, products along rows: ends that fill no vector, and more than
 # is multiplied at once.
@@ -55,7 +55,9 @@ def tolerance(dtype: str, length: int) -> float:
     return 8 * np.finfo(dtype).eps * (1 + length)
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600), *LONG])
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600), (70, 1024), *LONG]
+)
 def test_forward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
         x, w, b = drawn(rng, dtype, (n, inputs), (inputs, outputs), (outputs,))

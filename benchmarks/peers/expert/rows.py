@@ -14,11 +14,15 @@ from benchmarks.peers.expert.loops import GRAIN, SUMS
 
 
 class Compressed(NamedTuple):
-    """Rows without their zeros, as SciPy's csr_array has them."""
+    """Rows without their zeros, as SciPy's csr_array has them; and each batch of them as its csc_array has it, for the
+    gradient, so that what belongs to a row of the weights is added up before it is written."""
 
     data: NDArray
     indices: NDArray
     indptr: NDArray
+    column_data: NDArray
+    column_rows: NDArray  # within the batch
+    column_indptr: NDArray  # (batches, i + 1)
 
 
 @lru_cache
@@ -46,18 +50,28 @@ def dense() -> SimpleNamespace:
 
 @lru_cache
 def compressed(threads: int) -> SimpleNamespace:
-    """Of `Compressed` rows. Threads share the rows of y, and the columns of g."""
+    """Of `Compressed` rows. Threads share the rows of y and of g."""
     parallel = threads > 1
     jit = njit(fastmath=SUMS, error_model="numpy")
     shared = njit(fastmath=SUMS, error_model="numpy", parallel=parallel)
 
     @jit
     def forward_rows(x, first, w, y):
-        y[:] = 0
+        """Four rows of w in one pass over a row of y."""
+        o = w.shape[1]
         for r in range(y.shape[0]):
-            for p in range(x.indptr[first + r], x.indptr[first + r + 1]):
+            begin, end = x.indptr[first + r], x.indptr[first + r + 1]
+            full = end - (end - begin) % 4
+            for c in range(o):
+                y[r, c] = 0
+            for p in range(begin, full, 4):
+                i0, i1, i2, i3 = x.indices[p], x.indices[p + 1], x.indices[p + 2], x.indices[p + 3]
+                x0, x1, x2, x3 = x.data[p], x.data[p + 1], x.data[p + 2], x.data[p + 3]
+                for c in range(o):
+                    y[r, c] += (x0 * w[i0, c] + x1 * w[i1, c]) + (x2 * w[i2, c] + x3 * w[i3, c])
+            for p in range(full, end):
                 value, i = x.data[p], x.indices[p]
-                for c in range(y.shape[1]):
+                for c in range(o):
                     y[r, c] += value * w[i, c]
 
     @shared
@@ -70,24 +84,36 @@ def compressed(threads: int) -> SimpleNamespace:
                 forward_rows(x, first + begin, w, y[begin:end])
 
     @jit
-    def gradient_columns(x, first, alpha, delta, g):
-        for r in range(delta.shape[0]):
-            for p in range(x.indptr[first + r], x.indptr[first + r + 1]):
-                value, i = alpha * x.data[p], x.indices[p]
-                for c in range(delta.shape[1]):
+    def gradient_rows(x, columns, first_column, alpha, delta, g):
+        """Four rows of delta in one pass over a row of g."""
+        o = delta.shape[1]
+        data, rows = x.column_data, x.column_rows
+        for i in range(g.shape[0]):
+            begin, end = columns[first_column + i], columns[first_column + i + 1]
+            full = end - (end - begin) % 4
+            for c in range(o):
+                g[i, c] = 0
+            for p in range(begin, full, 4):
+                r0, r1, r2, r3 = rows[p], rows[p + 1], rows[p + 2], rows[p + 3]
+                x0, x1, x2, x3 = alpha * data[p], alpha * data[p + 1], alpha * data[p + 2], alpha * data[p + 3]
+                for c in range(o):
+                    g[i, c] += (x0 * delta[r0, c] + x1 * delta[r1, c]) + (x2 * delta[r2, c] + x3 * delta[r3, c])
+            for p in range(full, end):
+                value, r = alpha * data[p], rows[p]
+                for c in range(o):
                     g[i, c] += value * delta[r, c]
 
     @shared
     def gradient(scratch, x, first, n, alpha, delta, beta, g):
-        if beta == 0:
-            g[:] = 0
-        o = delta.shape[1]
+        """Written, not added: beta is 0."""
+        columns, rows = x.column_indptr[first // n], g.shape[0]
+        factor = g.dtype.type(alpha)
         if not parallel or n * g.size <= GRAIN:
-            gradient_columns(x, first, alpha, delta, g)
+            gradient_rows(x, columns, 0, factor, delta, g)
         else:
             for k in prange(threads):
-                part = slice(k * o // threads, (k + 1) * o // threads)
-                gradient_columns(x, first, alpha, delta[:, part], g[:, part])
+                begin, end = k * rows // threads, (k + 1) * rows // threads
+                gradient_rows(x, columns, begin, factor, delta, g[begin:end])
 
     @njit
     def row(x, r, values):

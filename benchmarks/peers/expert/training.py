@@ -71,7 +71,7 @@ def compiled(activation: str, adam: bool, compressed: bool, threads: int) -> Cal
             elif adam or not compressed:
                 gradient_rows(net.scratch, x, first, n, alpha, delta, beta, g)
             else:
-                # Added to the weights one by one, the terms would be rounded as coarsely as these are.
+                # Added to the weights few at a time, the terms would be rounded as coarsely as these are.
                 gradient_rows(net.scratch, x, first, n, 1.0, delta, 0.0, net.gradient_w[0])
                 add_scaled(net.w[0].ravel(), net.parameters.dtype.type(-lr), net.gradient_w[0].ravel())
             if not adam:
