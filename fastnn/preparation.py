@@ -105,6 +105,8 @@ class Preparation:
         self._activations, self._loss, self._regularization, self._steps = activations, loss, regularization, steps
         self._outputs, self._real = layout.layers[-1].outputs, numba.from_dtype(dtype)
         self._flops_of_a_worker = _FLOPS_OF_A_WORKER * 4 // dtype.itemsize
+        # The fewest rows whose predictions are worth two workers.
+        self._predictions_to_share = -(-self._flops_of_a_worker // layout.size)
         widest = max(max(layer.inputs, layer.row) for layer in layout.layers)
         self._most_rows = rows_of_a_block(widest, dtype)
         # Elements of the activations of one row, all layers; of its deltas; and of its activations' inputs.
@@ -131,6 +133,8 @@ class Preparation:
 
     def workers_of_predictions(self, n: int) -> int:
         """Between how many predictions on n rows are shared."""
+        if n < self._predictions_to_share:  # most are small, and this takes a tenth of one row's time
+            return 1
         worth = 2 * n * self._layout.size // self._flops_of_a_worker
         return max(1, min(threads.get_num_threads(), worth))
 

@@ -36,11 +36,13 @@ def nonzero_columns(rows: int) -> Callable:
             # Without the sign bit: -0.0 is zero.
             magnitude = ir.Constant(vector, [ir.IntType(bits)(2 ** (bits - 1) - 1)] * lanes)
             nonzero = builder.icmp_signed("!=", builder.and_(ored, magnitude), ir.Constant(vector, None))
+            first = builder.trunc(first, int32)
+            # A whole register of AVX-512 is compressed without its extension VL.
+            if not COMPRESSES and lanes <= 8:
+                return _compress_by_table(builder, ir.VectorType(int32, lanes), first, nonzero, indices)
             lane_numbers = ir.Constant(ir.VectorType(int32, lanes), [int32(k) for k in range(lanes)])
-            columns = builder.add(splat(builder, builder.trunc(first, int32), lanes), lane_numbers)
-            if COMPRESSES:
-                return _compress(builder, columns, nonzero, indices)
-            return _compress_by_lane(builder, columns, nonzero, indices)
+            columns = builder.add(splat(builder, first, lanes), lane_numbers)
+            return _compress(builder, columns, nonzero, indices)
 
         return types.int64(a, types.int64, types.int64, types.CPointer(types.int32)), generate
 
@@ -57,11 +59,18 @@ def _compress(builder, columns, mask, indices):
     return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(lanes))), ir.IntType(64))
 
 
-def _compress_by_lane(builder, columns, mask, indices):
-    """The same lane by lane: every column is stored, and the next one overwrites it unless it is selected."""
-    found, int32 = ir.IntType(64)(0), ir.IntType(32)
-    for lane in range(columns.type.count):
-        builder.store(builder.extract_element(columns, int32(lane)), builder.gep(indices, [found]))
-        selected = builder.extract_element(mask, int32(lane))
-        found = builder.add(found, builder.zext(selected, ir.IntType(64)))
-    return found
+def _compress_by_table(builder, columns, first, mask, indices):
+    """The same by a table: of each mask, which lanes it selects, in order. Lanes behind these are stored too."""
+    lanes, byte, int32 = columns.count, ir.IntType(8), ir.IntType(32)
+    row = ir.ArrayType(byte, lanes)
+    rows = [[lane for lane in range(lanes) if bits >> lane & 1] for bits in range(2**lanes)]
+    table = ir.Constant(ir.ArrayType(row, len(rows)), [ir.Constant(row, r + [0] * (lanes - len(r))) for r in rows])
+    name = f"fastnn_selected_of_{lanes}"
+    own = builder.module.globals.get(name) or cgutils.global_constant(builder.module, name, table)
+    bits = builder.bitcast(mask, ir.IntType(lanes))
+    place = builder.gep(own, [int32(0), builder.zext(bits, int32), int32(0)])
+    selected = builder.load(builder.bitcast(place, ir.VectorType(byte, lanes).as_pointer()))
+    selected.align = 1
+    found = builder.add(builder.zext(selected, columns), splat(builder, first, lanes))
+    builder.store(found, builder.bitcast(indices, columns.as_pointer())).align = 4
+    return builder.zext(builder.ctpop(bits), ir.IntType(64))

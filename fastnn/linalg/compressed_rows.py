@@ -6,13 +6,28 @@ What is not stored takes part in nothing, not even where a weight is infinite, w
 
 from __future__ import annotations
 
-from fastnn.intrinsics import compressed_row_product, compressed_row_update, load, offset, store
+from fastnn.intrinsics import compressed_row_product, compressed_row_update, like, load, offset, store
 from fastnn.jit import force_inline
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
 _one_vector, _two_vectors, _three_vectors = (compressed_row_product(vectors) for vectors in (1, 2, 3))
 _update_one, _update_two, _update_three = (compressed_row_update(vectors) for vectors in (1, 2, 3))
+
+
+@force_inline
+def _dot(values, columns, first, last, row):
+    """The product of a compressed row with a row that is not. Four sums: each waits for its last addition."""
+    one = two = three = four = like(values[0], 0)
+    full = last - (last - first) % 4
+    for i in range(first, full, 4):
+        one += values[i] * row[columns[i]]
+        two += values[i + 1] * row[columns[i + 1]]
+        three += values[i + 2] * row[columns[i + 2]]
+        four += values[i + 3] * row[columns[i + 3]]
+    for i in range(full, last):
+        one += values[i] * row[columns[i]]
+    return (one + two) + (three + four)
 
 
 @unit("int int int int int real* int32* int64* int64* real* real* real* int -> none")
@@ -37,10 +52,7 @@ def compressed_forward(m, inner, vectors, tail, lanes, values, columns, begins, 
         out = offset(c, r * c_row + whole)
         store(load(offset(start, whole)), out)
         for t in range(tail):
-            row, total = offset(w, (whole + t) * inner), out[t]
-            for i in range(begins[r], ends[r]):
-                total += values[i] * row[columns[i]]
-            out[t] = total
+            out[t] += _dot(values, columns, begins[r], ends[r], offset(w, (whole + t) * inner))
 
 
 @force_inline
