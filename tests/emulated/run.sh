@@ -5,8 +5,8 @@
 #     tests/emulated/run.sh x86-64-v2 [ARGUMENT OF PYTEST ...]   x86-64 without AVX and fused multiply-adds (Nehalem)
 #
 # The part is `selected.txt`; arguments take its place (`tests/test_mlp.py -k nan`), but for -v, -x and others that
-# begin with a dash. Emulated code takes some ten times as long. The first run compiles: MINUTES; kernels are kept, and
-# a second run of unchanged code takes a few minutes.
+# begin with a dash. Compiling, emulated, takes nearly all of the time, a quarter of an hour or so on one core; kernels are
+# kept, and further runs of the same code are much shorter.
 #
 # Needs Debian or Ubuntu and no root: qemu-user, python3 with pip, and for aarch64 debian-archive-keyring too
 # (apt-get install qemu-user python3-pip debian-archive-keyring). For aarch64 it fetches Debian's Python of that
@@ -87,4 +87,4 @@ export FASTNN_CACHE_DIR=$folder/kernels
 import platform
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES
 print(f"{platform.machine()}: vectors of {VECTOR_BYTES} bytes, micro-tile of {MR} x {NR_VECTORS}", flush=True)'
-exec "${python[@]}" -m pytest -p no:cacheprovider -p no:randomly --durations=10 "${options[@]}" "${chosen[@]}"
+exec "${python[@]}" -m pytest -p no:cacheprovider --durations=10 "${options[@]}" "${chosen[@]}"
