@@ -22,7 +22,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -33,7 +32,7 @@ from benchmarks.machine import available_memory, largest_cache
 from benchmarks.results import Ceiling
 from benchmarks.transport import worker_environment
 from benchmarks.worker import confine
-from fastnn.intrinsics.host import VECTOR_BYTES, cpu_features
+from fastnn.intrinsics.host import FUSES, VECTOR_BYTES
 
 # Two units of latency 4 need 8 multiply-adds under way; 12, with their two operands, still fit 16 registers.
 CHAINS = 12
@@ -46,11 +45,6 @@ TIMEOUT = 120.0  # seconds, compilation included
 def vector_bits() -> int:
     """Width of the widest floating-point registers that Numba compiles for."""
     return 8 * VECTOR_BYTES
-
-
-def fuses() -> bool:
-    """Whether it compiles for a CPU that multiplies and adds in one instruction; else LLVM's `fma` is a slow call."""
-    return "fma" in cpu_features() or llvm.get_process_triple().startswith(("aarch64", "arm64"))
 
 
 @intrinsic
@@ -84,7 +78,7 @@ def multiply_add_chains(typing_context, iterations, factor, term):
         with cgutils.for_range(builder, count):
             for slot in slots:
                 x = builder.load(slot)
-                if fuses():
+                if FUSES:
                     x = builder.call(multiply_add, [x, factors, terms])
                 else:
                     x = builder.fadd(builder.fmul(x, factors), terms)

@@ -25,15 +25,17 @@ def _vector_bytes() -> int:
 VECTOR_BYTES = _vector_bytes()
 
 # The micro-tile of the matrix product: MR rows by NR_VECTORS vectors of columns. Its registers are MR * NR_VECTORS
-# accumulators, NR_VECTORS vectors of B and one broadcast element of A.
-_REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 16
-MR, NR_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
+# accumulators, NR_VECTORS vectors of B and one broadcast element of A; and one for a product that is yet to be added,
+# where no instruction does both.
+_IS_ARM = platform.machine() in ("aarch64", "arm64")
+_REGISTERS = 32 if VECTOR_BYTES == 64 or _IS_ARM else 16
+# Whether it multiplies and adds in one instruction.
+FUSES = _IS_ARM or "fma" in cpu_features()
+MR, NR_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3) if FUSES else (4, 2)
 
 # The constraint letter of a vector register in inline assembly; empty on architectures where it is not known.
 REGISTER_CONSTRAINT = (
-    ("v" if VECTOR_BYTES == 64 else "x")
-    if platform.machine() in ("x86_64", "AMD64")
-    else "w" * (platform.machine() in ("aarch64", "arm64"))
+    ("v" if VECTOR_BYTES == 64 else "x") if platform.machine() in ("x86_64", "AMD64") else "w" * _IS_ARM
 )
 
 # Whether the CPU compresses vectors of any width (moves selected lanes to the front) in one instruction.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastnn.intrinsics import MR, lanes_of, load, micro_tile, offset, store
+from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, load, micro_tile, offset, store
 from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
@@ -47,7 +47,8 @@ def _micro_tiles(vectors: int) -> Callable:
     return product
 
 
-_one_vector, _two_vectors, _three_vectors = _micro_tiles(1), _micro_tiles(2), _micro_tiles(3)
+# Where panels have at most two vectors, nothing is called for three.
+_one_vector, _two_vectors, _three_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2, 3))
 
 
 @unit("int int real* int int real* int real* int real* int int int -> none")

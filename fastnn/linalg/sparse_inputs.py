@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.intrinsics import MR, micro_tile, nonzero_columns, offset, sparse_rank_update
+from fastnn.intrinsics import MR, NR_VECTORS, micro_tile, nonzero_columns, offset, sparse_rank_update
 from fastnn.jit import inline_ir
 from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
@@ -25,9 +25,9 @@ _HEADER = 32
 
 _append_nonzero = nonzero_columns(MR)
 _one_vector, _two_vectors, _three_vectors = (
-    micro_tile(MR, vectors, fetch_ahead=True, active_columns=True) for vectors in (1, 2, 3)
+    micro_tile(MR, min(vectors, NR_VECTORS), fetch_ahead=True, active_columns=True) for vectors in (1, 2, 3)
 )
-_update_one, _update_two, _update_three = (sparse_rank_update(MR, vectors) for vectors in (1, 2, 3))
+_update_one, _update_two, _update_three = (sparse_rank_update(MR, min(vectors, NR_VECTORS)) for vectors in (1, 2, 3))
 
 
 def active_columns_size(rows: int, inner: int) -> int:

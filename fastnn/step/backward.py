@@ -6,7 +6,7 @@ from numba.core import types
 
 from fastnn.intrinsics import indirect_call, lanes_of, offset
 from fastnn.jit import inline_ir
-from fastnn.linalg.gemm import multiply_panels, multiply_transposed
+from fastnn.linalg.gemm import multiply_panels, multiply_transposed, pack_rows
 from fastnn.linalg.gemv import gemv_transposed
 from fastnn.linalg.packing import transpose_panels
 from fastnn.linalg.tail_columns import tail_product
@@ -83,3 +83,17 @@ def forward_backward_block(plan, first, m, block, scratch):
         x = offset(block.activation_inputs, m * before.column) if before.keeps_input else y
         call_activation(before.activate_backward, dx, x, y, before.numbers, m * before.row)
     return total
+
+
+@unit("StepPlan int BlockPlan -> none")
+def pack_deltas(plan, m, block):
+    """Pack the deltas of m rows, of all layers whose gradient is a product with panels of them."""
+    lanes = lanes_of(plan.parameters)
+    for index in range(plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        if index > 0 or not (plan.compressed or block.active[0] != 0):
+            start = m * layer.column
+            pack_rows(
+                m, layer.panel_vectors, lanes, offset(block.deltas, start), layer.row,
+                offset(block.packed_deltas, start),
+            )  # fmt: skip

@@ -35,11 +35,11 @@ from fastnn.jit import kernel
 from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import NEVER, all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
-from fastnn.step.backward import forward_backward_block, transpose_weights
+from fastnn.step.backward import forward_backward_block, pack_deltas, transpose_weights
 from fastnn.step.phases import call_phase, cut_rows, for_each_worker
 from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
-from fastnn.step.update import add_block_gradient, apply_update, pack_deltas
+from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
 
 # What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last

@@ -12,6 +12,7 @@ import numpy as np
 from fastnn.intrinsics import flush_subnormals, lanes_of, like, offset, restore_subnormals
 from fastnn.jit import force_inline, force_inline_reassociated, inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.step.backward import pack_deltas
 from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
 
@@ -179,6 +180,7 @@ def transform_gradients(plan, worker):
                 plan.norms[worker] = factor * factor * _squared_norm_of_row(plan, block)
                 factor *= _norm_factor(plan)
             scale_in_place(block.deltas, m * (last_layer.column + last_layer.row), factor)
+            pack_deltas(plan, m, block)
     restore_subnormals(before)
 
 

@@ -22,7 +22,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
-from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, pack_rows, panel_product
+from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product
 from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -54,20 +54,6 @@ def block_operands(plan, layer, index, block):
         return m, block.x, dy
     # The activations of the layer before: its `column` is less by its `row`, which is this layer's `input_row`.
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
-
-
-@inline_ir
-def pack_deltas(plan, m, block):
-    """Pack the deltas of m rows, of all layers whose gradient is a product with panels of them."""
-    lanes = lanes_of(plan.parameters)
-    for index in range(plan.n_layers):
-        layer = layer_of(plan.layers, index, plan)
-        if index > 0 or not (plan.compressed or block.active[0] != 0):
-            start = m * layer.column
-            pack_rows(
-                m, layer.panel_vectors, lanes, offset(block.deltas, start), layer.row,
-                offset(block.packed_deltas, start),
-            )  # fmt: skip
 
 
 @unit("StepPlan int int real* -> none")

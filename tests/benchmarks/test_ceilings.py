@@ -22,7 +22,7 @@ def inner_loop(assembly: str) -> list[str]:
     return max(blocks, key=lambda block: sum(line.startswith("vfmadd") for line in block))
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64") or not ceilings.fuses(), reason="reads x86-64 FMA")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64") or not ceilings.FUSES, reason="reads x86-64 FMA")
 @pytest.mark.parametrize(("dtype", "suffix"), [("float32", "ps"), ("float64", "pd")])
 def test_the_arithmetic_ceiling_is_chains_of_vector_multiply_adds_in_registers(dtype: str, suffix: str):
     scalar = np.dtype(dtype).type
