@@ -11,6 +11,7 @@ from collections.abc import Callable
 from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, load, micro_tile, offset, store
 from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
 
 # What a product prefetches; `panel_product` explains each.
@@ -175,19 +176,17 @@ def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row
                 start, end = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
                 width = end - start
                 used = min(end, columns) - start
-                source = offset(dy, first_row * dy_row + start)
-                for c in range(used):
-                    for r in range(lanes):
-                        dy_t[c * lanes + r] = source[r * dy_row + c] if r < rows else 0
+                # Lanes without a row are computed too, and not used.
+                if rows < lanes:
+                    for c in range(used * lanes):
+                        dy_t[c] = 0
+                transpose(rows, used, lanes, offset(dy, first_row * dy_row + start), dy_row, dy_t, lanes)
                 w = offset(panels, start * inner + first * width)
                 begin, begin_row = (zeros, 0) if p == 0 else (dx_t, lanes)
                 panel_product(
                     height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING
                 )  # fmt: skip
-            for r in range(rows):
-                out = offset(dx, (first_row + r) * dx_row + first)
-                for k in range(height):
-                    out[k] = dx_t[k * lanes + r]
+            transpose(height, rows, lanes, dx_t, lanes, offset(dx, first_row * dx_row + first), dx_row)
     for r in range(m):
         out = offset(dx, r * dx_row)
         for k in range(inner, dx_row):
