@@ -14,7 +14,7 @@ from benchmarks.report import formatting as fmt
 from benchmarks.report.calls import call_sentences
 from benchmarks.report.markdown import escape, row, rule
 from benchmarks.report.statistics import FASTER
-from benchmarks.report.summary import Summary, Tally, sentences, summarize, summarize_cells, used_wider, warnings
+from benchmarks.report.summary import Summary, Tally, brief, summarize, summarize_cells, used_wider, warnings
 from benchmarks.results import Results, write_atomically
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
@@ -22,6 +22,7 @@ BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
 # What a column is called that was measured on these data sets, as conditions.data_set has them.
 COLUMNS = {
     "mnist-standardized": "Dense inputs (standardized images)",
+    "mnist-standardized and pima": "Dense inputs (standardized images, Pima)",
     "mnist": "MNIST",
     "mnist and pima": "MNIST (8 inputs: Pima)",
 }
@@ -33,7 +34,7 @@ class HeadlineError(ValueError):
 
 def headline(runs: Sequence[Results]) -> str:
     """The block as Markdown: a row per model, a column per run, on one thread; then each run's verdict over all that it
-    has, lost cells too, and its conditions."""
+    has, cells lost to an equal too, and its conditions."""
     columns = [_summaries(results) for results in runs]
     strong = any(summary.strongest for found in columns for _, summary in found.values())
     models = {model: label for found in columns for model, (label, _) in found.items()}
@@ -51,7 +52,7 @@ def headline(runs: Sequence[Results]) -> str:
     ]
     for name, results in zip(names, runs, strict=True):
         summary = summarize(results)
-        said = [f"{name}, every case:", *sentences(summary), *warnings(summary, results)]
+        said = [f"{name}, every case:", *brief(summary), *warnings(summary, results)]
         parts.append(f"- {' '.join(map(escape, said))} {escape(conditions.short(results))}.")
         if results.calls:
             said = call_sentences(results)[:2]

@@ -213,7 +213,17 @@ def sentences(summary: Summary) -> list[str]:
     return said
 
 
-def _verdict_sentences(tally: Tally, noun: str) -> list[str]:
+def brief(summary: Summary) -> list[str]:
+    """The verdicts in a few sentences: all counts, and the cases lost to an equal. No markup."""
+    said = []
+    for tally in (summary.fastest, summary.strongest, summary.any_form):
+        if tally and tally.contests:
+            count, mean, *lost = _verdict_sentences(tally, summary.noun, names_unclear=False)
+            said += [count, mean, *(lost if tally is not summary.any_form else [])]
+    return said or sentences(summary)
+
+
+def _verdict_sentences(tally: Tally, noun: str, names_unclear: bool = True) -> list[str]:
     """In how many cases fastnn is faster, by how much, and where it is not."""
     faster, unclear, slower = (tally.with_verdict(kind) for kind in (FASTER, UNCLEAR, SLOWER))
     said = [
@@ -223,7 +233,7 @@ def _verdict_sentences(tally: Tally, noun: str) -> list[str]:
     ]
     if slower:
         said.append(f"It loses in: {_places(slower)}.")
-    if unclear:
+    if unclear and names_unclear:
         said.append(f"No clear difference in: {_places(unclear)}.")
     return said
 

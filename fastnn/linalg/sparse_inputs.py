@@ -21,7 +21,7 @@ from fastnn.units import unit
 NEVER, GRADIENT, ALWAYS = range(3)
 
 # Elements before the first index: the flag, and the numbers of active columns of all groups that a row block can have.
-_HEADER = 32
+_HEADER = 64
 
 _append_nonzero = nonzero_columns(MR)
 _one_vector, _two_vectors, _three_vectors = (
@@ -31,7 +31,9 @@ _update_one, _update_two, _update_three = (sparse_rank_update(MR, min(vectors, N
 
 
 def active_columns_size(rows: int, inner: int) -> int:
-    """The elements of the array of active columns for a row block of `rows` rows."""
+    """The elements of the array of active columns for a row block of `rows` rows; ValueError for too many."""
+    if rows // MR >= _HEADER:
+        raise ValueError(f"rows: got {rows}, expected less than {_HEADER * MR}")
     return _HEADER + rows // MR * inner
 
 

@@ -9,8 +9,10 @@ import pytest
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
 from fastnn.linalg import packing, sparse_inputs
 from fastnn.linalg.layout import LayerLayout
+from fastnn.linalg.sparse_inputs import _HEADER
+from fastnn.step.plan import BLOCK_ROWS
 
-ROWS = [1, MR - 1, MR, MR + 1, 5 * MR + 3, 64]
+ROWS = [1, MR - 1, MR, MR + 1, 5 * MR + 3, BLOCK_ROWS]
 GUARD = 64
 
 
@@ -95,10 +97,10 @@ def test_active_columns_are_those_that_are_not_zero(m: int, inner: int, dtype: s
     x[-1, -1] = np.nan
     found = active_columns(x)
     expected = [np.flatnonzero(x[r : r + MR].any(axis=0)) for r in range(0, m - MR + 1, MR)]
-    room = len(found[32:]) // max(1, len(expected))
+    room = len(found[_HEADER:]) // max(1, len(expected))
     for part, columns in enumerate(expected):
         assert found[1 + part] == len(columns)
-        np.testing.assert_array_equal(found[32 + part * room :][: len(columns)], columns)
+        np.testing.assert_array_equal(found[_HEADER + part * room :][: len(columns)], columns)
     named = sum(map(len, expected))
     assert found[0] == (len(expected) > 0 and 4 * named <= 3 * inner * len(expected))
 
@@ -127,6 +129,11 @@ def test_products(m: int, vectors: int, dtype: str, rng: np.random.Generator) ->
     total = np.empty_like(w)
     packing.unpack(flat, total, count_of(dtype))
     np.testing.assert_allclose(total, w + x.T.astype("float64") @ dy, rtol=0, atol=tolerance(dtype, m))
+
+
+def test_a_row_block_of_more_groups_than_there_are_numbers_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="rows: got"):
+        sparse_inputs.active_columns_size(_HEADER * MR, 10)
 
 
 @numba.njit
