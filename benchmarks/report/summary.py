@@ -206,8 +206,13 @@ def sentences(summary: Summary) -> list[str]:
     for stronger in (summary.strongest, summary.any_form):
         if stronger and stronger.contests:
             said += _verdict_sentences(stronger, noun)
+    return said + _without_a_time(summary)
+
+
+def _without_a_time(summary: Summary) -> list[str]:
+    said = []
     if summary.own_lost:
-        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), noun)}.")
+        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), summary.noun)}.")
     if summary.lost:
         said.append(_lost_sentence(summary.lost))
     return said
@@ -220,7 +225,7 @@ def brief(summary: Summary) -> list[str]:
         if tally and tally.contests:
             count, mean, *lost = _verdict_sentences(tally, summary.noun, names_unclear=False)
             said += [count, mean, *(lost if tally is not summary.any_form else [])]
-    return said or sentences(summary)
+    return said + _without_a_time(summary) if said else sentences(summary)
 
 
 def _verdict_sentences(tally: Tally, noun: str, names_unclear: bool = True) -> list[str]:
