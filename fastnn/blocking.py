@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.caches import CACHE_LINE, first_level_bytes, second_level_bytes
-from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES
+from fastnn.caches import first_level_bytes, second_level_bytes
+from fastnn.intrinsics import CACHE_LINE, MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.linalg.packing import panel_count
 from fastnn.step.plan import BLOCK_ROWS, UPDATE_BLOCK
 

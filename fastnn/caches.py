@@ -13,9 +13,6 @@ _LINUX = Path("/sys/devices/system/cpu/cpu0/cache")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 _MACOS = {"L1d": b"hw.l1dcachesize", "L2": b"hw.l2cachesize", "L3": b"hw.l3cachesize"}
 
-# Bytes that caches fetch at a time, on nearly all CPUs.
-CACHE_LINE = 64
-
 # What a core of most CPUs has at least, where the system does not tell.
 _FIRST_LEVEL, _SECOND_LEVEL = 32 * 2**10, 512 * 2**10
 

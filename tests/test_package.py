@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "schedules": {"scalar_checks"},
     "initializers": set(),
     "threads": {"cpus", "intrinsics", "scalar_checks"},
-    "linalg": {"linalg", "units", "caches", "jit", "intrinsics"},
+    "linalg": {"linalg", "units", "jit", "intrinsics"},
     "kernels": {"kernels", "linalg", "jit", "intrinsics"},
     "reference": {"reference", "activations", "losses", "optimizers", "initializers", "regularization"},
     "ops": {"ops", "kernels", "linalg", "intrinsics", "jit", "reference", "scalar_checks", "threads"},

@@ -7,7 +7,7 @@ from fastnn.intrinsics.dot_tile import dot_tile
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.memory import fetch_ahead
-from fastnn.intrinsics.micro_tile import micro_tile
+from fastnn.intrinsics.micro_tile import CACHE_LINE, micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
 from fastnn.intrinsics.pointers import (
@@ -57,6 +57,7 @@ from fastnn.intrinsics.vector import (
 )
 
 __all__ = [
+    "CACHE_LINE",
     "MR",
     "NR_VECTORS",
     "SCALES_BY_POWERS_OF_TWO",

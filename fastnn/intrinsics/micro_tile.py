@@ -64,8 +64,8 @@ def micro_tile(
     return tile
 
 
-# Bytes of a cache line.
-LINE = 64
+# Bytes that caches fetch at a time, on nearly all CPUs.
+CACHE_LINE = 64
 
 
 class _MicroTile:
@@ -96,7 +96,7 @@ class _MicroTile:
         def multiply_add(first, sums, unrolled):
             """The body of the loop over k, for `unrolled` values of i from `first` on."""
             if self.fetch_ahead and unrolled > 1:
-                line = LINE // self.item
+                line = CACHE_LINE // self.item
                 elements_per_i = index(line if indices else line // 2)
                 for more in range(0, line * (2 if indices else 1), line):
                     offset = builder.add(builder.mul(first, elements_per_i), index(more))
@@ -110,7 +110,7 @@ class _MicroTile:
                 b_vectors = [self._load(b, b_k, i, v) for v in range(self.vectors)]
                 row_0 = self._opaque(builder.gep(a, [builder.mul(i, a_k)]))
                 if self.fetch_target:
-                    prefetch(builder, builder.gep(row_0, [index(LINE // self.item)]), FIRST_LEVEL)
+                    prefetch(builder, builder.gep(row_0, [index(CACHE_LINE // self.item)]), FIRST_LEVEL)
                 for r in range(self.rows):
                     element = splat(builder, builder.load(self._row(row_0, r, odd_rows)), self.lanes)
                     for v in range(self.vectors):
@@ -164,7 +164,7 @@ class _MicroTile:
     def _fetch_rows(self, a, a_row, i):
         """Prefetch i's cache line of the rows below the micro-tile: a few rows in each iteration on that line."""
         builder, index = self.builder, ir.IntType(64)
-        line = LINE // self.item
+        line = CACHE_LINE // self.item
         rows_per_iteration = -(-self.rows * self.unrolled // line)
         iteration = builder.sdiv(builder.and_(i, index(line - 1)), index(self.unrolled))
         for r in range(rows_per_iteration):

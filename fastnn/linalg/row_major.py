@@ -7,8 +7,8 @@ of bounds, and no array needs padding.
 
 from __future__ import annotations
 
-from fastnn.caches import CACHE_LINE
 from fastnn.intrinsics import (
+    CACHE_LINE,
     MR,
     NR_VECTORS,
     VECTOR_BYTES,
