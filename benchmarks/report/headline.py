@@ -11,18 +11,17 @@ from pathlib import Path
 
 from benchmarks.report import conditions
 from benchmarks.report import formatting as fmt
-from benchmarks.report.calls import call_sentences
 from benchmarks.report.markdown import escape, row, rule
-from benchmarks.report.statistics import FASTER
-from benchmarks.report.summary import Summary, Tally, brief, summarize, summarize_cells, used_wider, warnings
+from benchmarks.report.statistics import FASTER, SLOWER, UNCLEAR
+from benchmarks.report.summary import Summary, Tally, footnotes, summarize, summarize_cells, used_wider, warnings
 from benchmarks.results import Results, write_atomically
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
 
 # What a column is called that was measured on these data sets, as conditions.data_set has them.
 COLUMNS = {
-    "mnist-standardized": "Dense inputs (standardized images)",
-    "mnist-standardized and pima": "Dense inputs (standardized images, Pima)",
+    "mnist-standardized": "Dense inputs",
+    "mnist-standardized and pima": "Dense inputs",
     "mnist": "MNIST",
     "mnist and pima": "MNIST (8 inputs: Pima)",
 }
@@ -33,31 +32,15 @@ class HeadlineError(ValueError):
 
 
 def headline(runs: Sequence[Results]) -> str:
-    """The block as Markdown: a row per model, a column per run, on one thread; then each run's verdict over all that it
-    has, cells lost to an equal too, and its conditions."""
-    columns = [_summaries(results) for results in runs]
-    strong = any(summary.strongest for found in columns for _, summary in found.values())
-    models = {model: label for found in columns for model, (label, _) in found.items()}
-    names = [_column(results) for results in runs]
-    lines = [row(["Model, one thread", *map(escape, names)]), rule(len(runs) + 1)]
-    lines += [
-        row([escape(label), *(_entries(found[model][1]) if model in found else "not measured" for found in columns)])
-        for model, label in models.items()
+    """The block as Markdown: a table with a row per model and a column per run, on one thread; a table of the verdicts
+    over all that each run has; and below it what each run lost to an equal, warnings, and its conditions."""
+    found = [(_column(results), summarize(results), results) for results in runs]
+    notes = [
+        f"- {' '.join(map(escape, [f'{name}:', *footnotes(summary), *warnings(summary, results)]))} "
+        f"{escape(conditions.short(results))}."
+        for name, summary, results in found
     ]
-    parts = [
-        "\n".join(lines),
-        f"How many times fastnn's time per training {runs[0].timed} the fastest {'usual ' if strong else ''}peer of "
-        f"each case takes: geometric mean over {_batch_sizes(runs)}, and in brackets the lowest and the highest case. "
-        f"Above 1{fmt.TIMES} fastnn is faster.{_STRONGEST if strong else ''}",
-    ]
-    for name, results in zip(names, runs, strict=True):
-        summary = summarize(results)
-        said = [f"{name}, every case:", *brief(summary), *warnings(summary, results)]
-        parts.append(f"- {' '.join(map(escape, said))} {escape(conditions.short(results))}.")
-        if results.calls:
-            said = call_sentences(results)[:2]
-            parts.append(f"- Single calls of the kernels from Python, on one thread: {' '.join(map(escape, said))}")
-    return "\n\n".join(parts[:2]) + "\n\n" + "\n".join(parts[2:])
+    return "\n\n".join([*_per_model(runs), *_every_case(found), "\n".join(notes)])
 
 
 def replace_block(text: str, block: str) -> str:
@@ -84,9 +67,56 @@ def is_current(readme: Path, runs: Sequence[Results]) -> bool:
 
 
 _STRONGEST = (
-    " After it the same against the strongest peer of each case that takes the same rows and keeps NaN and infinity: "
-    "as an expert would write it, and where it makes many steps in one call, against fastnn's epoch in one call."
+    " After it the same against the strongest equal peer of each case: one that takes the same rows and keeps NaN and "
+    "infinity, as an expert would write it, and where it makes many steps in one call, against fastnn's epoch in one "
+    "call."
 )
+
+
+def _per_model(runs: Sequence[Results]) -> tuple[str, str]:
+    """The table of geometric means on one thread, and what it shows."""
+    columns = [_summaries(results) for results in runs]
+    strong = any(summary.strongest for found in columns for _, summary in found.values())
+    models = {model: label for found in columns for model, (label, _) in found.items()}
+    lines = [row(["Model, one thread", *(escape(_column(results)) for results in runs)]), rule(len(runs) + 1)]
+    lines += [
+        row([escape(label), *(_entries(found[model][1]) if model in found else "not measured" for found in columns)])
+        for model, label in models.items()
+    ]
+    meaning = (
+        f"How many times fastnn's time per training {runs[0].timed} the fastest {'usual ' if strong else ''}peer of "
+        f"each case takes: geometric mean over {_batch_sizes(runs)}, and in brackets the lowest and the highest case. "
+        f"Above 1{fmt.TIMES} fastnn is faster.{_STRONGEST if strong else ''}"
+    )
+    return "\n".join(lines), meaning
+
+
+def _every_case(found: Sequence[tuple[str, Summary, Results]]) -> list[str]:
+    """The table of verdicts over all cases of each run, and over its single calls; nothing without any."""
+    lines = []
+    for name, summary, results in found:
+        usual = "fastest usual peer" if summary.strongest else "fastest peer"
+        tallies = {usual: summary.fastest, "strongest equal peer": summary.strongest}
+        tallies["strongest peer, forms with a caveat too"] = summary.any_form
+        if results.calls:
+            calls = summarize_cells(results.calls, "call", used_wider(results))
+            tallies["single calls, fastest peer, 1 thread"] = calls.fastest
+        lines += [
+            row([escape(name), escape(against), *_counts(tally)])
+            for against, tally in tallies.items()
+            if tally and tally.contests
+        ]
+    head = ["Every case", "Against", "Faster", "Unclear", "Slower", "Geometric mean", "Lowest to highest"]
+    return ["\n".join([row(head), rule(len(head), 2), *lines])] if lines else []
+
+
+def _counts(tally: Tally) -> list[str]:
+    """Won, unclear and lost; the mean with its interval; the extremes."""
+    won, unclear, slower = (len(tally.with_verdict(kind)) for kind in (FASTER, UNCLEAR, SLOWER))
+    mean, (lowest, highest) = tally.mean, tally.extremes
+    interval = f" ({fmt.interval(mean.low, mean.high)})" if mean.has_interval else ""
+    counts = [f"{won} of {tally.cases}", str(unclear), str(slower)]
+    return [*counts, f"**{fmt.ratio(mean.value)}**{interval}", fmt.interval(lowest, highest)]
 
 
 def _summaries(results: Results) -> dict[str, tuple[str, Summary]]:

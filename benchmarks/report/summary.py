@@ -218,17 +218,13 @@ def _without_a_time(summary: Summary) -> list[str]:
     return said
 
 
-def brief(summary: Summary) -> list[str]:
-    """The verdicts in a few sentences: all counts, and the cases lost to an equal. No markup."""
-    said = []
-    for tally in (summary.fastest, summary.strongest, summary.any_form):
-        if tally and tally.contests:
-            count, mean, *lost = _verdict_sentences(tally, summary.noun, names_unclear=False)
-            said += [count, mean, *(lost if tally is not summary.any_form else [])]
-    return said + _without_a_time(summary) if said else sentences(summary)
+def footnotes(summary: Summary) -> list[str]:
+    """What counts do not tell: the cases lost to an equal, and those without a time. No markup."""
+    slower = (summary.strongest or summary.fastest).with_verdict(SLOWER)
+    return ([_slower_sentence(slower)] if slower else []) + _without_a_time(summary)
 
 
-def _verdict_sentences(tally: Tally, noun: str, names_unclear: bool = True) -> list[str]:
+def _verdict_sentences(tally: Tally, noun: str) -> list[str]:
     """In how many cases fastnn is faster, by how much, and where it is not."""
     faster, unclear, slower = (tally.with_verdict(kind) for kind in (FASTER, UNCLEAR, SLOWER))
     said = [
@@ -237,8 +233,8 @@ def _verdict_sentences(tally: Tally, noun: str, names_unclear: bool = True) -> l
         _mean_sentence(tally, noun),
     ]
     if slower:
-        said.append(f"It loses in: {_places(slower)}.")
-    if unclear and names_unclear:
+        said.append(_slower_sentence(slower))
+    if unclear:
         said.append(f"No clear difference in: {_places(unclear)}.")
     return said
 
@@ -285,6 +281,10 @@ def _mean_sentence(tally: Tally, noun: str) -> str:
         f"Over {fmt.count(len(tally.contests), noun)} {tally.label} takes {fmt.ratio(mean.value)} fastnn's time "
         f"(geometric mean{bounds}; from {fmt.ratio(worst)} to {fmt.ratio(best)})."
     )
+
+
+def _slower_sentence(slower: list[Contest]) -> str:
+    return f"It loses in: {_places(slower)}."
 
 
 def _places(contests: list[Contest], most: int = 6) -> str:

@@ -280,7 +280,7 @@ def test_the_usual_peers_and_the_strongest_have_each_their_verdict(forms):
     said = " ".join(sentences(summary))
     assert "than the fastest usual peer in 4 of 4" in said
     assert f"than {STRONGEST} in 2 of 4 cases, slower in 2" in said
-    assert f"784-50-10 sigmoid SGD, batch 1, 1 thread (JAX, lax.scan, 0.90{fmt.TIMES})" in said
+    assert f"784-50-10 sigmoid SGD, batch 1, 1 thread (JAX lax.scan, 0.90{fmt.TIMES})" in said
     assert finding(summary) == "fastnn is faster than the strongest peer in 2 of 4 cases"
 
 
