@@ -28,12 +28,7 @@ from fastnn.optimizers import Optimizer
 from fastnn.preparation import LABEL, Preparation, Prepared
 from fastnn.regularization import Regularization, regularization
 from fastnn.step.predict import parallel_predict, predict
-from fastnn.step.train_step import (
-    DONE,
-    IN_USE,
-    parallel_train_step,
-    train_step,
-)
+from fastnn.step.train_step import DONE, IN_USE, parallel_train_step
 from fastnn.training.callbacks import Callback
 from fastnn.training.epoch import run_epoch
 from fastnn.training.evaluation import evaluate
@@ -235,12 +230,12 @@ class MLP:
         prepared = self._prepared
         if optimizer is prepared.optimizer and sample_weight is None:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
-            loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
+            loss, status = prepared.step(id(x), id(t), 0, prepared.address, 1)
             if status == DONE:
                 return loss
         elif optimizer is prepared.scheduled and sample_weight is None:
             prepared.state.ask(optimizer)
-            loss, status = train_step(id(x), id(t), 0, prepared.address, 1)
+            loss, status = prepared.step(id(x), id(t), 0, prepared.address, 1)
             if status == DONE:
                 return loss
         return self._train_on_any(x, t, optimizer, sample_weight)
@@ -413,14 +408,14 @@ class MLP:
                 plan[slot] = kernel
         arguments = id(rows), id(targets), n, address, workers
         if workers == 1 or threads.get_num_threads() == 1:
-            loss, status = train_step(*arguments)
+            loss, status = prepared.step(*arguments)
         else:
             pace, begun = self._preparation.pace, time.perf_counter()
             threaded = pace.threaded
             if threaded:
                 loss, status = parallel_train_step(*arguments, threads.PARALLEL_REGION)
             else:
-                loss, status = train_step(*arguments)
+                loss, status = prepared.step(*arguments)
             if status == DONE:
                 pace.took(threaded, time.perf_counter() - begun, n)
         if status == IN_USE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from fastnn.regularization import Regularization
 from fastnn.step import plan as plans
 from fastnn.step.forward import prediction_addresses
 from fastnn.step.rows import compressed_loading
-from fastnn.step.train_step import phase_addresses, transform_address
+from fastnn.step.train_step import phase_addresses, train_step_entry, transform_address
 
 LABEL = np.dtype(np.int64)
 
@@ -70,6 +70,7 @@ class Prepared:
     gradients: NDArray
     stores_gradients: bool  # whatever the batch
     values: dict[str, Any]  # the optimizer's hyper-parameters
+    step: Callable[[int, int, int, int, int], tuple[float, int]]  # the kernel `train_step`
 
     def without_optimizer(self) -> Prepared:
         """The same for nobody: the next step looks at its optimizer anew."""
@@ -189,7 +190,8 @@ class Preparation:
         plan["t_dtype"], plan["t_dimensions"] = id(target_dtype), 1 if labels else 2
         plan["t_row_bytes"] = LABEL.itemsize if labels else self._outputs * self._dtype.itemsize
         plain, scheduled = (NOBODY, optimizer) if optimizer.is_scheduled else (optimizer, NOBODY)
-        return Prepared(plain, scheduled, plan, plan.ctypes.data, state, memory, stored, stores_gradients, values)
+        address = plan.ctypes.data
+        return Prepared(plain, scheduled, plan, address, state, memory, stored, stores_gradients, values, last.step)
 
     def first(self) -> Prepared:
         """The first plan: all that does not change from step to step. `following` completes a copy of it."""
@@ -219,7 +221,8 @@ class Preparation:
         plan["most_rows"], plan["depth"] = self._most_rows, depth_of_a_product()
         plan["max_rows"] = min(self._most_rows, self.rows_for_threads(2) - 1)
         nothing = np.empty(0, self._dtype)
-        return Prepared(NOBODY, NOBODY, plan, plan.ctypes.data, None, self.memory_of(0), nothing, False, {})
+        memory, step = self.memory_of(0), train_step_entry()
+        return Prepared(NOBODY, NOBODY, plan, plan.ctypes.data, None, memory, nothing, False, {}, step)
 
     def _layer_plans(self) -> NDArray:
         layers = self._layout.layers

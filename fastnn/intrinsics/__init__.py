@@ -3,7 +3,7 @@
 from fastnn.intrinsics.atomics import try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.compressed_row import compressed_row_product, compressed_row_update
-from fastnn.intrinsics.dot_tile import dot_tile
+from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_of_panels
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.memory import fetch_ahead
@@ -74,6 +74,7 @@ __all__ = [
     "compressed_row_product",
     "compressed_row_update",
     "dot_tile",
+    "dot_tile_of_panels",
     "element",
     "enter_parallel_region",
     "evenly_spaced",

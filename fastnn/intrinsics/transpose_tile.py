@@ -85,14 +85,26 @@ def _transpose(builder, rows: list) -> list:
 def sum_lanes(builder, rows: list):
     """The vector whose lane k is the sum of all lanes of rows[k]. There are as many rows as lanes.
 
-    This is a transpose of which the two rows of each pair are added as soon as they have swapped blocks, so that every
-    round halves the number of rows.
+    Every round halves the number of rows: it adds each lane to the one at a certain distance, of two rows at once, the
+    sums of one in the lanes where its number has no bit of that distance, of the other in those where it has. The
+    largest distance comes first: that takes a blend, which all vector units can do, and a shuffle of the halves.
     """
-    distance = 1
-    while len(rows) > 1:
-        rows = [builder.fadd(*_swap_blocks(builder, *rows[k : k + 2], distance)) for k in range(0, len(rows), 2)]
-        distance *= 2
+    lanes = range(len(rows))
+    distance = len(rows) // 2
+    while distance:
+        own = [c + len(lanes) * bool(c & distance) for c in lanes]
+        other = [(c ^ distance) + len(lanes) * bool(c & distance) for c in lanes]
+        rows = [
+            builder.fadd(_shuffle(builder, low, high, own), _shuffle(builder, low, high, other))
+            for low, high in zip(rows[:distance], rows[distance:], strict=True)
+        ]
+        distance //= 2
     return rows[0]
+
+
+def part_of(builder, vector, first: int, size: int):
+    """The `size` lanes of a vector from `first` on, as a vector of their own."""
+    return _shuffle(builder, vector, vector, list(range(first, first + size)))
 
 
 def _swap_blocks(builder, low, high, distance: int) -> tuple:

@@ -16,18 +16,20 @@ _update_one, _update_two, _update_three = (compressed_row_update(vectors) for ve
 
 
 @force_inline
-def _dot(values, columns, first, last, row):
-    """The product of a compressed row with a row that is not. Four sums: each waits for its last addition."""
-    one = two = three = four = like(values[0], 0)
-    full = last - (last - first) % 4
-    for i in range(first, full, 4):
-        one += values[i] * row[columns[i]]
-        two += values[i + 1] * row[columns[i + 1]]
-        three += values[i + 2] * row[columns[i + 2]]
-        four += values[i + 3] * row[columns[i + 3]]
-    for i in range(full, last):
-        one += values[i] * row[columns[i]]
-    return (one + two) + (three + four)
+def _dot_pair(values, columns, first, last, row, other):
+    """The products of a compressed row with two rows that are not; two sums of each, which wait for their additions."""
+    one = two = other_one = other_two = like(values[0], 0)
+    full = last - (last - first) % 2
+    for i in range(first, full, 2):
+        value, column, next_value, next_column = values[i], columns[i], values[i + 1], columns[i + 1]
+        one += value * row[column]
+        other_one += value * other[column]
+        two += next_value * row[next_column]
+        other_two += next_value * other[next_column]
+    if full < last:
+        one += values[full] * row[columns[full]]
+        other_one += values[full] * other[columns[full]]
+    return one + two, other_one + other_two
 
 
 @unit("int int int int int real* int32* int64* int64* real* real* real* int -> none")
@@ -50,9 +52,14 @@ def compressed_forward(m, inner, vectors, tail, lanes, values, columns, begins, 
     whole = vectors * lanes
     for r in range(m if tail > 0 else 0):
         out = offset(c, r * c_row + whole)
-        store(load(offset(start, whole)), out)
-        for t in range(tail):
-            out[t] += _dot(values, columns, begins[r], ends[r], offset(w, (whole + t) * inner))
+        bias = offset(start, whole)
+        store(load(bias), out)
+        for t in range(0, tail, 2):
+            # A last column without another is taken twice.
+            other = min(t + 1, tail - 1)
+            row, other_row = offset(w, (whole + t) * inner), offset(w, (whole + other) * inner)
+            one, two = _dot_pair(values, columns, begins[r], ends[r], row, other_row)
+            out[t], out[other] = bias[t] + one, bias[other] + two
 
 
 @force_inline
@@ -105,7 +112,14 @@ def compressed_tail_gradient(m, tail, first, values, columns, firsts, lasts, dy,
     """c ← c + (aᵀ dy)ᵀ of `tail` columns of dy, each in a row of c, whose first element is that of the column `first`
     of a: m compressed rows, each from one place to another."""
     for r in range(m):
-        for t in range(tail):
+        for t in range(0, tail, 2):
             d, target = dy[r * dy_row + t], offset(c, t * c_row - first)
-            for i in range(firsts[r], lasts[r]):
-                target[columns[i]] += values[i] * d
+            if t + 1 == tail:
+                for i in range(firsts[r], lasts[r]):
+                    target[columns[i]] += values[i] * d
+            else:
+                other_d, other = dy[r * dy_row + t + 1], offset(target, c_row)
+                for i in range(firsts[r], lasts[r]):
+                    value, column = values[i], columns[i]
+                    target[column] += value * d
+                    other[column] += value * other_d

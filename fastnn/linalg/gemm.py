@@ -11,7 +11,6 @@ from collections.abc import Callable
 from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, load, micro_tile, offset, store
 from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
-from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
 
 # What a product prefetches; `panel_product` explains each.
@@ -155,39 +154,3 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip
                 TARGET,
             )  # fmt: skip
         row += rows
-
-
-@unit("int int int int real* int real* real* int real* real* int -> none")
-def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row, zeros, scratch, size):
-    """dx ← dy wᵀ for a few rows, without transposing w: dxᵀ = w dyᵀ, with a row of the batch in each lane.
-
-    dy (m, columns) and dx (m, inner) in padded rows, w in panels. `scratch` has room for `size` elements, half of
-    them for a block of dyᵀ, half for one of dxᵀ.
-    """
-    vectors = (columns + lanes - 1) // lanes
-    n_panels = panel_count(vectors)
-    block = size // (2 * lanes)
-    dy_t, dx_t = scratch, offset(scratch, block * lanes)
-    for first_row in range(0, m, lanes):
-        rows = min(lanes, m - first_row)
-        for first in range(0, inner, block):
-            height = min(block, inner - first)
-            for p in range(n_panels):
-                start, end = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
-                width = end - start
-                used = min(end, columns) - start
-                # Lanes without a row are computed too, and not used.
-                if rows < lanes:
-                    for c in range(used * lanes):
-                        dy_t[c] = 0
-                transpose(rows, used, lanes, offset(dy, first_row * dy_row + start), dy_row, dy_t, lanes)
-                w = offset(panels, start * inner + first * width)
-                begin, begin_row = (zeros, 0) if p == 0 else (dx_t, lanes)
-                panel_product(
-                    height, 1, w, width, 1, dy_t, lanes, begin, begin_row, dx_t, lanes, used, NOTHING
-                )  # fmt: skip
-            transpose(height, rows, lanes, dx_t, lanes, offset(dx, first_row * dx_row + first), dx_row)
-    for r in range(m):
-        out = offset(dx, r * dx_row)
-        for k in range(inner, dx_row):
-            out[k] = 0

@@ -13,12 +13,12 @@ def transpose(rows, columns, lanes, source, source_row, target, target_row):
     `source` and `target` are addresses, `source_row` and `target_row` the elements from one row to the next. A tile
     costs the same however little of it is used, so that less than a quarter of one is copied element by element.
     """
-    if 4 * rows < lanes:
+    if 4 * rows <= lanes:
         for r in range(rows):
             for c in range(columns):
                 target[c * target_row + r] = source[r * source_row + c]
         return
-    if 4 * columns < lanes:
+    if 4 * columns <= lanes:
         for c in range(columns):
             for r in range(rows):
                 target[c * target_row + r] = source[r * source_row + c]

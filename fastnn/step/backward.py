@@ -5,14 +5,15 @@ from __future__ import annotations
 from numba.core import types
 
 from fastnn.intrinsics import indirect_call, lanes_of, offset
-from fastnn.jit import inline_ir
-from fastnn.linalg.gemm import multiply_panels, multiply_transposed, pack_rows
+from fastnn.jit import force_inline, inline_ir
+from fastnn.linalg.few_rows import multiply_transposed
+from fastnn.linalg.gemm import multiply_panels, pack_rows
 from fastnn.linalg.gemv import gemv_transposed
 from fastnn.linalg.packing import transpose_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.dropout import drop
 from fastnn.step.forward import call_activation, forward_block
-from fastnn.step.plan import UPDATE_BLOCK, layer_of, loss_of
+from fastnn.step.plan import layer_of, loss_of
 from fastnn.units import unit
 
 # call_loss(slot, ...): logits z in padded rows, the rows, their columns and padded columns, the address
@@ -21,18 +22,29 @@ from fastnn.units import unit
 call_loss = indirect_call(types.float64)
 
 
+@force_inline
+def transposes(plan, layer):
+    """Whether the panels of a layer's weights are transposed for its input gradient.
+
+    That takes as long for few rows as for many. Without it each row takes dot products, whose lanes must be added up:
+    the shorter they are, the more that counts. Many weights are not transposed in a cache.
+    """
+    return plan.n > 2 * min(lanes_of(plan.parameters), layer.panel_vectors)
+
+
 @inline_ir
 def transpose_weights(plan):
-    """Transpose the panels of every layer's weights but the first's."""
+    """Transpose the panels of the weights of every layer but the first, where that pays."""
     lanes = lanes_of(plan.parameters)
     for index in range(1, plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
-        w, transposed = offset(plan.parameters, layer.weights), offset(plan.transposed, layer.transposed)
-        transpose_panels(w, layer.inputs, layer.outputs - layer.tail, transposed, lanes)
+        if transposes(plan, layer):
+            w, transposed = offset(plan.parameters, layer.weights), offset(plan.transposed, layer.transposed)
+            transpose_panels(w, layer.inputs, layer.outputs - layer.tail, transposed, lanes)
 
 
 @inline_ir
-def input_gradient(plan, layer, m, dy, dx, scratch):
+def input_gradient(plan, layer, m, dy, dx):
     """dx ← dy wᵀ for m rows of deltas dy, in padded rows."""
     lanes = lanes_of(dy)
     w, columns = offset(plan.parameters, layer.weights), layer.outputs - layer.tail
@@ -41,17 +53,14 @@ def input_gradient(plan, layer, m, dy, dx, scratch):
     if layer.panel_vectors > 0:
         if m == 1:
             gemv_transposed(layer.inputs, columns, lanes, dy, w, dx, layer.input_row)
-        elif plan.transposes:
+        elif transposes(plan, layer):
             transposed = offset(plan.transposed, layer.transposed)
             multiply_panels(
                 m, columns, layer.input_row // lanes, lanes, dy, layer.row, transposed, start, 0, dx,
                 layer.input_row, plan.depth,
             )  # fmt: skip
         else:
-            multiply_transposed(
-                m, layer.inputs, columns, lanes, dy, layer.row, w, dx, layer.input_row, start,
-                scratch, UPDATE_BLOCK,
-            )  # fmt: skip
+            multiply_transposed(m, layer.inputs, columns, lanes, dy, layer.row, w, dx, layer.input_row, start)
         start, start_row = dx, layer.input_row
     if layer.tail > 0:
         tail = offset(plan.parameters, layer.tail_weights)
@@ -61,12 +70,9 @@ def input_gradient(plan, layer, m, dy, dx, scratch):
         )  # fmt: skip
 
 
-@unit("StepPlan int int BlockPlan real* -> float")
-def forward_backward_block(plan, first, m, block, scratch):
-    """Activations and deltas of m rows from `first` on, into that row block; returns the sum of their losses.
-
-    `scratch` is that of the worker, which need not be that of the row block.
-    """
+@unit("StepPlan int int BlockPlan -> float")
+def forward_backward_block(plan, first, m, block):
+    """Activations and deltas of m rows from `first` on, into that row block; returns the sum of their losses."""
     z = forward_block(plan, first, m, block)
     last = layer_of(plan.layers, plan.n_layers - 1, plan)
     activations, deltas = block.activations, block.deltas
@@ -76,7 +82,7 @@ def forward_backward_block(plan, first, m, block, scratch):
     for index in range(plan.n_layers - 1, 0, -1):
         layer, before = layer_of(plan.layers, index, plan), layer_of(plan.layers, index - 1, plan)
         dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)
-        input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx, scratch)
+        input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx)
         if plan.drops and before.dropout > 0:
             drop(plan, dx, dx, first, m, before.row, index, before.dropout)
             y = offset(block.outputs, m * before.column)

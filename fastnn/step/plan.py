@@ -183,7 +183,6 @@ STEP = RecordLayout(
     block_rows="int",
     n_blocks="int",
     stores_gradients="int",  # whether the whole gradient is formed before any of it is used
-    transposes="int",  # whether weights are transposed for the backward pass
     fused_update="int",  # whether deltas are scaled by -rate and their products added to the weights
     sparsity="int",  # NEVER, GRADIENT or ALWAYS
     divisor="float",  # of the sum of the losses

@@ -13,7 +13,7 @@ from tests.intrinsics.generated_code import CPUS, generated_code, innermost_loop
 # Units whose innermost loops are full micro-tiles, with the most instructions for a multiply-add: cores take in four to
 # six for each two that they can do. The last is not unrolled. Then units of dot tiles.
 MICRO_TILES = {"panel_product": 2.5, "sparse_forward": 2.5, "sparse_gradient": 3.0}
-DOT_TILES = ("gemv_transposed", "tail_forward")
+DOT_TILES = ("gemv_transposed", "multiply_transposed", "tail_forward")
 NOT_FUSED = ("x86-64", "nehalem", "sandybridge")
 
 

@@ -132,10 +132,10 @@ def test_workers_share_the_steps_of_an_epoch(workers: int, rng: Any) -> None:
     ("sizes", "zeros", "dropped"),
     [
         ((900, 90, 3), 0.95, 0.0),
-        ((64, 50, 3), 0.8, 0.0),
+        ((64, 51, 3), 0.8, 0.0),
         ((64, 50, 3), 0.5, 0.0),
         ((64, 50, 3), 0.9, 0.2),
-        ((20, 3), 0.9, 0.0),
+        ((48, 3), 0.9, 0.0),
     ],
 )
 def test_compressed_rows_train_as_dense_ones(
