@@ -64,6 +64,9 @@ class PeerInfo:
 
 _FASTNN, _JAX = ("fastnn", "numba", "numpy"), ("jax", "jaxlib")
 _NUMBA = ("numba", "scipy"), ("numba", "scipy")
+# Threads are Numba's alone, and BLAS runs on each of them: two pools wait, spinning, for each other's cores (measured:
+# up to 100 times one thread's time). Those of OpenMP meet in a microsecond, those of Numba's workqueue in 75.
+_ONE_POOL = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_THREADING_LAYER_PRIORITY": "omp tbb workqueue"}
 _FAST_MATH = " ".join(
     f"--xla_cpu_{flag}"
     for flag in (
@@ -88,14 +91,16 @@ _ROWS = (
         "numba-expert",
         "benchmarks.peers.numba_expert:NumbaExpert",
         *_NUMBA,
-        kind="strongest",
+        _ONE_POOL,
+        "strongest",
         in_one_call=True,
     ),
     PeerInfo(
         "numba-csr",
         "benchmarks.peers.numba_expert:NumbaCompressed",
         *_NUMBA,
-        kind="strongest",
+        _ONE_POOL,
+        "strongest",
         in_one_call=True,
         caveat="which takes its rows as CSR, their conversion not timed",
     ),

@@ -17,6 +17,10 @@ from benchmarks.peers.base import Batch, Peer, own, require_plain
 from benchmarks.peers.expert.rows import Compressed
 from benchmarks.peers.expert.training import Net, compiled
 
+# Multiply-adds of a step's forward pass, from which on threads share it: they meet in some microseconds.
+GRAIN = 1 << 20
+UPDATE = 8  # of those for a parameter's update by Adam
+APART = 128  # numbers: two cache lines of bytes, so that no line is written to by two threads
 MOST_NONZERO = 0.9  # of the inputs: with more there is nothing to leave out
 
 
@@ -35,16 +39,17 @@ class NumbaExpert(Peer):
         model = case.model
         activation = own({name: name for name in ("sigmoid", "tanh", "relu")}, "activation", model.activation)
         adam = own({"sgd": False, "adam": True}, "optimizer", model.optimizer)
-        self._train_steps = compiled(activation, adam, self.compressed, case.threads)
+        threads = case.threads if _work(case) >= GRAIN else 1
+        self._train_steps = compiled(activation, adam, self.compressed, case.batch_size == 1, threads > 1)
         self._inputs, self._n, self._lr = inputs, case.batch_size, model.lr
-        self._net = _net(case, weights)
+        self._net, (self._parameters, *self._moments) = _net(case, weights, threads)
         self._initial = np.concatenate([w.ravel() for w in weights])
         self.restart()
 
     def restart(self) -> None:
-        np.copyto(self._net.parameters, self._initial)
-        self._net.m[:] = 0
-        self._net.v[:] = 0
+        np.copyto(self._parameters, self._initial)
+        for moment in self._moments:
+            moment[:] = 0
         self._made = 0
 
     def step(self, k: int) -> float:
@@ -91,23 +96,36 @@ class NumbaCompressed(NumbaExpert):
         ]
 
 
-def _net(case: Case, weights: list[NDArray]) -> Net:
-    """Its arrays, nothing in them."""
+def _work(case: Case) -> int:
+    """What threads could share of a step, in multiply-adds of its forward pass."""
+    rows = case.batch_size if case.batch_size > 1 else 0  # the loops over one row are not shared
+    return (rows + (UPDATE if case.model.optimizer == "adam" else 0)) * case.model.parameter_count
+
+
+def _net(case: Case, weights: list[NDArray], parts: int) -> tuple[Net, tuple[NDArray, ...]]:
+    """Its arrays, nothing in them, and those of parameters and moments flat."""
     n, dtype = case.batch_size, weights[0].dtype
-    flat, shaped = zip(*(_views(weights) for _ in range(4)), strict=True)
+    (parameters, p), (_, g), (moment1, m), (moment2, v) = (_views(weights) for _ in range(4))
     y = tuple(np.empty((n, o), dtype) for _, o in case.model.layers)
     widest = max(case.model.sizes)
-    return Net(
-        *(arrays[kind::2] for arrays in shaped for kind in (0, 1)),
-        *flat,
+    net = Net(
+        w=p[::2],
+        b=p[1::2],
+        gradient_w=g[::2],
+        m_w=m[::2],
+        m_b=m[1::2],
+        v_w=v[::2],
+        v_b=v[1::2],
         y=y,
         delta=(*(np.empty_like(a) for a in y[:-1]), y[-1]),
-        partial=np.empty((case.threads, widest), dtype),
+        sums=np.empty((parts, len(y), widest + APART), dtype),
+        losses=np.empty(parts),
         row=np.empty(case.model.sizes[0], dtype),
         places=tuple(np.empty(i, np.int64) for i, _ in case.model.layers),
         count=np.empty(len(y), np.int64),
-        scratch=(np.empty(2, np.uint8), np.empty(6, np.int32), np.empty(2, dtype)),
+        scratch=tuple(np.empty((parts, APART), kind) for kind in (np.uint8, np.int32, dtype)),
     )
+    return net, (parameters, moment1, moment2)
 
 
 def _views(like: list[NDArray]) -> tuple[NDArray, tuple[NDArray, ...]]:

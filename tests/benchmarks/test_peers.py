@@ -12,7 +12,8 @@ from numba import njit
 
 from benchmarks import recipes
 from benchmarks.cases import MODELS, Case, Model
-from benchmarks.peers import FLOORS, PEERS, PeerInfo, Unavailable
+from benchmarks.peers import FLOORS, PEERS, PeerInfo, Unavailable, numba_expert
+from benchmarks.peers.expert import training
 from benchmarks.peers.expert.exponential import exponential
 from benchmarks.rows import read
 from benchmarks.run import expectations
@@ -101,6 +102,14 @@ def test_a_peer_trains_a_wide_net_as_the_reference_does(peer: str, model: Model,
 def test_a_strong_peer_trains_as_the_reference_does(peer: str, model: Model, batch_sizes: list[int]):
     for batch_size in batch_sizes:
         check(peer, Case(model, batch_size))
+
+
+def test_parts_of_a_step_of_expert_numba_make_the_whole(monkeypatch: pytest.MonkeyPatch):
+    """Part by part on one thread: to compile it for several takes half a minute."""
+    monkeypatch.setattr(numba_expert, "compiled", lambda *kind: training.compiled(*kind[:-1], False))
+    monkeypatch.setattr(numba_expert, "GRAIN", 0)
+    for batch_size in (1, 2, 32):
+        check("numba-expert", Case(MODELS[1], batch_size, threads=3))
 
 
 @pytest.mark.exhaustive

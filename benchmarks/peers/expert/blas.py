@@ -43,7 +43,7 @@ def _gemm_of_dtype(chars, sizes, reals, a, b, c):
 
 @njit(inline="always")
 def multiply(scratch, alpha, a, a_transposed, b, b_transposed, beta, c):
-    """c = alpha * a @ b + beta * c of C-contiguous matrices, either of the factors transposed.
+    """c = alpha * a @ b + beta * c of matrices whose rows are contiguous, either of the factors transposed.
 
     scratch : chars (2,) uint8, sizes (6,) int32 and reals (2,) of the matrices' dtype; BLAS takes addresses.
     """
@@ -53,6 +53,6 @@ def multiply(scratch, alpha, a, a_transposed, b, b_transposed, beta, c):
     chars[1] = _TRANSPOSED if a_transposed else _AS_IT_IS
     sizes[0], sizes[1] = c.shape[1], c.shape[0]
     sizes[2] = a.shape[0] if a_transposed else a.shape[1]
-    sizes[3], sizes[4], sizes[5] = b.shape[1], a.shape[1], c.shape[1]
+    sizes[3], sizes[4], sizes[5] = b.strides[0] // b.itemsize, a.strides[0] // a.itemsize, c.strides[0] // c.itemsize
     reals[0], reals[1] = alpha, beta
     _gemm(chars, sizes, reals, b, a, c)

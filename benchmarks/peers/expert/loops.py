@@ -1,7 +1,6 @@
 """The loops between the products, each pass over an array doing all that there is to do there.
 
-`compiled(activation, threads)` makes them for one activation. With several threads, arrays of more than GRAIN numbers
-are shared between them. Sums may be reordered; nothing is assumed of NaN and infinity.
+`compiled(activation)` makes them for one activation. Sums may be reordered; nothing is assumed of NaN and infinity.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from benchmarks.peers.expert.exponential import exponential
 
 SUMS = {"reassoc", "contract", "nsz"}  # what lets LLVM vectorise a sum
-GRAIN = 1 << 15
 
 
 @njit(fastmath=SUMS, error_model="numpy", inline="always")
@@ -30,11 +28,9 @@ def adam_of(w, m, v, place, g, rate, scale):
 
 
 @lru_cache
-def compiled(activation: str, threads: int) -> SimpleNamespace:
+def compiled(activation: str) -> SimpleNamespace:
     """The functions below, as attributes."""
-    parallel = threads > 1
     jit = njit(fastmath=SUMS, error_model="numpy")
-    shared = njit(fastmath=SUMS, error_model="numpy", parallel=parallel)
     is_sigmoid, is_tanh = activation == "sigmoid", activation == "tanh"
 
     @jit
@@ -57,50 +53,29 @@ def compiled(activation: str, threads: int) -> SimpleNamespace:
         return one if y > 0 else type(y)(0)
 
     @jit
-    def activate_rows(z, bias):
+    def activate(z, bias):
+        """z = activation(z + bias)."""
         for r in range(z.shape[0]):
             for c in range(z.shape[1]):
                 z[r, c] = activated(z[r, c] + bias[c])
 
-    @shared
-    def activate(z, bias):
-        """z = activation(z + bias)."""
-        n = z.shape[0]
-        if not parallel or z.size <= GRAIN:
-            activate_rows(z, bias)
-        else:
-            for k in prange(threads):
-                activate_rows(z[k * n // threads : (k + 1) * n // threads], bias)
-
     @jit
-    def differentiate_rows(delta, y, sums):
-        sums[:] = 0
+    def differentiate(delta, y, sums):
+        """delta *= activation'(y), and sums (at least o,) those of its columns."""
+        sums[: y.shape[1]] = 0
         for r in range(y.shape[0]):
             for c in range(y.shape[1]):
                 delta[r, c] *= slope(y[r, c])
                 sums[c] += delta[r, c]
 
-    @shared
-    def differentiate(delta, y, sums, partial):
-        """delta *= activation'(y), and sums (o,) those of its columns; partial (threads, at least o) is scratch."""
-        n, o = y.shape
-        if not parallel or y.size <= GRAIN:
-            differentiate_rows(delta, y, sums)
-        else:
-            for k in prange(threads):
-                part = slice(k * n // threads, (k + 1) * n // threads)
-                differentiate_rows(delta[part], y[part], partial[k, :o])
-            sums[:] = 0
-            for k in range(threads):
-                sums += partial[k, :o]
-
     @jit
-    def cross_entropy(z, bias, labels, sums):
-        """Mean loss (nats) of softmax(z + bias); z becomes its gradient, sums (o,) those of its columns."""
+    def cross_entropy(z, bias, labels, batch, sums):
+        """Loss (nats) of softmax(z + bias) over `batch`, of whose rows z has some or all; z becomes the gradient,
+        sums (at least o,) those of its columns."""
         n, o = z.shape
         real = z.dtype.type
-        loss, share = 0.0, real(1 / n)
-        sums[:] = 0
+        loss, share = 0.0, real(1 / batch)
+        sums[:o] = 0
         for r in range(n):
             peak = z[r, 0] + bias[0]
             for c in range(o):
@@ -118,27 +93,17 @@ def compiled(activation: str, threads: int) -> SimpleNamespace:
             z[r, labels[r]] -= share
             for c in range(o):
                 sums[c] += z[r, c]
-        return loss / n
+        return loss / batch
 
     @jit
-    def adam_range(w, g, m, v, rate, scale):
+    def adam(w, g, m, v, rate, scale):
+        """One update of parameters (p,), with Adam's usual numbers."""
         for i in range(w.size):
             adam_of(w, m, v, i, g[i], rate, scale)
 
-    @shared
-    def adam(w, g, m, v, rate, scale):
-        """One update of all parameters (p,), with Adam's usual numbers."""
-        n = w.size
-        if not parallel or n <= GRAIN:
-            adam_range(w, g, m, v, rate, scale)
-        else:
-            for k in prange(threads):
-                part = slice(k * n // threads, (k + 1) * n // threads)
-                adam_range(w[part], g[part], m[part], v[part], rate, scale)
-
     @jit
     def add_scaled(y, factor, x):
-        """y += factor * x."""
+        """y (o,) += factor * x (at least o,)."""
         for c in range(y.size):
             y[c] += factor * x[c]
 

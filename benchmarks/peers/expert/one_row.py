@@ -52,10 +52,9 @@ def backward(delta, w, below):
 
 
 @_jit
-def descend(row, places, count, factor, delta, w):
-    """w += factor * outer(row, delta)."""
-    for k in range(count):
-        i = places[k]
+def descend(row, places, factor, delta, w):
+    """w += factor * outer(row, delta), where row is not 0."""
+    for i in places:
         x = factor * row[i]
         for c in range(w.shape[1]):
             w[i, c] += x * delta[0, c]
