@@ -31,9 +31,6 @@ LABEL = np.dtype(np.int64)
 # Stands for the optimizer while a net has not been trained: no argument of `train_step` is this object.
 NOBODY = object()
 
-# How many workers share a large step where results must not depend on the number of threads.
-_INVARIANT_WORKERS = 8
-
 # What a worker of a step or a prediction must have to do in float32; in float64 half as much takes as long. From twice
 # that on two threads were 1.1 to 1.4 times as fast as one (784-128-10, 784-50-10, 8-128-128-2; the lab notebook).
 _FLOPS_OF_A_WORKER = 4_000_000
@@ -128,7 +125,7 @@ class Preparation:
         most = threads.get_num_threads()
         if threads.is_thread_invariant():
             # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
-            most, worth = _INVARIANT_WORKERS, worth // 4
+            most, worth = threads.INVARIANT_WORKERS, worth // 4
         return max(1, min(most, worth))
 
     def workers_of_predictions(self, n: int) -> int:

@@ -9,7 +9,9 @@ import warnings
 import numba
 import numpy as np
 
+from fastnn.alloc import aligned_zeros
 from fastnn.cpus import usable_threads
+from fastnn.intrinsics import region_words
 from fastnn.scalar_checks import count as checked_count
 from fastnn.scalar_checks import flag
 
@@ -17,13 +19,17 @@ from fastnn.scalar_checks import flag
 # last another must fetch. Steps and predictions, which look at their pace, take workers for less (`Preparation`).
 FLOPS_OF_A_WORKER = 8_000_000
 
-# What `intrinsics.enter_parallel_region` reads, and whether small steps must ask Python how they are shared. Kernels
-# take the lock themselves, and release it before they return to Python: no signal can come in between, and a signal
-# handler never finds it taken by its own thread.
+# What `intrinsics.enter_parallel_region` reads, and whether small steps must ask Python how they are shared; behind
+# them are the words of the crew (`fastnn/step/crew.py`). Kernels take the lock themselves, and release it before they
+# return to Python: no signal can come in between, and a signal handler never finds it taken by its own thread.
 _LOCK, _THREADS, _SHARES = 0, 1, 2
+
+# Between how many workers a large step is shared where results must not depend on the number of threads.
+INVARIANT_WORKERS = 8
 _allocate_lock = ctypes.pythonapi.PyThread_allocate_lock
 _allocate_lock.restype = ctypes.c_void_p
-_region = np.array([_allocate_lock(), usable_threads(), usable_threads() > 1], np.int64)
+_region = aligned_zeros((region_words(max(numba.config.NUMBA_NUM_THREADS, INVARIANT_WORKERS)),), np.dtype(np.int64))
+_region[: _SHARES + 1] = _allocate_lock(), usable_threads(), usable_threads() > 1
 
 # The address of the parallel region, an argument of every kernel that uses threads.
 PARALLEL_REGION: int = _region.ctypes.data

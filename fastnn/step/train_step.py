@@ -19,11 +19,9 @@ import numpy as np
 from numba.core import types
 
 from fastnn.intrinsics import (
-    enter_parallel_region,
     flush_subnormals,
     indirect_call,
     lanes_of,
-    leave_parallel_region,
     offset,
     opaque,
     pointer,
@@ -36,7 +34,8 @@ from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import NEVER, all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, pack_deltas, transpose_weights
-from fastnn.step.phases import call_phase, cut_rows, for_each_worker
+from fastnn.step.crew import in_parallel
+from fastnn.step.phases import call_phase, cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
@@ -203,12 +202,9 @@ def work(address, workers):
 def parallel_work(address, workers, region):
     """`work`, each worker on a thread of the parallel region, whose address is `region`."""
     plan = _step_of(address, 0, np.float32(0))
-    threads = enter_parallel_region(region)
-    for_each_worker(plan.accumulate_gradients, address, workers)
-    if plan.transform_gradients != 0:
-        for_each_worker(plan.transform_gradients, address, workers)
-    for_each_worker(plan.apply_update, address, workers)
-    leave_parallel_region(region, threads)
+    in_parallel(
+        plan.accumulate_gradients, plan.transform_gradients, plan.apply_update, address, workers, region
+    )  # fmt: skip
 
 
 @kernel
