@@ -44,8 +44,9 @@ MAY_IMPORT = {
     "pacing": set(),
     "preparation": {
         "activations", "losses", "optimizers", "step", "linalg", "alloc", "blocking", "items", "pacing",
-        "regularization", "threads",
+        "regularization", "sharing", "threads",
     },
+    "sharing": {"linalg", "threads"},
     "training": {
         "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",
     },

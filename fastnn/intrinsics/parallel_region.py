@@ -22,7 +22,8 @@ _LINE = 8
 NUMBER = _LINE  # of the last phase that was done in the region
 DONE = 2 * _LINE  # how many shares were done in it so far
 ARRIVED = 3 * _LINE  # how many times a member began
-MARKS = 4 * _LINE  # of each CPU: which member was on it last, in which region
+JOB = 4 * _LINE  # the slots of the phases, the address that they take, and their workers
+MARKS = 5 * _LINE  # of each CPU: which member was on it last, in which region
 CLAIMS = MARKS + CPUS  # of each worker, a line apart: the last phase of which its share was taken
 CLAIM = _LINE  # from one to the next
 

@@ -23,6 +23,7 @@ from fastnn.intrinsics import (
     CPU_WORDS,
     CPUS,
     DONE,
+    JOB,
     MARKS,
     NUMBER,
     add_to_word,
@@ -130,14 +131,17 @@ def _change_cpu(region, number):
 
 
 @kernel
-def _member(first, second, third, address, workers, members, me, region, number, done):
+def _member(region, me, members, number, done):
+    """What one of so many members does in a region whose first phase has the number `number` + 1, before which `done`
+    shares were done."""
+    job = _words(region, JOB)
+    address, workers = job[_PHASES], job[_PHASES + 1]
     _arrive(region, number)
-    begin, end = workers * me // members, workers * (me + 1) // members
+    first, last = workers * me // members, workers * (me + 1) // members
     for k in range(_PHASES):
-        slot = first if k == 0 else second if k == 1 else third
-        if slot != 0:
+        if job[k] != 0:
             done += workers
-            _take_part(slot, address, workers, begin, end, region, number + 1 + k, done)
+            _take_part(job[k], address, workers, first, last, region, number + 1 + k, done)
 
 
 @kernel
@@ -154,9 +158,9 @@ def _wait_for_the_late(region, until):
 
 
 @parallel_kernel
-def _on_threads(first, second, third, address, workers, members, region, number, done, arrived):
+def _on_threads(region, members, number, done, arrived):
     for me in prange(members):
-        _member(first, second, third, address, workers, members, me, region, number, done)
+        _member(region, me, members, number, done)
         if me == 0:
             _wait_for_the_late(region, arrived)
 
@@ -169,9 +173,9 @@ def in_parallel(first, second, third, address, workers, region):
     """
     threads = enter_parallel_region(region)
     members = min(workers, _words(region, 1)[0])
-    number, done, arrived = _words(region, NUMBER), _words(region, DONE)[0], _words(region, ARRIVED)[0]
-    _on_threads(
-        first, second, third, address, workers, members, region, number[0], done, arrived + members
-    )  # fmt: skip
+    job, number = _words(region, JOB), _words(region, NUMBER)
+    job[0], job[1], job[2], job[_PHASES], job[_PHASES + 1] = first, second, third, address, workers
+    done, arrived = _words(region, DONE)[0], _words(region, ARRIVED)[0]
+    _on_threads(region, members, number[0], done, arrived + members)
     number[0] += _PHASES
     leave_parallel_region(region, threads)

@@ -42,8 +42,9 @@ from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
 
 # What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last
-# ones, or for another thread trains the net; or the position of the first label out of range.
-DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
+# ones, or they are but have more rows, or for another thread trains the net; or the position of the first label out of
+# range.
+DONE, UNLIKE_LAST, IN_USE, MORE_ROWS = -1, -2, -3, -4
 
 # _call_constants(slot, hyper, step, constants): writes the constants of the step. The first is the weight decay; if the
 # update is linear, the second is the rate.
@@ -146,8 +147,8 @@ def start_step(x, t, n, address, workers):
     first, last = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
     if n == 0:
         n = rows_like_last(x, t, plan, first.inputs, last.outputs)
-        if n == 0:
-            return UNLIKE_LAST
+        if n <= 0:
+            return UNLIKE_LAST if n == 0 else MORE_ROWS
     if plan.t_dimensions == 1:
         options, labels = loss_of(plan.loss_options, 0, plan), pointer(data_of(t), np.int64(0))
         wrong = first_label_out_of_range(labels, n, plan.labels, options.ignores, options.ignored)
@@ -216,8 +217,8 @@ def train_step(x, t, n, address, workers):
     plan. workers : between how many the batch is shared. Here they run one after the other; sums are formed as by so
     many threads.
 
-    Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
-    or the position of the first label out of range.
+    Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, MORE_ROWS,
+    IN_USE, or the position of the first label out of range.
     """
     status = start_step(x, t, n, address, workers)
     if status != DONE:
