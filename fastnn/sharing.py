@@ -24,8 +24,9 @@ _UPDATE = 48
 # One weight that another core wrote: 2 nanoseconds for a cache line of 16, to read it and to write it.
 _FETCH = 32
 
-# Two phases on threads, and a step that Python looks at.
-_MEETING = 2_000_000
+# Two phases on threads, and a step that Python looks at; and what each worker adds: a thread to tell, and two words in
+# memory that all threads write to, one after the other.
+_MEETING, _MEMBER = 2_000_000, 50_000
 
 # Sharing must save a tenth.
 _WORTH = 0.9
@@ -86,5 +87,7 @@ class Sharing:
         busiest = min(n, blocks * 8 * -(-n // (8 * workers * blocks)))
         # With one row block each, workers share the gradient evenly, whoever has more rows.
         gradient = self._gradient * (n / workers if blocks == 1 else busiest)
-        sharing = _MEETING + self._fetch * (1 - 1 / workers) if workers > 1 else 0
-        return busiest * self._row + gradient + self._update / workers + sharing
+        alone = busiest * self._row + gradient + self._update / workers
+        if workers == 1:
+            return alone
+        return alone + _MEETING + _MEMBER * workers + self._fetch * (1 - 1 / workers)
