@@ -28,7 +28,7 @@ from fastnn.optimizers import Optimizer
 from fastnn.preparation import LABEL, Preparation, Prepared
 from fastnn.regularization import Regularization, regularization
 from fastnn.step.predict import parallel_predict, predict
-from fastnn.step.train_step import DONE, IN_USE, parallel_train_step
+from fastnn.step.train_step import DONE, IN_USE, MORE_ROWS, parallel_train_step
 from fastnn.training.callbacks import Callback
 from fastnn.training.epoch import run_epoch
 from fastnn.training.evaluation import evaluate
@@ -156,9 +156,11 @@ class MLP:
         self._preparation = Preparation(
             self._layout, self._parameters, dtype, activations, loss, against_overfitting, self._steps
         )
-        self._rows_to_share, self._takes_labels = self.rows_for_threads(2), loss.item.takes_labels(sizes[-1])
+        self._takes_labels = loss.item.takes_labels(sizes[-1])
         self._prepared = self._preparation.first()
         self._optimizer: Optimizer | None = None
+        # The last step on many rows: for what it was prepared, its rows, what they were shared by, between how many.
+        self._many_rows: tuple[Any, int, Any, int] = None, 0, None, 1
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -231,14 +233,18 @@ class MLP:
         if optimizer is prepared.optimizer and sample_weight is None:
             # Looking at small batches in Python would take a quarter of the step: the kernel does it.
             loss, status = prepared.step(id(x), id(t), 0, prepared.address, 1)
-            if status == DONE:
-                return loss
         elif optimizer is prepared.scheduled and sample_weight is None:
             prepared.state.ask(optimizer)
             loss, status = prepared.step(id(x), id(t), 0, prepared.address, 1)
-            if status == DONE:
-                return loss
-        return self._train_on_any(x, t, optimizer, sample_weight)
+        else:
+            return self._train_on_any(x, t, optimizer, sample_weight)
+        if status == DONE:
+            return loss
+        if status == MORE_ROWS and isinstance(x, np.ndarray) and isinstance(t, np.ndarray):
+            before, n, sharing, workers = self._many_rows
+            if before is prepared and n == len(x) and sharing is threads.sharing():
+                return self._train_on_many(x, t, n, prepared.plan, prepared.address, workers)
+        return self._train_on_any(x, t, optimizer, None)
 
     def train_epoch(
         self,
@@ -394,7 +400,7 @@ class MLP:
         if n == 0:
             raise ValueError("x: got 0 rows, expected at least 1")
         targets = self._targets(t, n)
-        workers = 1 if n < self._rows_to_share else self._preparation.workers(n)
+        sharing, workers = threads.sharing(), self._preparation.sharing.workers(n)
         weights = None if sample_weight is None else checks.weights("sample_weight", sample_weight, n, "row of x")
         prepared = self._prepare(optimizer, workers, n, targets.ndim == 1)
         if optimizer is prepared.scheduled:
@@ -406,16 +412,25 @@ class MLP:
             plan["loss_options"], address = options.ctypes.data, plan.ctypes.data
             for slot, kernel in self._loss.addresses(self._real, targets.ndim == 1, True).items():
                 plan[slot] = kernel
-        arguments = id(rows), id(targets), n, address, workers
+        elif n > int(plan["max_rows"][0]):
+            # The next step on as many rows may be like this one.
+            self._many_rows = prepared, n, sharing, workers
+        return self._train_on_many(rows, targets, n, plan, address, workers)
+
+    def _train_on_many(
+        self, rows: NDArray, targets: NDArray, n: int, plan: NDArray, address: int, workers: int
+    ) -> float:
+        """A step on arrays that fit the plan at that address, between so many workers, on threads or in turns."""
+        arguments, step = (id(rows), id(targets), n, address, workers), self._prepared.step
         if workers == 1 or threads.get_num_threads() == 1:
-            loss, status = prepared.step(*arguments)
+            loss, status = step(*arguments)
         else:
             pace, begun = self._preparation.pace, time.perf_counter()
             threaded = pace.threaded
             if threaded:
                 loss, status = parallel_train_step(*arguments, threads.PARALLEL_REGION)
             else:
-                loss, status = prepared.step(*arguments)
+                loss, status = step(*arguments)
             if status == DONE:
                 pace.took(threaded, time.perf_counter() - begun, n)
         if status == IN_USE:
@@ -440,7 +455,7 @@ class MLP:
 
     def _forward(self, rows: NDArray | CompressedRows) -> NDArray:
         n = len(rows)
-        z, workers = np.empty((n, self._sizes[-1]), self._dtype), self._preparation.workers_of_predictions(n)
+        z, workers = np.empty((n, self._sizes[-1]), self._dtype), self._preparation.sharing.workers_of_predictions(n)
         if n == 0:
             return z
         if isinstance(rows, CompressedRows):
@@ -608,7 +623,7 @@ class MLP:
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""
-        return self._preparation.rows_for_threads(count)
+        return self._preparation.sharing.rows_for_threads(count)
 
     def _prepare(self, optimizer: Optimizer, workers: int, n: int, labels: bool, loads: bool = False) -> Prepared:
         """The net prepared for a step with this optimizer, so many workers and rows, and such targets; `loads` :

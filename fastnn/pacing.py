@@ -19,14 +19,14 @@ _BETWEEN_TRIALS, _TIMES_A_TRIAL, _SOONER = 1.0, 50.0, 1 / 16
 class Pace:
     """Which way the calls of one net take, from how long they took.
 
-    threaded : whether the next call shall run on threads. The first call of each way is not counted: it may compile, or
-    start threads. Several threads may call at a time; then some calls are counted for nothing.
+    threaded : whether the next call shall run on threads. The first call after a change of ways is not counted: it may
+    compile, or wake threads. Several threads may call at a time; then some calls are counted for nothing.
     """
 
     def __init__(self) -> None:
         self.threaded = True
         self._speeds: dict[bool, float | None] = {True: None, False: None}  # seconds per row
-        self._begun = {True: False, False: False}
+        self._begun = False  # whether the first call of this way is over
         self._trying, self._until_trial, self._patience = False, 0.0, _SOONER
         self._restart()
 
@@ -37,8 +37,8 @@ class Pace:
         """A call on so many rows, at least 1, took so long, on threads or in turns."""
         if threaded != self.threaded:
             return  # another thread has chosen meanwhile
-        if not self._begun[threaded]:
-            self._begun[threaded] = True
+        if not self._begun:
+            self._begun = True
             return
         # Read once, and written in one assignment: another thread may do so too.
         total, all_rows, calls = self._sums
@@ -59,9 +59,13 @@ class Pace:
     def _choose(self) -> None:
         other = self._speeds[not self.threaded]
         if not self._trying and (other is None or self._until_trial <= 0):
-            self.threaded, self._trying = not self.threaded, True
+            self._change()
+            self._trying = True
             return
         self._trying = False
         own = self._speeds[self.threaded]
         if own is not None and other is not None and own > other:
-            self.threaded = not self.threaded
+            self._change()
+
+    def _change(self) -> None:
+        self.threaded, self._begun = not self.threaded, False

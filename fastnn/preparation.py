@@ -21,6 +21,7 @@ from fastnn.losses import ChosenLoss
 from fastnn.optimizers import Optimizer
 from fastnn.pacing import Pace
 from fastnn.regularization import Regularization
+from fastnn.sharing import Sharing
 from fastnn.step import plan as plans
 from fastnn.step.forward import prediction_addresses
 from fastnn.step.rows import compressed_loading
@@ -30,16 +31,6 @@ LABEL = np.dtype(np.int64)
 
 # Stands for the optimizer while a net has not been trained: no argument of `train_step` is this object.
 NOBODY = object()
-
-# How many workers share a large step where results must not depend on the number of threads.
-_INVARIANT_WORKERS = 8
-
-# What a worker of a step or a prediction must have to do in float32; in float64 half as much takes as long. From twice
-# that on two threads were 1.1 to 1.4 times as fast as one (784-128-10, 784-50-10, 8-128-128-2; the lab notebook).
-_FLOPS_OF_A_WORKER = 4_000_000
-
-# An update takes as long as the products of so many rows, and most optimizers longer.
-_UPDATE_ROWS = 8
 
 # How many plans for predictions are kept: more threads than that make theirs anew.
 _MOST_IDLE = 4
@@ -105,11 +96,9 @@ class Preparation:
         self._layout, self._parameters, self._dtype = layout, parameters, dtype
         self._activations, self._loss, self._regularization, self._steps = activations, loss, regularization, steps
         self._outputs, self._real = layout.layers[-1].outputs, numba.from_dtype(dtype)
-        self._flops_of_a_worker = _FLOPS_OF_A_WORKER * 4 // dtype.itemsize
-        # The fewest rows whose predictions are worth two workers.
-        self._predictions_to_share = -(-self._flops_of_a_worker // layout.size)
         widest = max(max(layer.inputs, layer.row) for layer in layout.layers)
         self._most_rows = rows_of_a_block(widest, dtype)
+        self.sharing = Sharing(layout, dtype, self._most_rows)
         # Elements of the activations of one row, all layers; of its deltas; and of its activations' inputs.
         self._row = sum(layer.row for layer in layout.layers)
         self._in_use = np.zeros(1, np.int64)
@@ -120,28 +109,6 @@ class Preparation:
         self.pace, self.pace_of_predictions = Pace(), Pace()
         # Of predictions that are over: several threads may ask one net at a time.
         self._idle: list[Predictor] = []
-
-    def workers(self, n: int) -> int:
-        """Between how many a step on n rows is shared: each must have more to do than it takes to start it."""
-        # Each parameter takes a multiplication and an addition per row in each of three products: forward, and backward
-        # the gradients of the weights and of the layer's input.
-        worth = 6 * (n + _UPDATE_ROWS) * self._layout.size // self._flops_of_a_worker
-        most = threads.get_num_threads()
-        if threads.is_thread_invariant():
-            # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
-            most, worth = _INVARIANT_WORKERS, worth // 4
-        return max(1, min(most, worth))
-
-    def workers_of_predictions(self, n: int) -> int:
-        """Between how many predictions on n rows are shared."""
-        if n < self._predictions_to_share:  # most are small, and this takes a tenth of one row's time
-            return 1
-        worth = 2 * n * self._layout.size // self._flops_of_a_worker
-        return max(1, min(threads.get_num_threads(), worth))
-
-    def rows_for_threads(self, count: int) -> int:
-        """The smallest batch that is shared between so many threads."""
-        return max(1, -(-count * self._flops_of_a_worker // (6 * self._layout.size)) - _UPDATE_ROWS)
 
     def following(
         self, last: Prepared, net: Any, optimizer: Optimizer, workers: int, n: int, labels: bool, loads: bool
@@ -219,7 +186,7 @@ class Preparation:
         plan["l1"], plan["l2"], plan["penalty_per_row"] = own.l1, own.l2, own.penalty_per_row
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self._dtype)
         plan["most_rows"], plan["depth"] = self._most_rows, depth_of_a_product()
-        plan["max_rows"] = min(self._most_rows, self.rows_for_threads(2) - 1)
+        plan["max_rows"] = min(self._most_rows, self.sharing.rows - 1)
         nothing = np.empty(0, self._dtype)
         memory, step = self.memory_of(0), train_step_entry()
         return Prepared(NOBODY, NOBODY, plan, plan.ctypes.data, None, memory, nothing, False, {}, step)

@@ -9,7 +9,9 @@ import warnings
 import numba
 import numpy as np
 
+from fastnn.alloc import aligned_zeros
 from fastnn.cpus import usable_threads
+from fastnn.intrinsics import region_words
 from fastnn.scalar_checks import count as checked_count
 from fastnn.scalar_checks import flag
 
@@ -17,13 +19,17 @@ from fastnn.scalar_checks import flag
 # last another must fetch. Steps and predictions, which look at their pace, take workers for less (`Preparation`).
 FLOPS_OF_A_WORKER = 8_000_000
 
-# What `intrinsics.enter_parallel_region` reads, and whether small steps must ask Python how they are shared. Kernels
-# take the lock themselves, and release it before they return to Python: no signal can come in between, and a signal
-# handler never finds it taken by its own thread.
+# What `intrinsics.enter_parallel_region` reads, and whether small steps must ask Python how they are shared; behind
+# them are the words of the crew (`fastnn/step/crew.py`). Kernels take the lock themselves, and release it before they
+# return to Python: no signal can come in between, and a signal handler never finds it taken by its own thread.
 _LOCK, _THREADS, _SHARES = 0, 1, 2
+
+# Between how many workers a large step is shared where results must not depend on the number of threads.
+INVARIANT_WORKERS = 8
 _allocate_lock = ctypes.pythonapi.PyThread_allocate_lock
 _allocate_lock.restype = ctypes.c_void_p
-_region = np.array([_allocate_lock(), usable_threads(), usable_threads() > 1], np.int64)
+_region = aligned_zeros((region_words(max(numba.config.NUMBA_NUM_THREADS, INVARIANT_WORKERS)),), np.dtype(np.int64))
+_region[: _SHARES + 1] = _allocate_lock(), usable_threads(), usable_threads() > 1
 
 # The address of the parallel region, an argument of every kernel that uses threads.
 PARALLEL_REGION: int = _region.ctypes.data
@@ -31,7 +37,7 @@ PARALLEL_REGION: int = _region.ctypes.data
 # The address of an int64: whether a step may be shared between workers, as it may not be on one thread.
 SHARES: int = PARALLEL_REGION + _SHARES * _region.itemsize
 
-_invariant = False
+_sharing = int(_region[_THREADS]), False
 _forked_from_threads = False
 
 
@@ -42,7 +48,7 @@ def get_num_threads() -> int:
     container), and the environment variables OMP_NUM_THREADS and NUMBA_NUM_THREADS. 1 in a process forked from one
     in which Numba has started threads.
     """
-    return int(_region[_THREADS])
+    return _sharing[0]
 
 
 def set_num_threads(count: int) -> None:
@@ -65,18 +71,23 @@ def set_num_threads(count: int) -> None:
             stacklevel=2,
         )
         wanted = 1
-    _region[_THREADS] = wanted
-    _region[_SHARES] = wanted > 1 or _invariant
+    _share(wanted, _sharing[1])
 
 
 def is_thread_invariant() -> bool:
     """Whether training steps give the same bits at any number of threads; at first not."""
-    return _invariant
+    return _sharing[1]
 
 
 def sharing() -> tuple[int, bool]:
     """What says between how many workers a step is shared: the number of threads, and whether it must not matter."""
-    return int(_region[_THREADS]), _invariant
+    return _sharing
+
+
+def _share(threads: int, invariant: bool) -> None:
+    global _sharing
+    _sharing = threads, invariant
+    _region[_THREADS], _region[_SHARES] = threads, threads > 1 or invariant
 
 
 def set_thread_invariant(invariant: bool) -> None:
@@ -85,9 +96,7 @@ def set_thread_invariant(invariant: bool) -> None:
     At a fixed number they always do, from run to run, and the other functions at any. For steps it costs memory for up
     to eight gradients and the time to add them up, 5% as a rule. Raises TypeError for no bool.
     """
-    global _invariant
-    _invariant = flag("invariant", invariant)
-    _region[_SHARES] = _invariant or _region[_THREADS] > 1
+    _share(_sharing[0], flag("invariant", invariant))
 
 
 def _after_fork_in_child() -> None:
@@ -98,7 +107,7 @@ def _after_fork_in_child() -> None:
     except ValueError:  # not started yet
         return
     _forked_from_threads = True
-    _region[_THREADS], _region[_SHARES] = 1, _invariant
+    _share(1, _sharing[1])
 
 
 if hasattr(os, "register_at_fork"):

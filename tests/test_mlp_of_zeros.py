@@ -96,7 +96,7 @@ def test_one_tile_of_a_batch_is_dense(dense, n, name, numbers, dtype, rng) -> No
     own, theirs = (getattr(fastnn, name)(**numbers) for _ in range(2))
     fastnn.set_thread_invariant(True)
     try:
-        assert net._preparation.workers(n) > 1
+        assert net._preparation.sharing.workers(n) > 1
         for _ in range(3):
             x, t = images(n, dtype, rng), rng.integers(0, 5, n)
             # But for the first row, which is to tell.

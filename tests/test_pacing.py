@@ -58,6 +58,26 @@ def test_first_steps_say_little() -> None:
     assert pace.threaded
 
 
+def test_waking_threads_does_not_count() -> None:
+    """Each time that they are tried, the first call takes longer than a trial."""
+    pace, woken, times = Pace(), False, 0
+    speeds = {True: 3e-4, False: 1e-4}  # others are busy
+
+    def now(_: float) -> dict[bool, float]:
+        nonlocal woken, times
+        wakes, woken = pace.threaded and not woken, pace.threaded
+        times += wakes
+        return {True: 2e-2, False: 1e-4} if wakes else speeds
+
+    run(pace, now, 0.5)
+    assert not pace.threaded
+    speeds[True] = 6e-5
+    before = times
+    run(pace, now, 3.0)
+    assert pace.threaded
+    assert times > before
+
+
 def test_what_is_compiled_in_the_first_call_does_not_count() -> None:
     pace, calls = Pace(), iter([5.0])
     run(pace, lambda now: {True: next(calls, 6e-5), False: 1e-4}, 6.0)

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "scalar_checks": set(),
     "schedules": {"scalar_checks"},
     "initializers": set(),
-    "threads": {"cpus", "intrinsics", "scalar_checks"},
+    "threads": {"alloc", "cpus", "intrinsics", "scalar_checks"},
     "linalg": {"linalg", "units", "jit", "intrinsics"},
     "kernels": {"kernels", "linalg", "jit", "intrinsics"},
     "reference": {"reference", "activations", "losses", "optimizers", "initializers", "regularization"},
@@ -44,8 +44,9 @@ MAY_IMPORT = {
     "pacing": set(),
     "preparation": {
         "activations", "losses", "optimizers", "step", "linalg", "alloc", "blocking", "items", "pacing",
-        "regularization", "threads",
+        "regularization", "sharing", "threads",
     },
+    "sharing": {"linalg", "threads"},
     "training": {
         "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",
     },

@@ -66,7 +66,7 @@ def test_two_threads_train_as_one_does(n: int, hidden: int, dtype: str) -> None:
 @pytest.mark.parametrize(("n", "zeros"), [(1, 0), (1, 200), (7, 0), (8, 200)])
 def test_threads_share_the_update_of_one_tile_to_the_bit(n: int, zeros: int, optimizer: str, dtype: str) -> None:
     wide = {"n": n, "dtype": dtype, "hidden": 2000, "optimizer": optimizer, "zeros": zeros}
-    assert fastnn.MLP((304, 2000, 32, 10))._preparation.workers(n) > 1, (
+    assert fastnn.MLP((304, 2000, 32, 10))._preparation.sharing.workers(n) > 1, (
         "else nothing is shared, and the test shows nothing"
     )
     for one, two in zip(trained(1, **wide), trained(2, **wide), strict=True):
@@ -96,7 +96,7 @@ def test_results_can_be_the_same_for_any_number_of_threads(n: int, zeros: int, d
 @needs_two
 def test_results_of_a_tile_each_can_be_the_same_too(dtype: str) -> None:
     fastnn.set_thread_invariant(True)
-    assert fastnn.MLP((304, 1000, 32, 10))._preparation.workers(100) > 2
+    assert fastnn.MLP((304, 1000, 32, 10))._preparation.sharing.workers(100) > 2
     for one, two in zip(trained(1, 100, dtype, hidden=1000), trained(2, 100, dtype, hidden=1000), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -117,6 +117,28 @@ def test_several_python_threads_ask_one_net() -> None:
     with ThreadPoolExecutor(4) as pool:
         for k, found in enumerate(pool.map(net.forward, questions * 50)):
             np.testing.assert_array_equal(found, answers[k % 4])
+
+
+@needs_two
+def test_steps_on_other_rows_and_threads_in_between() -> None:
+    """What a step on many rows found out counts for the next only if it is like it."""
+    rng = np.random.default_rng(0)
+    batches = {n: (rng.standard_normal((n, 304)).astype(np.float32), rng.integers(0, 10, n)) for n in (100, 300, 700)}
+    nets = [fastnn.MLP((304, 100, 32, 10), "relu") for _ in range(2)]
+    optimizers = [[fastnn.Adam(1e-3), fastnn.SGD(lr=lambda step: 0.1 / (1 + step))] for _ in range(2)]
+    shared = []
+    for n, threads, kind in [(700, 2, 0), (700, 2, 0), (300, 2, 0), (700, 2, 0), (700, 1, 0), (700, 2, 1), (700, 2, 1),
+                             (100, 2, 1), (100, 2, 1), (700, 2, 0), (100, 1, 0), (100, 2, 0)]:  # fmt: skip
+        fastnn.set_num_threads(threads)
+        nets[1]._many_rows = None, 0, None, 1
+        losses = [net.train_step(*batches[n], own[kind]) for net, own in zip(nets, optimizers, strict=True)]
+        assert losses[0] == losses[1]
+        shared.append(nets[0]._preparation.sharing.workers(n))
+        for one, two in zip(*(net.get_weights() for net in nets), strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert set(shared) == {1, 2}
+    with pytest.raises(ValueError, match="label"):
+        nets[0].train_step(batches[100][0], batches[100][1] + 9, optimizers[0][0])
 
 
 def in_time(function: Callable[[], object], seconds: float = 60) -> object:

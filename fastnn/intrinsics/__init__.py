@@ -1,6 +1,6 @@
 """LLVM intrinsics for what Numba cannot express. No code outside this folder emits LLVM IR."""
 
-from fastnn.intrinsics.atomics import try_lock, unlock
+from fastnn.intrinsics.atomics import add_to_word, exchange_word, read_word, replace_word, try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.compressed_row import compressed_row_product, compressed_row_update
 from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_of_panels
@@ -9,7 +9,18 @@ from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.memory import fetch_ahead
 from fastnn.intrinsics.micro_tile import CACHE_LINE, micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
-from fastnn.intrinsics.parallel_region import enter_parallel_region, leave_parallel_region
+from fastnn.intrinsics.parallel_region import (
+    ARRIVED,
+    CLAIM,
+    CLAIMS,
+    DONE,
+    JOB,
+    MARKS,
+    NUMBER,
+    enter_parallel_region,
+    leave_parallel_region,
+    region_words,
+)
 from fastnn.intrinsics.pointers import (
     address_of_pointer,
     element,
@@ -34,6 +45,17 @@ from fastnn.intrinsics.scalars import (
     prefer_full_vectors,
     times_power_of_two,
 )
+from fastnn.intrinsics.scheduling import (
+    CPU_WORDS,
+    CPUS,
+    current_cpu,
+    get_affinity,
+    relax,
+    set_affinity,
+    sleep,
+    this_thread,
+    yield_cpu,
+)
 from fastnn.intrinsics.sparse_rank_update import sparse_rank_update
 from fastnn.intrinsics.subnormals import flush_subnormals, restore_subnormals
 from fastnn.intrinsics.transpose_tile import transpose_partial_tile, transpose_tile
@@ -57,9 +79,18 @@ from fastnn.intrinsics.vector import (
 )
 
 __all__ = [
+    "ARRIVED",
     "CACHE_LINE",
+    "CLAIM",
+    "CLAIMS",
+    "CPUS",
+    "CPU_WORDS",
+    "DONE",
+    "JOB",
+    "MARKS",
     "MR",
     "NR_VECTORS",
+    "NUMBER",
     "SCALES_BY_POWERS_OF_TWO",
     "VECTOR_BYTES",
     "BorrowedArray",
@@ -67,20 +98,24 @@ __all__ = [
     "RecordType",
     "a_number",
     "absolute",
+    "add_to_word",
     "address_of_pointer",
     "bits_to_float",
     "broadcast",
     "broadcast_each",
     "compressed_row_product",
     "compressed_row_update",
+    "current_cpu",
     "dot_tile",
     "dot_tile_of_panels",
     "element",
     "enter_parallel_region",
     "evenly_spaced",
+    "exchange_word",
     "fetch_ahead",
     "float_to_bits",
     "flush_subnormals",
+    "get_affinity",
     "indirect_call",
     "keep_alive",
     "lanes_of",
@@ -101,10 +136,16 @@ __all__ = [
     "polynomial",
     "prefer_full_vectors",
     "read_each",
+    "read_word",
+    "region_words",
+    "relax",
+    "replace_word",
     "restore_subnormals",
     "scale_row",
+    "set_affinity",
     "shift_row",
     "sign",
+    "sleep",
     "sparse_rank_update",
     "square_root",
     "square_root_times",
@@ -113,6 +154,7 @@ __all__ = [
     "store_each",
     "subtract_row",
     "sum_row",
+    "this_thread",
     "times_power_of_two",
     "transpose_partial_tile",
     "transpose_tile",
@@ -120,4 +162,5 @@ __all__ = [
     "unlock",
     "where_greater",
     "write_each",
+    "yield_cpu",
 ]

@@ -1,4 +1,4 @@
-"""A lock that never waits: one int64 in memory, 0 if free and 1 if taken."""
+"""Words of memory that several threads read and write: an int64 each. A lock is one, 0 if free and 1 if taken."""
 
 from __future__ import annotations
 
@@ -32,3 +32,41 @@ def unlock(typing_context, pointer):
         return context.get_dummy_value()
 
     return types.none(_WORD), generate
+
+
+@intrinsic
+def read_word(typing_context, pointer):
+    """The word at the address `pointer`, with acquire ordering: what its writer wrote before is visible."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.load_atomic(arguments[0], "acquire", 8)
+
+    return types.int64(_WORD), generate
+
+
+def _read_and_write(operation: str, description: str):
+    @intrinsic
+    def change(typing_context, pointer, value):
+        def generate(context, builder, signature, arguments):
+            return builder.atomic_rmw(operation, arguments[0], arguments[1], "acq_rel")
+
+        return types.int64(_WORD, types.int64), generate
+
+    change.__doc__ = f"{description} the word at the address `pointer`; returns what it was. Acquires and releases."
+    return change
+
+
+add_to_word = _read_and_write("add", "Add `value` to")
+exchange_word = _read_and_write("xchg", "Write `value` to")
+
+
+@intrinsic
+def replace_word(typing_context, pointer, before, value):
+    """Write `value` to the address `pointer` if the word there is `before`; returns whether it was. Acquires and
+    releases."""
+
+    def generate(context, builder, signature, arguments):
+        found = builder.cmpxchg(*arguments, "acq_rel", "acquire")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(_WORD, types.int64, types.int64), generate

@@ -2,7 +2,8 @@
 
 Not every threading layer of Numba supports several regions at once, and the user chooses the layer. The lock is one of
 CPython's, which needs neither the GIL nor an object, and waiting for it uses no CPU time. A region is represented by
-the address of two int64: the lock's address and the number of threads.
+the address of its words, each an int64: the lock's address, the number of threads, and what threads within the region
+tell each other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,24 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from fastnn.intrinsics.scheduling import CPUS
+
+# Places of these words. All but the marks lie on cache lines of their own: who waits reads a line again and again.
+_LINE = 8
+NUMBER = _LINE  # of the last phase that was done in the region
+DONE = 2 * _LINE  # how many shares were done in it so far
+ARRIVED = 3 * _LINE  # how many times a member began
+JOB = 4 * _LINE  # the slots of the phases, the address that they take, and their workers
+MARKS = 5 * _LINE  # of each CPU: which member was on it last, in which region
+CLAIMS = MARKS + CPUS  # of each worker, a line apart: the last phase of which its share was taken
+CLAIM = _LINE  # from one to the next
+
+
+def region_words(workers: int) -> int:
+    """How many words a region has for up to so many workers."""
+    return CLAIMS + CLAIM * workers
+
 
 _INT, _WORD, _POINTER = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
 

@@ -48,15 +48,16 @@ def data_of(array):
 
 @inline_ir
 def rows_like_last(x, t, plan, inputs, outputs):
-    """How many rows x has, if x and t, whatever they are, are arrays like the last ones, and not too many; else 0."""
+    """How many rows x has, if x and t, whatever they are, are arrays like the last ones; else 0. Less than 0, by as
+    many, where they are too many for a step that Python has not prepared."""
     kind, dimensions = plan.array_type, plan.t_dimensions
     if not _is_ordinary(x, kind, 2, plan.x_dtype) or not _is_ordinary(t, kind, dimensions, plan.t_dtype):
         return 0
     n = _length(x, 0)
-    if _length(x, 1) != inputs or _length(t, 0) != n or n > plan.most_rows:
-        return 0
-    if n > plan.max_rows and plan.shares[0] != 0:
+    if _length(x, 1) != inputs or _length(t, 0) != n:
         return 0
     if dimensions == 2 and _length(t, 1) != outputs:
         return 0
+    if n > plan.most_rows or (n > plan.max_rows and plan.shares[0] != 0):
+        return -n
     return n

@@ -1,12 +1,11 @@
-"""How an entry kernel has a phase done: by its address, for one worker, or for all workers on threads."""
+"""How an entry kernel has a phase done, by its address; and how a batch is cut up for it."""
 
 from __future__ import annotations
 
-from numba import prange
 from numba.core import types
 
-from fastnn.intrinsics import indirect_call, opaque
-from fastnn.jit import force_inline, parallel_kernel
+from fastnn.intrinsics import indirect_call
+from fastnn.jit import force_inline
 
 # call_phase(slot, ...): the plan, and the number of the worker (not for what is done once). The address of the plan is
 # passed without a type, because a phase is compiled for a plan of its own precision.
@@ -23,10 +22,3 @@ def cut_rows(plan, n, workers):
     each = (n + most - 1) // most
     plan.block_rows = (n + 8 * workers * each - 1) // (8 * workers * each) * 8
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
-
-
-@parallel_kernel
-def for_each_worker(slot, address, workers):
-    """One phase of all workers, each on a thread."""
-    for worker in prange(workers):
-        call_phase(slot, opaque(address), worker)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.intrinsics import enter_parallel_region, leave_parallel_region, opaque
+from fastnn.intrinsics import opaque
 from fastnn.jit import force_inline, kernel
 from fastnn.step.arguments import data_of
-from fastnn.step.phases import call_phase, cut_rows, for_each_worker
+from fastnn.step.crew import in_parallel
+from fastnn.step.phases import call_phase, cut_rows
 from fastnn.step.plan import STEP
 
 _step_of = STEP.at
@@ -40,6 +41,4 @@ def predict(begin, part, address, x, n, z, workers):
 def parallel_predict(begin, part, address, x, n, z, workers, region):
     """`predict`, each worker on a thread of the parallel region, whose address is `region`."""
     _begin(begin, address, x, n, z, workers)
-    threads = enter_parallel_region(region)
-    for_each_worker(part, address, workers)
-    leave_parallel_region(region, threads)
+    in_parallel(part, 0, 0, address, workers, region)

@@ -21,10 +21,8 @@ import numpy as np
 from numba.core import types
 
 from fastnn.intrinsics import (
-    enter_parallel_region,
     flush_subnormals,
     indirect_call,
-    leave_parallel_region,
     offset,
     opaque,
     pointer,
@@ -37,15 +35,17 @@ from fastnn.kernels.encoding import first_label_out_of_range
 from fastnn.linalg.sparse_inputs import NEVER, all_finite, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
 from fastnn.step.backward import forward_backward_block, pack_deltas, transpose_weights
-from fastnn.step.phases import call_phase, cut_rows, for_each_worker
+from fastnn.step.crew import in_parallel
+from fastnn.step.phases import call_phase, cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
 from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
 
 # What a step returns beside its loss: that it was made; that nothing was done, for the arrays are not like the last
-# ones, or for another thread trains the net; or the position of the first label out of range.
-DONE, UNLIKE_LAST, IN_USE = -1, -2, -3
+# ones, or they are but have more rows, or for another thread trains the net; or the position of the first label out of
+# range.
+DONE, UNLIKE_LAST, IN_USE, MORE_ROWS = -1, -2, -3, -4
 
 # _call_constants(slot, hyper, step, constants): writes the constants of the step. The first is the weight decay; if the
 # update is linear, the second is the rate.
@@ -145,8 +145,8 @@ def start_step(x, t, n, address, workers):
     first, last = layer_of(plan.layers, 0, plan), layer_of(plan.layers, plan.n_layers - 1, plan)
     if n == 0:
         n = rows_like_last(x, t, plan, first.inputs, last.outputs)
-        if n == 0:
-            return UNLIKE_LAST
+        if n <= 0:
+            return UNLIKE_LAST if n == 0 else MORE_ROWS
     if plan.t_dimensions == 1:
         options, labels = loss_of(plan.loss_options, 0, plan), pointer(data_of(t), np.int64(0))
         wrong = first_label_out_of_range(labels, n, plan.labels, options.ignores, options.ignored)
@@ -201,12 +201,9 @@ def work(address, workers):
 def parallel_work(address, workers, region):
     """`work`, each worker on a thread of the parallel region, whose address is `region`."""
     plan = _step_of(address, 0, np.float32(0))
-    threads = enter_parallel_region(region)
-    for_each_worker(plan.accumulate_gradients, address, workers)
-    if plan.transform_gradients != 0:
-        for_each_worker(plan.transform_gradients, address, workers)
-    for_each_worker(plan.apply_update, address, workers)
-    leave_parallel_region(region, threads)
+    in_parallel(
+        plan.accumulate_gradients, plan.transform_gradients, plan.apply_update, address, workers, region
+    )  # fmt: skip
 
 
 @kernel
@@ -218,8 +215,8 @@ def train_step(x, t, n, address, workers):
     plan. workers : between how many the batch is shared. Here they run one after the other; sums are formed as by so
     many threads.
 
-    Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, IN_USE,
-    or the position of the first label out of range.
+    Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, MORE_ROWS,
+    IN_USE, or the position of the first label out of range.
     """
     status = start_step(x, t, n, address, workers)
     if status != DONE:

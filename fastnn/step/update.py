@@ -1,10 +1,10 @@
 """The update of the parameters.
 
 Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of the rows of every
-layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; the
-first worker takes tail columns and biases too. Else each worker adds up the gradients of its row blocks, and then
-updates a part of the parameters by the sum of all workers' gradients. Where more than that sum is needed of the
-gradient (`step/transform.py`), gradients are stored too.
+layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; one of
+them takes tail columns and biases too, of each layer another. Else each worker adds up the gradients of its row blocks,
+and then updates a part of the parameters by the sum of all workers' gradients. Where more than that sum is needed of
+the gradient (`step/transform.py`), gradients are stored too.
 """
 
 from __future__ import annotations
@@ -293,20 +293,20 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
     add_rows(m, dy, layer.row, offset(target, layer.bias), layer.row)
 
 
-@unit("StepPlan LayerPlan int -> none")
-def fused_sgd_update(plan, layer, worker):
+@unit("StepPlan LayerPlan int int -> none")
+def fused_sgd_update(plan, layer, worker, takes_tail):
     """w ← w + aᵀ (-rate delta), a worker's part of a layer: no gradient in between. Deltas are scaled already."""
     top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
     w = offset(plan.parameters, layer.weights)
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         accumulate_panels(plan, layer, top, bottom, index, block, w, strips_of(plan, layer, 0, worker))
-        if worker == 0:
+        if takes_tail:
             accumulate_tail_and_bias(plan, layer, index, block, plan.parameters)
 
 
 @inline_ir
-def fused_gradient_update(plan, layer, worker):
+def fused_gradient_update(plan, layer, worker, takes_tail):
     """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
     top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
@@ -314,7 +314,7 @@ def fused_gradient_update(plan, layer, worker):
         update_panels_by_one_row(plan, layer, top, bottom)
     else:
         update_panels(plan, layer, top, bottom, worker)
-    if worker == 0:
+    if takes_tail:
         update_tail_and_bias(plan, layer, worker)
 
 
@@ -349,8 +349,10 @@ def apply_update(plan, worker):
     else:
         for index in range(plan.n_layers):
             layer = layer_of(plan.layers, index, plan)
+            # Tail columns and biases are one worker's: of each layer another's.
+            takes_tail = worker == index % plan.workers
             if plan.fused_update:
-                fused_sgd_update(plan, layer, worker)
+                fused_sgd_update(plan, layer, worker, takes_tail)
             else:
-                fused_gradient_update(plan, layer, worker)
+                fused_gradient_update(plan, layer, worker, takes_tail)
     restore_subnormals(before)

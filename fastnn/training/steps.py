@@ -57,7 +57,7 @@ class Steps:
         found = source.idle.pop(n, None)
         if found is None or not found._fit(net, optimizer, scattered):
             workers, loads = (
-                net._preparation.workers(n),
+                net._preparation.sharing.workers(n),
                 source.loading(scattered, net._regularization.input_dropout > 0),
             )
             prepared = net._prepare(optimizer, workers, n, source.t.ndim == 1, bool(loads))

@@ -180,7 +180,7 @@ def test_workers_share_compressed_rows(rng: Any, restore_threads: Any) -> None:
     fastnn.set_num_threads(1)
     for net, invariant, workers in zip(nets, (False, True), (1, 8), strict=True):
         fastnn.set_thread_invariant(invariant)
-        assert net._preparation.workers(150) == workers
+        assert net._preparation.sharing.workers(150) == workers
         for optimizer in (fastnn.Adam(eps=1e-3), fastnn.SGD(lr=0.1)):
             net.train_epoch(x, t, optimizer, 150, seed=1)
             net.train_epoch(x, t, optimizer, 75, seed=2)

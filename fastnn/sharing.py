@@ -1,0 +1,93 @@
+"""Between how many workers a step or a prediction is shared, by what it has to do and what sharing costs.
+
+All is counted in multiplications and additions of float32, some 250 of which take a nanosecond on a core with AVX-512
+and 100 with AVX2; what takes longer counts as so many. Sharing costs a meeting of the threads, and what one core wrote
+another must fetch: the weights above all, of which each worker updates a part and reads the whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn import threads
+from fastnn.linalg.layout import ParameterLayout
+
+# What a worker must have to do at the least. A thread that sleeps takes as long to wake as ten times that.
+_LEAST = 4_000_000
+
+# An activation and its slope, or the loss, of one output, and the former alone: some 17 cycles for 16 of them.
+_ELEMENT, _VALUE = 100, 70
+
+# An update of one weight: Adam takes 15 microseconds for 100,000 of them, while these are in the second-level cache.
+_UPDATE = 48
+
+# One weight that another core wrote: 2 nanoseconds for a cache line of 16, to read it and to write it.
+_FETCH = 32
+
+# Two phases on threads, and a step that Python looks at; and what each worker adds: a thread to tell, and two words in
+# memory that all threads write to, one after the other.
+_MEETING, _MEMBER = 2_000_000, 50_000
+
+# Sharing must save a tenth.
+_WORTH = 0.9
+
+
+class Sharing:
+    """Between how many workers the steps and predictions of a net are shared. most_rows : of a row block."""
+
+    def __init__(self, layout: ParameterLayout, dtype: np.dtype, most_rows: int) -> None:
+        scale, size, self._most_rows = dtype.itemsize // 4, layout.size, most_rows
+        outputs = sum(layer.row for layer in layout.layers)
+        # Of each row, forward and backward, and its part of the gradient of the weights; and what each batch costs.
+        self._row, self._gradient = scale * (4 * size + _ELEMENT * outputs), scale * 2 * size
+        self._update, self._fetch = scale * _UPDATE * size, scale * _FETCH * size
+        self._prediction = scale * (2 * size + _VALUE * outputs)
+        # The smallest batches that are shared.
+        self._rows_to_predict = -(-2 * _LEAST // self._prediction)
+        self.rows = self.rows_for_threads(2)
+        self._last = 0, (0, False), 1
+
+    def workers(self, n: int) -> int:
+        """Between how many workers a step on n rows is shared."""
+        if n < self.rows:
+            return 1
+        found, sharing = self._last, threads.sharing()
+        if found[0] == n and found[1] == sharing:
+            return found[2]
+        workers = self._workers(n, *sharing)
+        self._last = n, sharing, workers
+        return workers
+
+    def workers_of_predictions(self, n: int) -> int:
+        """Between how many workers predictions on n rows are shared."""
+        if n < self._rows_to_predict:
+            return 1
+        return max(1, min(threads.get_num_threads(), n * self._prediction // _LEAST))
+
+    def rows_for_threads(self, count: int) -> int:
+        """The smallest batch that is shared between so many threads."""
+        n = max(1, -(-(count * _LEAST - self._update) // (self._row + self._gradient)))
+        while self._workers(n, count, False) < count:
+            n += 1
+        return n
+
+    def _workers(self, n: int, most: int, invariant: bool) -> int:
+        worth = (n * (self._row + self._gradient) + self._update) // _LEAST
+        if worth < 2 or self._cost(n, 2) > _WORTH * self._cost(n, 1):
+            return 1
+        if invariant:
+            # One thread shares the batch in the same way, and pays for every worker: so each has four times as much.
+            return max(1, min(threads.INVARIANT_WORKERS, worth // 4))
+        return min(range(1, min(most, worth) + 1), key=lambda workers: self._cost(n, workers))
+
+    def _cost(self, n: int, workers: int) -> float:
+        """Of a step: what the busiest worker has to do, and what sharing costs."""
+        # Row blocks are as in `cut_rows`: as many for each worker, of a multiple of eight rows.
+        blocks = -(-n // (workers * self._most_rows))
+        busiest = min(n, blocks * 8 * -(-n // (8 * workers * blocks)))
+        # With one row block each, workers share the gradient evenly, whoever has more rows.
+        gradient = self._gradient * (n / workers if blocks == 1 else busiest)
+        alone = busiest * self._row + gradient + self._update / workers
+        if workers == 1:
+            return alone
+        return alone + _MEETING + _MEMBER * workers + self._fetch * (1 - 1 / workers)

@@ -1,0 +1,79 @@
+"""Between how many workers a step is shared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.linalg.layout import ParameterLayout
+from fastnn.sharing import Sharing
+
+pytestmark = pytest.mark.usefixtures("restore_threads")
+
+# Of the width of AVX-512, whatever this CPU has.
+LANES = 16
+NETS = [(4, 32, 16, 4), (10, 100, 1), (8, 128, 128, 2), (784, 50, 10), (784, 128, 10), (784, 1024, 1024, 10)]
+
+
+def sharing(sizes: tuple[int, ...], dtype: str = "float32", most_rows: int = 128) -> Sharing:
+    lanes = LANES * 4 // np.dtype(dtype).itemsize
+    return Sharing(ParameterLayout(sizes, lanes), np.dtype(dtype), most_rows)
+
+
+@pytest.mark.parametrize("sizes", NETS)
+def test_small_steps_stay_on_one_thread_and_large_ones_use_all(sizes: tuple[int, ...], dtype: str) -> None:
+    own = sharing(sizes, dtype)
+    for threads in (2, 16, 64):
+        counts = {n: own._workers(n, threads, False) for n in (*range(1, 200), 1000, 10_000, 1_000_000)}
+        assert max(counts.values()) == counts[1_000_000] == threads
+        assert {workers for n, workers in counts.items() if n < own.rows} <= {1}
+    for count in (2, 16):
+        n = own.rows_for_threads(count)
+        assert own._workers(n, count, False) == count
+        assert n == 1 or own._workers(n - 1, count, False) < count
+    assert own._workers(10**6, 1, False) == 1
+
+
+@pytest.mark.parametrize("sizes", NETS)
+def test_float64_is_twice_the_work(sizes: tuple[int, ...]) -> None:
+    half, double = sharing(sizes), sharing(sizes, "float64")
+    assert double.rows <= half.rows
+    assert double._rows_to_predict <= half._rows_to_predict
+
+
+def test_what_is_mostly_weights_to_fetch_is_not_shared() -> None:
+    """Eight rows are one micro-tile: one worker takes it forward and backward, and the other has half of the update."""
+    own = sharing((784, 128, 10))
+    assert [own._workers(n, 2, False) for n in (8, 16)] == [1, 2]
+    # But where the update is large beside a meeting it is worth it.
+    assert sharing((784, 1024, 1024, 10))._workers(1, 2, False) == 2
+
+
+def test_elements_count_beside_products() -> None:
+    """Of a narrow net they take more time than the products."""
+    narrow = sharing((4, 32, 16, 4))
+    assert narrow._workers(2048, 2, False) == 2
+    assert 2 * narrow._row // 3 > 4 * ParameterLayout((4, 32, 16, 4), LANES).size
+    assert narrow.rows < 8_000_000 // (6 * ParameterLayout((4, 32, 16, 4), LANES).size) // 2
+
+
+def test_how_steps_are_shared_does_not_depend_on_threads_where_results_must_not() -> None:
+    own = sharing((784, 128, 10))
+    for n in range(1, 400, 7):
+        assert len({own._workers(n, threads, True) for threads in (1, 2, 16)}) == 1
+    assert own._workers(10_000, 1, True) == 8
+    # A step that the kernel takes by itself is one worker's in either case.
+    assert {own._workers(n, 2, True) for n in range(1, own.rows)} == {1}
+
+
+def test_the_number_of_threads_is_looked_at_each_time() -> None:
+    own, counts = sharing((784, 128, 10)), []
+    most = fastnn.get_num_threads()
+    for threads in (most, 1, most):
+        fastnn.set_num_threads(threads)
+        counts.append((own.workers(2048), own.workers_of_predictions(2048)))
+    assert counts == [(most, most), (1, 1), (most, most)]
+    fastnn.set_num_threads(1)
+    fastnn.set_thread_invariant(True)
+    assert own.workers(2048) == 8
