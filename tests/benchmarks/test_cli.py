@@ -15,6 +15,8 @@ import pytest
 from benchmarks import __main__ as cli
 from benchmarks import ceilings, machine, run, scaling, sizes, startup
 from benchmarks.cases import MODELS, Case, grid
+from benchmarks.cli import files, steps
+from benchmarks.cli import sizes as command
 from benchmarks.peers import PEERS
 from benchmarks.progress import LineProgress, progress
 from benchmarks.results import Ceiling, Results, StartUp
@@ -70,7 +72,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_race(tmp_path: Path,
 
 
 def options(*arguments: str) -> run.Options:
-    return cli._options(cli.parser().parse_args(["--data", "digits", *arguments]), list(arguments))[0]
+    return steps.options(cli.parser().parse_args(["--data", "digits", *arguments]), list(arguments))[0]
 
 
 def test_the_default_is_everything_and_quick_is_less():
@@ -118,7 +120,7 @@ def test_many_steps_in_one_call_are_compared_with_as_many_of_fastnn():
 
 def test_the_race_over_sizes_has_nets_of_every_width_and_rows_for_them():
     typed = ["sizes", "--widths", "4,2048", "--threads", "1", "--rounds", "3"]
-    chosen, data = cli._size_options(cli.parser().parse_args(typed), typed)
+    chosen, data = command.options(cli.parser().parse_args(typed), typed)
     assert [model.sizes for model in chosen.models] == [(4, 4, 4, 10), (2048, 2048, 2048, 10)]
     assert chosen.peers == sizes.PEERS
     assert (chosen.plan.rounds, chosen.plan.min_rounds, chosen.calls, chosen.sweeps) == (3, 3, (), {})
@@ -197,7 +199,7 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.usefixtures("_short")
 def test_a_race_against_the_fastnn_of_another_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cli, "OWN", "numpy")  # which compiles nothing
+    monkeypatch.setattr(steps, "OWN", "numpy")  # which compiles nothing
     arguments = [*SMALL, "--batch-sizes", "4", "--baseline", str(checkout), "--out", str(tmp_path / "out")]
     assert cli.main(arguments) == 0
     results = Results.load(tmp_path / "out" / "results.json")
@@ -226,7 +228,7 @@ def test_ctrl_c_writes_what_was_measured(
 
     bursts: list[int] = []
     monkeypatch.setattr(ProcessTransport, "request", interrupted)
-    monkeypatch.setattr(cli, "OWN", "numpy")  # one worker is enough here
+    monkeypatch.setattr(steps, "OWN", "numpy")  # one worker is enough here
     assert cli.main([*SMALL, "--batch-sizes", "1,64", "--out", str(tmp_path)]) == 128 + signal.SIGINT
     results = Results.load(tmp_path / "results.json")
     assert [cell.status for cell in results.cells] == ["ok", "interrupted"]
@@ -275,7 +277,7 @@ def test_a_fastnn_that_is_lost_fails_the_run(results: Results, tmp_path: Path, m
     broken = Results.load(_saved(document, tmp_path / "r.json"))
     next(cell for cell in broken.cells if cell.implementation == "fastnn").status = "wrong"
     monkeypatch.setattr(run, "run", lambda options, data, interruptible: (broken, False))
-    monkeypatch.setattr(cli, "_show", lambda results, out: None)
+    monkeypatch.setattr(files, "show", lambda results, out: None)
     assert cli.main([*SMALL, "--out", str(tmp_path / "out")]) == 1
     assert "fastnn wrong" in capsys.readouterr().err
 

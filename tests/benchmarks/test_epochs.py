@@ -12,6 +12,7 @@ import pytest
 from benchmarks import __main__ as cli
 from benchmarks import ceilings, machine
 from benchmarks.cases import DROPS_NOTHING, Case, Model
+from benchmarks.cli import epochs as command
 from benchmarks.epochs.cases import EPOCH_BATCH_SIZES, EPOCH_MODELS, EpochCase
 from benchmarks.epochs.peers import EPOCH_PEERS, HOW
 from benchmarks.epochs.run import EpochOptions, epoch_cases, expectations
@@ -157,7 +158,7 @@ def test_an_epoch_that_takes_too_long_is_not_raced_and_its_time_is_told():
 
 
 def options(*arguments: str) -> EpochOptions:
-    return cli._epoch_options(cli.parser().parse_args(["epochs", "--data", "digits", *arguments]), [])[0]
+    return command.options(cli.parser().parse_args(["epochs", "--data", "digits", *arguments]), [])[0]
 
 
 def test_the_default_is_every_peer_and_both_networks():
@@ -193,7 +194,7 @@ def test_what_is_not_to_be_had_is_refused(
 
 def test_a_small_race_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     monkeypatch.setattr(ceilings, "measure", lambda threads, dtype: Ceiling(threads, dtype, 1e11, 1e10))
-    monkeypatch.setattr(cli, "OWN", "scikit-learn")  # which compiles nothing
+    monkeypatch.setattr(command, "OWN", "scikit-learn")  # which compiles nothing
     small = ["--data", "digits", "--peers", "scikit-learn", "--rows", "100", "--batch-sizes", "8,32", "--rounds", "3"]
     assert cli.main(["epochs", *small, "--threads", "1", "--out", str(tmp_path)]) == 0
     results = Results.load(tmp_path / "results.json")
