@@ -180,6 +180,7 @@ STEP = RecordLayout(
     position="int",  # of the batch's first row, in the order in which the rows of the source are taken
     z="int",  # an address: where predictions are written
     workers="int",
+    parts="int",  # of the update: as many as workers, or one where they take turns
     block_rows="int",
     n_blocks="int",
     stores_gradients="int",  # whether the whole gradient is formed before any of it is used

@@ -190,17 +190,20 @@ def work(address, workers):
     plan = _step_of(address, 0, np.float32(0))
     for worker in range(workers):
         call_phase(plan.accumulate_gradients, opaque(address), worker)
+    # The sums of `transform_gradients` are one for each part. Else parts change no bit, and one takes less time.
+    plan.parts = 1 if plan.transform_gradients == 0 else workers
     if plan.transform_gradients != 0:
         for worker in range(workers):
             call_phase(plan.transform_gradients, opaque(address), worker)
-    for worker in range(workers):
-        call_phase(plan.apply_update, opaque(address), worker)
+    for part in range(plan.parts):
+        call_phase(plan.apply_update, opaque(address), part)
 
 
 @kernel
 def parallel_work(address, workers, region):
     """`work`, each worker on a thread of the parallel region, whose address is `region`."""
     plan = _step_of(address, 0, np.float32(0))
+    plan.parts = workers
     in_parallel(
         plan.accumulate_gradients, plan.transform_gradients, plan.apply_update, address, workers, region
     )  # fmt: skip

@@ -30,7 +30,7 @@ def part_of_parameters(plan, worker):
     """Where a worker's part of the parameters begins and ends: whole vectors."""
     lanes = lanes_of(plan.parameters)
     vectors = plan.parameters_size // lanes
-    return vectors * worker // plan.workers * lanes, vectors * (worker + 1) // plan.workers * lanes
+    return vectors * worker // plan.parts * lanes, vectors * (worker + 1) // plan.parts * lanes
 
 
 @inline_ir

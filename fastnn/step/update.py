@@ -296,7 +296,7 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
 @unit("StepPlan LayerPlan int int -> none")
 def fused_sgd_update(plan, layer, worker, takes_tail):
     """w ← w + aᵀ (-rate delta), a worker's part of a layer: no gradient in between. Deltas are scaled already."""
-    top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
+    top, bottom = part_start(layer.inputs, worker, plan.parts), part_start(layer.inputs, worker + 1, plan.parts)
     w = offset(plan.parameters, layer.weights)
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
@@ -309,7 +309,7 @@ def fused_sgd_update(plan, layer, worker, takes_tail):
 def fused_gradient_update(plan, layer, worker, takes_tail):
     """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
-    top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
+    top, bottom = part_start(layer.inputs, worker, plan.parts), part_start(layer.inputs, worker + 1, plan.parts)
     if plan.n == 1 and plan.clip_value == 0:
         update_panels_by_one_row(plan, layer, top, bottom)
     else:
@@ -350,7 +350,7 @@ def apply_update(plan, worker):
         for index in range(plan.n_layers):
             layer = layer_of(plan.layers, index, plan)
             # Tail columns and biases are one worker's: of each layer another's.
-            takes_tail = worker == index % plan.workers
+            takes_tail = worker == index % plan.parts
             if plan.fused_update:
                 fused_sgd_update(plan, layer, worker, takes_tail)
             else:
