@@ -22,8 +22,8 @@ from fastnn.intrinsics import (
     offset,
     store,
 )
-from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.gemm import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, panel_product
+from fastnn.jit import force_inline
+from fastnn.linalg.gemm import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, copy_columns, panel_product
 from fastnn.linalg.packing import aligned_empty, padded, panel_count, panel_start
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
@@ -93,7 +93,7 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
             width = _panel_vectors(p, n_panels, vectors)
             b, b_row = offset(w, first * row + column), row
             if copies:
-                copy_vectors(k, width, b, row, element(copy, 0), width * lanes)
+                copy_columns(k, width * lanes, b, row, element(copy, 0), width * lanes)
                 b, b_row = element(copy, 0), width * lanes
             panel_product(n, width, offset(x, first), inner, 1, b, b_row, begin, begin_row, out, row, k, NOTHING)
     if overlaps:
@@ -165,7 +165,7 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
             if first == 0 and w_transposed:
                 transpose(width, inner, lanes, offset(w, column * inner), inner, panel, width)
             elif first == 0:
-                copy_vectors(inner, width // lanes, offset(w, column), row, panel, width)
+                copy_columns(inner, width, offset(w, column), row, panel, width)
             fetch = ROWS if p == 0 else TARGET
             if exceeds_l2 and first > 0:
                 fetch = ROWS_AND_PANEL if p == 0 else PANEL
@@ -173,12 +173,6 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
                 min(_BLOCK_ROWS, n - first), width // lanes, offset(x, first * inner), inner, 1, panel, width,
                 offset(start, column), 0, offset(y, first * row + column), row, inner, fetch,
             )  # fmt: skip
-
-
-@inline_ir
-def copy_vectors(rows, vectors, source, source_row, target, target_row):
-    """target ← the first `vectors` vectors of each of `rows` rows of source: a panel product with k = 0."""
-    panel_product(rows, vectors, source, 0, 0, source, 0, source, source_row, target, target_row, 0, NOTHING)
 
 
 @unit("int int int real* real* real* int int -> none")
@@ -205,8 +199,8 @@ def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
                 column = _panel_column(p, n_panels, vectors, columns, lanes)
                 panel_vectors = _panel_vectors(p, n_panels, vectors)
                 width = panel_vectors * lanes
-                copy_vectors(
-                    min(MR, m - r), panel_vectors, offset(b, (first + r) * columns + column), columns,
+                copy_columns(
+                    min(MR, m - r), width, offset(b, (first + r) * columns + column), columns,
                     element(packed_b, p * panel_size + r * width), width,
                 )  # fmt: skip
         for row in range(top, bottom, _GRADIENT_ROWS):
@@ -214,8 +208,7 @@ def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
             block_a, a_k = offset(a, first * a_columns + row), a_columns
             if pack_a and rows == _GRADIENT_ROWS:
                 # Many panels use these columns of a, and each row of them lies on another page.
-                for k in range(0, _GRADIENT_ROWS, lanes):
-                    copy_vectors(m, 1, offset(block_a, k), a_columns, element(packed_a, k), _GRADIENT_ROWS)
+                copy_columns(m, _GRADIENT_ROWS, block_a, a_columns, element(packed_a, 0), _GRADIENT_ROWS)
                 block_a, a_k = element(packed_a, 0), _GRADIENT_ROWS
             for p in range(n_panels):
                 column = _panel_column(p, n_panels, vectors, columns, lanes)
