@@ -196,8 +196,10 @@ def _outer_product(columns, a, b, c, top, bottom):
 
 @force_inline
 def _transposing_pays(n, inputs, outputs, lanes):
-    """Whether dwᵀ = dyᵀ x, which must be transposed afterwards, is faster than dw = xᵀ dy: it has fewer empty lanes."""
-    if inputs < lanes or n == 1 or (n <= _MAX_UNPACKED_ROWS and outputs >= lanes):
+    """Whether dwᵀ = dyᵀ x, which must be transposed afterwards, is faster than dw = xᵀ dy: it has fewer empty lanes.
+    For few rows the transposing weighs more, unless there are few outputs."""
+    few = MR - 1 if outputs <= 2 * lanes else _MAX_UNPACKED_ROWS
+    if inputs < lanes or n == 1 or (n <= few and outputs >= lanes):
         return False
     return 11 * outputs * padded(inputs, lanes) < 10 * inputs * padded(outputs, lanes)
 

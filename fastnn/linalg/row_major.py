@@ -23,7 +23,7 @@ from fastnn.intrinsics import (
     store,
 )
 from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.gemm import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, panel_product
+from fastnn.linalg.gemm import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, copy_columns, panel_product
 from fastnn.linalg.packing import aligned_empty, padded, panel_count, panel_start
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
@@ -37,10 +37,23 @@ _GRADIENT_ROWS = 32
 # The most bytes of packed panels that stay in the second-level cache.
 _L2_BYTES = 2**20
 
-# Rows of w so many bytes apart, or a multiple of them, fall into the same sets of a first-level cache. Where panels are
-# no whole cache lines wide, that costs more than a copy of a panel, from so many rows of x on.
-_CONFLICTS, _ROWS_WORTH_A_COPY = 4096, 16
+# Rows so many bytes apart, or a multiple of them, fall into the same sets of a first-level cache.
+_CONFLICTS = 4096
+
+# Where rows of w do, and panels are no whole cache lines wide, that costs more than a copy of a panel, from so many
+# rows of x on.
+_ROWS_WORTH_A_COPY = 16
 _PARTS_OF_LINES = NR_VECTORS * VECTOR_BYTES % CACHE_LINE != 0
+
+# Where rows of y do, sums of few terms are written so many rows at a time: each line is still there when the next panel
+# writes its other part.
+_FEW_TERMS, _ROWS_OF_FEW_TERMS = 16, 16
+
+# Where few rows use a panel, and its rows conflict, so many panels are copied together.
+_STRIP = 4
+
+# Rows that are packed together.
+_ROWS_COPIED = 8
 
 # Columns from which on each row of a matrix lies on another page.
 _WIDE_COLUMNS = 512
@@ -54,16 +67,28 @@ def _n_panels(columns, lanes):
 
 
 @force_inline
-def _panel_column(panel, n_panels, vectors, columns, lanes):
-    """The first column of a panel. The last panel ends with the last column, and may overlap the one before."""
-    width = (panel_start(panel + 1, n_panels, vectors) - panel_start(panel, n_panels, vectors)) * lanes
-    return columns - width if panel == n_panels - 1 else panel_start(panel, n_panels, vectors) * lanes
+def _panel(panel, n_panels, vectors, columns, lanes):
+    """The first column of a panel, and the vectors in its rows. The last panel ends with the last column, and may
+    overlap the one before."""
+    first = panel_start(panel, n_panels, vectors)
+    width = panel_start(panel + 1, n_panels, vectors) - first
+    return min(first * lanes, columns - width * lanes), width
 
 
 @force_inline
-def _panel_vectors(panel, n_panels, vectors):
-    """The vectors in a row of a panel."""
-    return panel_start(panel + 1, n_panels, vectors) - panel_start(panel, n_panels, vectors)
+def _conflicts(row, lanes):
+    """Whether rows of so many elements fall into the same sets of the first-level cache."""
+    return row * VECTOR_BYTES // lanes % _CONFLICTS == 0
+
+
+@inline_ir
+def _copy_strip(rows, left, n_panels, vectors, columns, lanes, b, row, copy):
+    """copy ← the columns of _STRIP panels from panel `left` on, of `rows` rows of b with `row` elements from one to the
+    next; returns the first of these columns."""
+    begin, _ = _panel(left, n_panels, vectors, columns, lanes)
+    last, width = _panel(min(left + _STRIP, n_panels) - 1, n_panels, vectors, columns, lanes)
+    copy_columns(rows, last + width * lanes - begin, offset(b, begin), row, copy, _STRIP * NR_VECTORS * lanes)
+    return begin
 
 
 @unit("int int int real* real* real* real* int int -> none")
@@ -72,7 +97,7 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
     w (inner, row), start (row,), y (n, row).
 
     Each row of a wide w lies on another page. It is multiplied in blocks of `height` rows, each for all columns. Where
-    all rows of a block fall into the same sets of the first-level cache, each panel of it is copied.
+    all rows of a block fall into the same sets of the first-level cache, strips of panels of it are copied.
     """
     lanes = lanes_of(x)
     vectors = padded(columns, lanes) // lanes
@@ -81,26 +106,26 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
     overlaps = columns % lanes != 0
     if row < _WIDE_COLUMNS:
         height = max(inner, 1)
-    conflicts = row * VECTOR_BYTES // lanes % _CONFLICTS == 0
-    copies = _PARTS_OF_LINES and conflicts and n >= _ROWS_WORTH_A_COPY
-    copy = aligned_empty(height * NR_VECTORS * lanes if copies else 0, x[0])
+    copies = _PARTS_OF_LINES and _conflicts(row, lanes) and n >= _ROWS_WORTH_A_COPY
+    copy = aligned_empty(_STRIP * height * NR_VECTORS * lanes if copies else 0, x[0])
+    copied, left = element(copy, 0), 0
     for first in range(0, max(inner, 1), height):
         k = min(height, inner - first)
         for p in range(n_panels - 1 if overlaps else n_panels):
-            column = _panel_column(p, n_panels, vectors, columns, lanes)
+            column, width = _panel(p, n_panels, vectors, columns, lanes)
             out = offset(y, column)
             begin, begin_row = (offset(start, column), 0) if first == 0 else (out, row)
-            width = _panel_vectors(p, n_panels, vectors)
             b, b_row = offset(w, first * row + column), row
             if copies:
-                copy_vectors(k, width, b, row, element(copy, 0), width * lanes)
-                b, b_row = element(copy, 0), width * lanes
+                if p % _STRIP == 0:
+                    left = _copy_strip(k, p, n_panels, vectors, columns, lanes, offset(w, first * row), row, copied)
+                b, b_row = offset(copied, column - left), _STRIP * NR_VECTORS * lanes
             panel_product(n, width, offset(x, first), inner, 1, b, b_row, begin, begin_row, out, row, k, NOTHING)
     if overlaps:
-        column = _panel_column(n_panels - 1, n_panels, vectors, columns, lanes)
+        column, width = _panel(n_panels - 1, n_panels, vectors, columns, lanes)
         panel_product(
-            n, _panel_vectors(n_panels - 1, n_panels, vectors), x, inner, 1, offset(w, column), row,
-            offset(start, column), 0, offset(y, column), row, inner, NOTHING,
+            n, width, x, inner, 1, offset(w, column), row, offset(start, column), 0, offset(y, column), row, inner,
+            NOTHING,
         )  # fmt: skip
 
 
@@ -154,75 +179,80 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
     lanes = lanes_of(x)
     vectors = padded(columns, lanes) // lanes
     n_panels = _n_panels(columns, lanes)
+    height = _ROWS_OF_FEW_TERMS if inner <= _FEW_TERMS and _conflicts(row, lanes) else _BLOCK_ROWS
     # Several row blocks use every panel, so that all are kept; a single one needs memory for one panel at a time.
-    packed = aligned_empty(inner * lanes * (vectors if n > _BLOCK_ROWS else NR_VECTORS), x[0])
+    packed = aligned_empty(inner * lanes * (vectors if n > height else NR_VECTORS), x[0])
     exceeds_l2 = packed.size * packed.itemsize > _L2_BYTES
-    for first in range(0, n, _BLOCK_ROWS):
+    for first in range(0, n, height):
         for p in range(n_panels):
-            column = _panel_column(p, n_panels, vectors, columns, lanes)
-            width = _panel_vectors(p, n_panels, vectors) * lanes
-            panel = element(packed, panel_start(p, n_panels, vectors) * lanes * inner if n > _BLOCK_ROWS else 0)
+            column, panel_vectors = _panel(p, n_panels, vectors, columns, lanes)
+            width = panel_vectors * lanes
+            panel = element(packed, panel_start(p, n_panels, vectors) * lanes * inner if n > height else 0)
             if first == 0 and w_transposed:
                 transpose(width, inner, lanes, offset(w, column * inner), inner, panel, width)
             elif first == 0:
-                copy_vectors(inner, width // lanes, offset(w, column), row, panel, width)
+                copy_columns(inner, width, offset(w, column), row, panel, width)
             fetch = ROWS if p == 0 else TARGET
             if exceeds_l2 and first > 0:
                 fetch = ROWS_AND_PANEL if p == 0 else PANEL
             panel_product(
-                min(_BLOCK_ROWS, n - first), width // lanes, offset(x, first * inner), inner, 1, panel, width,
+                min(height, n - first), panel_vectors, offset(x, first * inner), inner, 1, panel, width,
                 offset(start, column), 0, offset(y, first * row + column), row, inner, fetch,
             )  # fmt: skip
 
 
-@inline_ir
-def copy_vectors(rows, vectors, source, source_row, target, target_row):
-    """target ← the first `vectors` vectors of each of `rows` rows of source: a panel product with k = 0."""
-    panel_product(rows, vectors, source, 0, 0, source, 0, source, source_row, target, target_row, 0, NOTHING)
-
-
 @unit("int int int real* real* real* int int -> none")
 def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
-    """Rows `top` to `bottom` of c ← aᵀ b ("TN" in BLAS): a (n, a_columns), b (n, columns), at least one vector."""
+    """Rows `top` to `bottom` of c ← aᵀ b ("TN" in BLAS): a (n, a_columns), b (n, columns), at least one vector.
+
+    Where many rows of c use b, it is packed in panels; where few do and its rows conflict, strips of panels are copied.
+    """
     lanes = lanes_of(a)
     vectors = padded(columns, lanes) // lanes
     n_panels = _n_panels(columns, lanes)
     zeros = aligned_empty(NR_VECTORS * lanes, a[0])
     zeros[:] = 0
-    panel_size = min(n, _BLOCK_ROWS) * NR_VECTORS * lanes
-    pack_b, pack_a = bottom - top > _GRADIENT_ROWS, columns >= _WIDE_COLUMNS
-    packed_b = aligned_empty(n_panels * panel_size if pack_b else 0, a[0])
-    packed_a = aligned_empty(min(n, _BLOCK_ROWS) * _GRADIENT_ROWS if pack_a else 0, a[0])
+    block = min(n, _BLOCK_ROWS)
+    pack_b = bottom - top > _GRADIENT_ROWS
+    copy_b = not pack_b and bottom - top > MR and _conflicts(columns, lanes)
+    tiles_on_a_line = CACHE_LINE * lanes // (MR * VECTOR_BYTES)
+    pack_a = columns >= _WIDE_COLUMNS or (tiles_on_a_line >= 4 and _conflicts(a_columns, lanes))
+    panel_size = block * NR_VECTORS * lanes
+    packed_b = aligned_empty(panel_size * (n_panels if pack_b else _STRIP if copy_b else 0), a[0])
+    packed_a = aligned_empty(block * _GRADIENT_ROWS if pack_a else 0, a[0])
+    copied, left = element(packed_b, 0), 0
     # The last panel may overlap the one before. If it is accumulated over several row blocks it needs its own memory.
-    last_width = _panel_vectors(n_panels - 1, n_panels, vectors) * lanes
+    last_width = _panel(n_panels - 1, n_panels, vectors, columns, lanes)[1] * lanes
     separate = columns % lanes != 0 and n > _BLOCK_ROWS
     last_panel = aligned_empty((bottom - top) * last_width if separate else 0, a[0])
     for first in range(0, n, _BLOCK_ROWS):
         m = min(_BLOCK_ROWS, n - first)
-        # MR rows at a time for all panels, because the hardware prefetches along each row.
-        for r in range(0, m if pack_b else 0, MR):
+        # A few rows at a time for all panels, because the hardware prefetches along each row.
+        for r in range(0, m if pack_b else 0, _ROWS_COPIED):
             for p in range(n_panels):
-                column = _panel_column(p, n_panels, vectors, columns, lanes)
-                panel_vectors = _panel_vectors(p, n_panels, vectors)
+                column, panel_vectors = _panel(p, n_panels, vectors, columns, lanes)
                 width = panel_vectors * lanes
-                copy_vectors(
-                    min(MR, m - r), panel_vectors, offset(b, (first + r) * columns + column), columns,
+                copy_columns(
+                    min(_ROWS_COPIED, m - r), width, offset(b, (first + r) * columns + column), columns,
                     element(packed_b, p * panel_size + r * width), width,
                 )  # fmt: skip
         for row in range(top, bottom, _GRADIENT_ROWS):
             rows = min(_GRADIENT_ROWS, bottom - row)
             block_a, a_k = offset(a, first * a_columns + row), a_columns
             if pack_a and rows == _GRADIENT_ROWS:
-                # Many panels use these columns of a, and each row of them lies on another page.
-                for k in range(0, _GRADIENT_ROWS, lanes):
-                    copy_vectors(m, 1, offset(block_a, k), a_columns, element(packed_a, k), _GRADIENT_ROWS)
+                # Many panels or micro-tiles use these columns of a, and each row of them lies on another page.
+                copy_columns(m, _GRADIENT_ROWS, block_a, a_columns, element(packed_a, 0), _GRADIENT_ROWS)
                 block_a, a_k = element(packed_a, 0), _GRADIENT_ROWS
             for p in range(n_panels):
-                column = _panel_column(p, n_panels, vectors, columns, lanes)
-                panel_vectors = _panel_vectors(p, n_panels, vectors)
+                column, panel_vectors = _panel(p, n_panels, vectors, columns, lanes)
                 panel, panel_row = offset(b, first * columns + column), columns
                 if pack_b:
                     panel, panel_row = element(packed_b, p * panel_size), panel_vectors * lanes
+                elif copy_b:
+                    if p % _STRIP == 0:
+                        rows_b = offset(b, first * columns)
+                        left = _copy_strip(m, p, n_panels, vectors, columns, lanes, rows_b, columns, copied)
+                    panel, panel_row = offset(copied, column - left), _STRIP * NR_VECTORS * lanes
                 out, out_row = offset(c, row * columns + column), columns
                 if separate and p == n_panels - 1:
                     out, out_row = element(last_panel, (row - top) * last_width), last_width

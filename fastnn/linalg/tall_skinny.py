@@ -31,7 +31,7 @@ def multiply_tall_skinny(n, inner, columns, x, w, start, y, batch):
     if dot_tiles_pay(batch, inner, columns, lanes_of(x)):
         multiply_by_dot_tiles(n, inner, columns, x, w, start, y, 0)
     else:
-        multiply_in_lanes(n, inner, columns, x, w, start, y)
+        multiply_in_lanes(n, inner, columns, x, w, start, y, batch)
 
 
 @force_inline
@@ -109,31 +109,36 @@ def multiply_by_dot_tiles(n, inner, y_row, x, w, start, y, first_column):
             r += rows
 
 
-@unit("int int int real* real* real* real* -> none")
-def multiply_in_lanes(n, inner, columns, x, w, start, y):
-    """y ← start + x w with one column of w per lane: x (n, inner), w (inner, columns).
+@unit("int int int real* real* real* real* int -> none")
+def multiply_in_lanes(n, inner, columns, x, w, start, y, batch):
+    """y ← start + x w with one column of w per lane: x (n, inner), w (inner, columns), n rows of a batch of `batch`.
 
     A full vector is read from each row of w: its columns, then the beginning of the next rows, whose lanes are never
-    used. The last rows are copied to a padded buffer, so that nothing is read beyond w.
+    used. The last rows are copied to a padded buffer, so that nothing is read beyond w; or all, if there are no more
+    than rows of the batch. Then results need no buffer, but for the last rows: a full vector is written from the
+    beginning of each row of y on, and the next row overwrites what was too much.
     """
     lanes = lanes_of(x)
-    n_copied = min(inner, (lanes - 1) // columns + 1)
+    reach = (lanes - 1) // columns
+    n_copied = inner if inner <= batch else min(inner, reach + 1)
     n_direct = inner - n_copied
-    workspace = aligned_empty((n_copied + 1 + min(n, _BLOCK_ROWS)) * lanes, x[0])
+    unbuffered = max(0, n - reach) // MR * MR if n_direct == 0 else 0
+    workspace = aligned_empty((n_copied + 1 + min(n - unbuffered, _BLOCK_ROWS)) * lanes, x[0])
     workspace[: (n_copied + 1) * lanes] = 0
     out_at = (n_copied + 1) * lanes
+    bias, copied = element(workspace, 0), element(workspace, lanes)
     for c in range(columns):
         workspace[c] = start[c]
     for k in range(n_copied):
         for c in range(columns):
             workspace[(1 + k) * lanes + c] = w[(n_direct + k) * columns + c]
-    for first in range(0, n, _BLOCK_ROWS):
+    panel_product(unbuffered, 1, x, inner, 1, copied, lanes, bias, 0, y, columns, inner, ROWS)
+    for first in range(unbuffered, n, _BLOCK_ROWS):
         m = min(_BLOCK_ROWS, n - first)
         rows, out = offset(x, first * inner), element(workspace, out_at)
-        panel_product(m, 1, rows, inner, 1, w, columns, element(workspace, 0), 0, out, lanes, n_direct, ROWS)
+        panel_product(m, 1, rows, inner, 1, w, columns, bias, 0, out, lanes, n_direct, ROWS)
         panel_product(
-            m, 1, offset(rows, n_direct), inner, 1, element(workspace, lanes), lanes, out, lanes, out, lanes, n_copied,
-            NOTHING,
+            m, 1, offset(rows, n_direct), inner, 1, copied, lanes, out, lanes, out, lanes, n_copied, NOTHING
         )  # fmt: skip
         for r in range(m):
             for c in range(columns):

@@ -18,6 +18,8 @@ from fastnn.threads import PARALLEL_REGION
 # Below, at and above a tile and a block; widths below, at and above a vector, a panel, and two that do not come out.
 ROWS = (0, 1, 2, 3, 8, 9, 15, 40, 127, 129, 300)
 WIDTHS = (1, 2, 3, 8, 10, 16, 17, 33, 48, 50, 100)
+# Rows that fall into the same sets of a first-level cache, which are copied or taken a few at a time.
+CONFLICTING = ((1024, 10), (1024, 50), (10, 1024))
 # Long rows by few columns, alone or beside whole vectors, products along rows: ends that fill no vector, and more than
 # is multiplied at once.
 LONG = ((70, 50), (140, 58), (513, 17), (140, 5), (140, 10), (513, 2), (600, 10), (1030, 3))
@@ -56,7 +58,7 @@ def tolerance(dtype: str, length: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600), (70, 1024), *LONG]
+    ("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (70, 512), (70, 600), (70, 1024), *CONFLICTING, *LONG]
 )
 def test_forward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
@@ -97,7 +99,7 @@ def test_one_row_wherever_its_weights_begin(inputs: int, vectors: int, dtype: st
         np.testing.assert_allclose(y, x.astype("float64") @ w + b, rtol=0, atol=tolerance(dtype, inputs))
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (10, 140), (3, 600)])
+@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (10, 140), (3, 600), *CONFLICTING])
 def test_backward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
         dy, x, w = drawn(rng, dtype, (n, outputs), (n, inputs), (inputs, outputs))
@@ -126,7 +128,9 @@ def test_transpose(dtype: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU")
-@pytest.mark.parametrize(("inputs", "outputs"), [(300, 50), (8, 128), (128, 10), (33, 33), (3, 2), (70, 600)])
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [(300, 50), (8, 128), (128, 10), (33, 33), (3, 2), (70, 600), (1024, 10)]
+)
 def test_any_number_of_workers_gives_the_same_bits(
     inputs: int, outputs: int, dtype: str, rng: np.random.Generator
 ) -> None:
