@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.cli.errors import UsageError
+from fastnn.training.optional import cure
 
 STDIN = "-"
 _DELIMITERS = ",;\t|"
@@ -195,9 +196,7 @@ def _frame(
     try:
         import pandas
     except ImportError:
-        raise UsageError(
-            f'{label}: CSV files need pandas; get it with: pip install "fastnn[train]" (NPZ files need nothing)'
-        ) from None
+        raise UsageError(f"{label}: CSV files need pandas; {cure('pandas')} (NPZ files need nothing)") from None
     try:
         with warnings.catch_warnings():
             # Rows that are longer than the header.

@@ -140,7 +140,7 @@ def test_a_number_of_no_column(write, number: str) -> None:
 
 def test_without_pandas(write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UsageError, match=r"rows.csv: CSV files need pandas; .*: pip install"):
+    with pytest.raises(UsageError, match=r"rows.csv: CSV files need pandas; .*: pip install pandas \("):
         read(write(FLOWERS), ["species"])
 
 
