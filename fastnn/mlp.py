@@ -223,10 +223,12 @@ class MLP:
 
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. sample_weight : (n,), finite, of
         at least 0: the loss and its gradient are the weighted mean, to which a row of weight 2 counts as two rows, and
-        one of weight 0 nothing; with the reduction "sum" the weighted sum. (A NaN or an infinity in a row of x makes
-        weights NaN whatever the row weighs, for 0 times these is NaN.) Returns the loss before the update, with the
-        penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is changed where an
-        argument is refused with ValueError or TypeError, nor where another thread is training this net: RuntimeError.
+        one of weight 0 nothing; with the reduction "sum" the weighted sum. Whether the numbers in rows t are such as
+        the loss is for is not looked at here, but by `fit`, `train_epoch` and `evaluate`. (A NaN or an infinity in a
+        row of x makes weights NaN whatever the row weighs, for 0 times these is NaN.) Returns the loss before the
+        update, with the penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is
+        changed where an argument is refused with ValueError or TypeError, nor where another thread is training this
+        net: RuntimeError.
         An interrupted step happens wholly or not at all.
         """
         prepared = self._prepared
@@ -262,7 +264,8 @@ class MLP:
         x, t, sample_weight : as for `train_step`, of any numeric dtype, converted once; x also a DataFrame, a sparse
         matrix of SciPy, which is never made dense, or a memory map, which is read as it is needed. Or x is an iterable
         of batches (x, t) or (x, t, sample_weight), or a function that returns one, and t is None: then each is one
-        step, in the order in which they come. Integers t (n,) are labels where the loss takes labels.
+        step, in the order in which they come. Integers t (n,) are labels where the loss takes labels. Rows t that the
+        loss is not for, such as negative ones with "poisson", are refused, but for rows of weight 0.
         shuffle : whether the rows are taken in an order drawn from `seed` and the number of the net's epochs before, or
         else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied. What a
         sparse matrix does not store may be left out even where a weight is infinite, which a zero would make NaN of.

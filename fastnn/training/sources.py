@@ -16,6 +16,7 @@ from fastnn.ops import checks
 from fastnn.step.rows import compressed_loading, gather_address
 from fastnn.training.inputs import (
     CompressedRows,
+    check_values,
     converted_rows,
     converted_targets,
     is_mapped,
@@ -61,6 +62,7 @@ class ArraySource:
         self.sample_weight = (
             None if sample_weight is None else checks.weights("sample_weight", sample_weight, self.n, "row of x")
         )
+        check_values(net, self.t, self.sample_weight)
 
     def rows(self, which: slice | NDArray) -> Rows:
         """Some of the rows: those of a slice, or with these indices."""
@@ -109,6 +111,8 @@ class MappedSource:
         self._weights = (
             None if sample_weight is None else checks.weights("sample_weight", sample_weight, self.n, "row of x")
         )
+        # As a whole: of a part of the rows the message would not have the right number.
+        check_values(net, self._t, self._weights)
         self._at_once = rows_at_once(net)
 
     def _part(self, which: slice | NDArray) -> ArraySource:
