@@ -72,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--loss",
         metavar="NAME",
         help=f"one of {choices.listed(Loss.by_name)} (default softmax_cross_entropy if the target has texts or whole "
-        "numbers, mean_squared_error if it has other numbers or several columns)",
+        "numbers, in a CSV file 2.0 too; mean_squared_error if it has other numbers or several columns)",
     )
     net.add_argument(
         "--dropout",
