@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,19 +12,37 @@ from fastnn.training.holdout import Part
 from fastnn.training.inputs import CompressedRows
 from fastnn.training.sources import Source
 
+if TYPE_CHECKING:
+    from fastnn.mlp import MLP
+
 _CHUNK = 4096  # rows
 
 _ADVICE = (
     "try a smaller learning rate, an optimizer with clip_norm=1.0, or inputs of mean 0 and variance 1; EarlyStopping "
     "and Checkpoint keep the best weights"
 )
+_ANEW = "build the net or load it anew, or set its weights"
+# Callbacks come to their end after the message is written.
+_RESTORED = ", unless a callback such as EarlyStopping has restored them"
 
 
-def explained(source: Source, result: EpochResult, epoch: int, lr: float | None) -> str:
-    """A message that says where it was, why, as far as can be told, and what may help."""
+def has_finite_weights(net: MLP) -> bool:
+    """Whether all weights and biases of the net are finite."""
+    return all(np.isfinite(w).all() for w in net.get_weights())
+
+
+def explained(net: MLP, source: Source, result: EpochResult, epoch: int, lr: float | None, sound: bool) -> str:
+    """A message that says where it was, why, as far as can be told, and what may help.
+
+    sound : whether the weights were finite when the training began. Where they are not any more, no training mends
+    them, and the message says so.
+    """
     rate = "" if lr is None else f", at a learning rate of {lr:.6g}"
     where = f"loss: got {result.loss} in step {result.steps} of epoch {epoch}{rate}, expected a finite number; "
-    return where + (_fault_in_data(source) or _ADVICE)
+    if not sound:
+        return f"{where}the net's weights had NaN or infinite numbers before this training: {_ANEW}"
+    spoiled = "" if has_finite_weights(net) else f"; the net's weights are not finite any more: {_ANEW}{_RESTORED}"
+    return where + (_fault_in_data(source) or _ADVICE) + spoiled
 
 
 def _fault_in_data(source: Source) -> str:

@@ -15,6 +15,9 @@ import pytest
 import fastnn
 from fastnn.callbacks import Callback, EarlyStopping, Lambda, LearningRate, ReduceOnPlateau
 from fastnn.training import fit as loop
+from fastnn.training import not_finite
+from fastnn.training.epoch import EpochResult
+from fastnn.training.sources import source_of
 from tests.training.nets import new_net, same_weights
 
 QUIET: dict[str, Any] = {"progress": False}
@@ -357,6 +360,31 @@ def test_not_finite_ignored(x, t) -> None:
     history = net.fit(x, t, optimizer=fastnn.SGD(lr=1e30), epochs=3, on_nan="ignore", batch_size=10, **QUIET)
     assert history.ended == "finished"
     assert len(history) == net.epochs == 3
+
+
+def test_weights_that_are_spoiled_are_named(x, t) -> None:
+    """By the training that spoils them, and by the next, which cannot mend them."""
+    net, gaps = new_net(), x.copy()
+    gaps[41, 2] = np.nan
+    anew = "build the net or load it anew, or set its weights"
+    with pytest.raises(fastnn.NonFiniteLossError) as spoils:
+        net.fit(gaps, t, batch_size=10, shuffle=False, **QUIET)
+    assert "in step 5 of epoch 1" in str(spoils.value)
+    assert f"what is missing; the net's weights are not finite any more: {anew}, unless" in str(spoils.value)
+    with pytest.raises(fastnn.NonFiniteLossError) as finds:
+        net.fit(x, t, **QUIET)
+    assert str(finds.value).endswith(f"the net's weights had NaN or infinite numbers before this training: {anew}")
+    net.set_weights(new_net().get_weights())
+    net.fit(x, t, optimizer=fastnn.SGD(lr=0.01), epochs=1, **QUIET)
+
+
+def test_weights_that_are_finite_are_not_blamed(x, t) -> None:
+    net = new_net()
+    result = EpochResult(np.inf, 10, 1, False)
+    message = not_finite.explained(net, source_of(net, x, t), result, 1, 0.1, sound=True)
+    assert "smaller learning rate" in message
+    assert "weights are" not in message
+    assert "weights had" not in message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
