@@ -91,7 +91,7 @@ def fit(net: MLP, plan: Plan, shown: Silent) -> History:
 def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
     """The epochs of the training, up to its end, which it returns."""
     net, optimizer = training.net, plan.optimizer
-    sound = not_finite.has_finite_weights(net)
+    before = not_finite.spoiled(net, optimizer)
     while training.epoch < training.last_epoch:
         training.epoch += 1
         for callback in plan.callbacks:
@@ -112,7 +112,7 @@ def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
         shown.epoch_end(training.epoch, logs)
         if not result.finished:
             training.history.ended = "not finite"
-            message = not_finite.explained(net, plan.source, result, training.epoch, lr, sound)
+            message = not_finite.explained(net, plan.source, result, training.epoch, lr, before)
             if plan.on_nan == "raise":
                 raise NonFiniteLossError(message, training.epoch, result.steps, lr, training.history)
             shown.say(message)
