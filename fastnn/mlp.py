@@ -307,7 +307,8 @@ class MLP:
         x, t, sample_weight : rows, their targets and weights, as for `train_epoch`: arrays of any numeric dtype, a
             DataFrame, a sparse matrix, a memory map. Or t is None, and x gives batches (x, t) or (x, t, sample_weight)
             of which each is one step: a function that returns an iterable of them, or an iterable, anew for each epoch;
-            a generator gives each batch once, and the next epoch goes on where it was left.
+            a generator gives each batch once, and the next epoch goes on where it was left. Of rows that are not
+            batches some must count: weights that are all 0 are refused.
         optimizer : None goes on with the one that trained the net last, or is `fastnn.Adam()` for a new net.
         batch_size : rows in a step, of which the last of an epoch may have fewer; None is all rows.
         steps_per_epoch : how many of the batches that x gives make an epoch; None for all that there are.

@@ -81,6 +81,10 @@ class ArraySource:
         with read_at_random(self.x):
             yield self, order
 
+    def targets(self) -> tuple[NDArray, NDArray | None]:
+        """Of all rows, with their weights."""
+        return self.t, self.sample_weight
+
     def loading(self, scattered: bool, drops_inputs: bool) -> dict[str, int]:
         """The fields of a plan for rows that do not lie one after another: what loads them into a row block. None where
         they do."""
@@ -114,6 +118,10 @@ class MappedSource:
         # As a whole: of a part of the rows the message would not have the right number.
         check_values(net, self._t, self._weights)
         self._at_once = rows_at_once(net)
+
+    def targets(self) -> tuple[NDArray, NDArray | None]:
+        """Of all rows, with their weights."""
+        return self._t, self._weights
 
     def _part(self, which: slice | NDArray) -> ArraySource:
         weights = None if self._weights is None else self._weights[which]

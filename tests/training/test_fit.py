@@ -408,6 +408,20 @@ def test_missing_numbers_of_sparse_rows_are_named(x, t) -> None:
         new_net().fit(sparse.csr_array(x), t, **QUIET)
 
 
+@pytest.mark.parametrize("options", [{"ignore_label": 1}, {"class_weight": [1.0, 0.0, 1.0]}])
+@pytest.mark.parametrize("weights", [None, np.ones(60)])
+def test_labels_of_which_none_counts_are_refused(x, options, weights) -> None:
+    net = new_net(loss=("softmax_cross_entropy", options))
+    with pytest.raises(ValueError, match="^t: got no label that counts"):
+        net.fit(x, np.ones(60, int), sample_weight=weights, **QUIET)
+
+
+def test_rows_of_a_file_that_weigh_nothing_are_refused(x, t, tmp_path) -> None:
+    np.save(tmp_path / "x.npy", x.astype(np.float64))
+    with pytest.raises(ValueError, match="^sample_weight: got only zeros"):
+        new_net().fit(np.load(tmp_path / "x.npy", mmap_mode="r"), t, sample_weight=np.zeros(60), **QUIET)
+
+
 def test_batches_that_weigh_nothing_are_passed_over(x, t) -> None:
     weights = np.ones(60)
     weights[10:20] = 0
@@ -478,6 +492,17 @@ def test_batches_of_a_generator(x, t) -> None:
         ({"callbacks": [EarlyStopping]}, TypeError, r"callbacks\[0\]: got <class"),
         ({"callbacks": EarlyStopping()}, TypeError, "callbacks: got"),
         ({"callbacks": [EarlyStopping("val_loss")]}, ValueError, "monitor: got 'val_loss', .* validation_data"),
+        ({"sample_weight": np.zeros(60)}, ValueError, "^sample_weight: got only zeros"),
+        (
+            {"sample_weight": np.eye(60)[0], "validation_split": 0.1, "seed": 1},
+            ValueError,
+            "^validation_split: sample_weight: got only zeros",
+        ),
+        (
+            {"validation_data": (np.ones((2, 4)), [0, 1], [0, 0])},
+            ValueError,
+            "^validation_data: sample_weight: got only zeros",
+        ),
         ({"on_nan": "warn"}, ValueError, "on_nan: got 'warn'"),
         ({"shuffle": 1}, TypeError, "shuffle: got 1"),
         ({"seed": -1}, ValueError, "seed: got -1"),
