@@ -482,7 +482,7 @@ class MLP:
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
         """Probabilities (n, outputs): softmax(forward(x)), of the classes, or with "sigmoid_cross_entropy"
-        sigmoid(forward(x)), of each output.
+        sigmoid(forward(x)), of each output. A row with a NaN has probabilities of NaN.
 
         Raises ValueError with any other loss.
         """
@@ -507,6 +507,10 @@ class MLP:
         The label (n,) of each row's largest logit after a softmax. 1 where z is above 0, else 0 with
         "sigmoid_cross_entropy", or else -1 with "hinge" and "squared_hinge"; (n, outputs), or (n,) with one output.
         exp(z) with "poisson"; z itself with other losses. Labels are int64, values have the net's dtype.
+
+        No row is refused for what is in it. Where z is NaN, as of a row with a NaN, or of weights that are NaN, the
+        answer means nothing: the first label whose logit is NaN, mostly 0; 0 or -1, for NaN is not above 0; or NaN as a
+        rate or a value. Where x may lack values, look at `numpy.isfinite(x)` before.
         """
         return self._predicted(self.forward(x))
 
