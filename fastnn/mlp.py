@@ -223,10 +223,12 @@ class MLP:
 
         x : (n, inputs), n at least 1, in the net's dtype. t : see `loss` of the class. sample_weight : (n,), finite, of
         at least 0: the loss and its gradient are the weighted mean, to which a row of weight 2 counts as two rows, and
-        one of weight 0 nothing; with the reduction "sum" the weighted sum. (A NaN or an infinity in a row of x makes
-        weights NaN whatever the row weighs, for 0 times these is NaN.) Returns the loss before the update, with the
-        penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is changed where an
-        argument is refused with ValueError or TypeError, nor where another thread is training this net: RuntimeError.
+        one of weight 0 nothing; with the reduction "sum" the weighted sum. Whether the numbers in rows t are such as
+        the loss is for is not looked at here, but by `fit`, `train_epoch` and `evaluate`. (A NaN or an infinity in a
+        row of x makes weights NaN whatever the row weighs, for 0 times these is NaN.) Returns the loss before the
+        update, with the penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is
+        changed where an argument is refused with ValueError or TypeError, nor where another thread is training this
+        net: RuntimeError.
         An interrupted step happens wholly or not at all.
         """
         prepared = self._prepared
@@ -262,7 +264,8 @@ class MLP:
         x, t, sample_weight : as for `train_step`, of any numeric dtype, converted once; x also a DataFrame, a sparse
         matrix of SciPy, which is never made dense, or a memory map, which is read as it is needed. Or x is an iterable
         of batches (x, t) or (x, t, sample_weight), or a function that returns one, and t is None: then each is one
-        step, in the order in which they come. Integers t (n,) are labels where the loss takes labels.
+        step, in the order in which they come. Integers t (n,) are labels where the loss takes labels. Rows t that the
+        loss is not for, such as negative ones with "poisson", are refused, but for rows of weight 0.
         shuffle : whether the rows are taken in an order drawn from `seed` and the number of the net's epochs before, or
         else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied. What a
         sparse matrix does not store may be left out even where a weight is infinite, which a zero would make NaN of.
@@ -304,7 +307,8 @@ class MLP:
         x, t, sample_weight : rows, their targets and weights, as for `train_epoch`: arrays of any numeric dtype, a
             DataFrame, a sparse matrix, a memory map. Or t is None, and x gives batches (x, t) or (x, t, sample_weight)
             of which each is one step: a function that returns an iterable of them, or an iterable, anew for each epoch;
-            a generator gives each batch once, and the next epoch goes on where it was left.
+            a generator gives each batch once, and the next epoch goes on where it was left. Of rows that are not
+            batches some must count: weights that are all 0 are refused.
         optimizer : None goes on with the one that trained the net last, or is `fastnn.Adam()` for a new net.
         batch_size : rows in a step, of which the last of an epoch may have fewer; None is all rows.
         steps_per_epoch : how many of the batches that x gives make an epoch; None for all that there are.
@@ -478,7 +482,7 @@ class MLP:
 
     def predict_proba(self, x: ArrayLike) -> NDArray:
         """Probabilities (n, outputs): softmax(forward(x)), of the classes, or with "sigmoid_cross_entropy"
-        sigmoid(forward(x)), of each output.
+        sigmoid(forward(x)), of each output. A row with a NaN has probabilities of NaN.
 
         Raises ValueError with any other loss.
         """
@@ -503,6 +507,10 @@ class MLP:
         The label (n,) of each row's largest logit after a softmax. 1 where z is above 0, else 0 with
         "sigmoid_cross_entropy", or else -1 with "hinge" and "squared_hinge"; (n, outputs), or (n,) with one output.
         exp(z) with "poisson"; z itself with other losses. Labels are int64, values have the net's dtype.
+
+        No row is refused for what is in it. Where z is NaN, as of a row with a NaN, or of weights that are NaN, the
+        answer means nothing: the first label whose logit is NaN, mostly 0; 0 or -1, for NaN is not above 0; or NaN as a
+        rate or a value. Where x may lack values, look at `numpy.isfinite(x)` before.
         """
         return self._predicted(self.forward(x))
 

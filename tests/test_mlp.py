@@ -495,3 +495,24 @@ def test_optimizer_must_be_one() -> None:
     for wrong in ("adam", "adam", None, fastnn.Adam):
         with pytest.raises(TypeError, match="^optimizer: got .*, expected one of fastnn's optimizers"):
             net.train_step(GOOD_X, GOOD_T, wrong)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "answer"),
+    [
+        ("softmax_cross_entropy", 3, 0),
+        ("sigmoid_cross_entropy", 1, 0),
+        ("hinge", 1, -1),
+        ("poisson", 1, np.nan),
+        ("mean_squared_error", 1, np.nan),
+    ],
+)
+def test_what_is_predicted_of_nan(loss, outputs, answer) -> None:
+    """Of a row with a NaN, as the docstring says; the other rows do not know of it."""
+    net = fastnn.MLP((2, outputs), loss=loss)
+    x = np.array([[1, 2], [np.nan, 0], [2, 1]], np.float32)
+    found = net.predict(x)
+    np.testing.assert_array_equal(found[1], np.full_like(found[1], answer))
+    np.testing.assert_array_equal(found[[0, 2]], net.predict(x[[0, 2]]))
+    if loss.endswith("cross_entropy"):
+        assert np.isnan(net.predict_proba(x)[1]).all()

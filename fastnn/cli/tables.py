@@ -21,10 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.cli.errors import UsageError
+from fastnn.training.optional import cure
 
 STDIN = "-"
 _DELIMITERS = ",;\t|"
 _SHOWN = 12  # names in a message
+# What stands for a value that is missing: what `pandas.read_csv` takes for it.
+MISSING = frozenset({
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+})  # fmt: skip
+_LARGEST_WHOLE = 2.0**53  # up to there float64 has all whole numbers
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,8 @@ def _columns(source: str, data: bytes) -> tuple[str, list[str], str, bool]:
     """What messages call the file, the names of its columns, what separates them, and whether it has a header."""
     label = "standard input" if source == STDIN else source
     first, delimiter = _first_line(label, data)
-    has_header = not all(map(_is_number, first))
+    # Names, and not a row of numbers of which some are missing.
+    has_header = not any(map(_is_number, first)) or not all(map(_is_number_or_missing, first))
     names = [name.strip() for name in first] if has_header else [str(k + 1) for k in range(len(first))]
     return label, names, delimiter, has_header
 
@@ -195,9 +203,7 @@ def _frame(
     try:
         import pandas
     except ImportError:
-        raise UsageError(
-            f'{label}: CSV files need pandas; get it with: pip install "fastnn[train]" (NPZ files need nothing)'
-        ) from None
+        raise UsageError(f"{label}: CSV files need pandas; {cure('pandas')} (NPZ files need nothing)") from None
     try:
         with warnings.catch_warnings():
             # Rows that are longer than the header.
@@ -229,33 +235,46 @@ def _numbers(label: str, name: str, values: NDArray) -> NDArray[np.float64]:
     if values.dtype.kind not in "biuf":
         numbers = np.empty(len(values))
         for row, value in enumerate(values):
-            if not _is_number(value):
+            if str(value).strip() in MISSING or not _is_number(value):
                 raise UsageError(_not_a_number(label, name, row, value))
             numbers[row] = float(value)
         values = numbers
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
+        if np.isnan(values[row]):
+            raise UsageError(_not_a_number(label, name, row, values[row]))
         raise UsageError(f"{label}: column {name!r}, row {row + 1}: {values[row]} is no finite number")
     return values
 
 
 def _not_a_number(label: str, name: str, row: int, value: Any) -> str:
     where = f"{label}: column {name!r}, row {row + 1}"
-    if not str(value).strip():
-        return f"{where}: has no value; fill it in, or leave the row or the column out (--drop {name})"
+    text = str(value).strip()
+    if text in MISSING:
+        return f"{where}: {_no_value(text)}; fill it in, or leave the row or the column out (--drop {name})"
     return (
         f"{where}: {str(value)!r} is no number; text is not encoded here: turn the column into numbers first, such as "
         f"with pandas.get_dummies, or leave it out (--drop {name})"
     )
 
 
+def _no_value(text: str) -> str:
+    return f"has no value ({text})" if text else "has no value"
+
+
+def _check_targets(where: str, texts: Sequence[str]) -> None:
+    """Raises UsageError for the first target that is missing."""
+    for row, text in enumerate(texts):
+        if text in MISSING:
+            raise UsageError(f"{where}, row {row + 1}: {_no_value(text)}, expected a target")
+
+
 def _target(label: str, name: str, values: NDArray) -> NDArray:
-    """A column of texts as int64 where all are written as whole numbers, else as float64 where all are numbers, else as
+    """A column of texts as int64 where all are whole numbers, 1.0 too, else as float64 where all are numbers, else as
     texts."""
     texts = [str(value).strip() for value in values]
-    if "" in texts:
-        raise UsageError(f"{label}: column {name!r}, row {texts.index('') + 1}: has no value, expected a target")
+    _check_targets(f"{label}: column {name!r}", texts)
     try:
         whole = np.array([int(text) for text in texts])
         if whole.dtype == np.int64 and all(
@@ -266,8 +285,15 @@ def _target(label: str, name: str, values: NDArray) -> NDArray:
         pass
     # 01 is a name: as a number it would not come back from a prediction.
     if all(map(_is_number, texts)) and not any(text.isdecimal() and len(text) > 1 and text[0] == "0" for text in texts):
-        return _numbers(label, name, np.array(texts, object))
+        numbers = _numbers(label, name, np.array(texts, object))
+        whole_floats = (numbers == np.rint(numbers)).all() and (np.abs(numbers) < _LARGEST_WHOLE).all()
+        return numbers.astype(np.int64) if whole_floats else numbers
     return np.array(texts)
+
+
+def _is_number_or_missing(field: str) -> bool:
+    # A field without a name is one of a header, which pandas writes over an index.
+    return _is_number(field) or (field.strip() != "" and field.strip() in MISSING)
 
 
 def _is_number(value: Any) -> bool:
@@ -320,6 +346,7 @@ def _npz_target(source: str, name: str, t: NDArray, n: int) -> NDArray:
     if t.ndim == 2 and t.shape[1] == 1:
         t = t[:, 0]
     if t.dtype.kind == "U" and t.ndim == 1:
+        _check_targets(f"{source}: array {name!r}", t.tolist())
         return t
     if t.dtype.kind in "biu" and t.ndim == 1:
         return t.astype(np.int64)

@@ -137,11 +137,17 @@ def outputs_for(loss: Loss, t: NDArray, classes: Sequence[str | int] | None) -> 
 
 def encoded(loss: Loss, t: NDArray, classes: Sequence[str | int] | None, source: str) -> NDArray:
     """Targets as `MLP.train_step` takes them: labels, rows of -1 and +1, or numbers. Raises UsageError naming the first
-    row with an unknown class."""
+    row with an unknown class, or with a number that the loss is not for."""
     if classes is None:
         if t.dtype.kind == "U":
             raise UsageError(f"{source}: the target has text, such as {t.flat[0]!r}, and the net learned numbers")
-        return t.astype(np.float64).reshape(len(t), -1)
+        rows = t.astype(np.float64).reshape(len(t), -1)
+        refused = loss.targets.refused(rows)
+        if refused is not None and refused.any():
+            row, column = map(int, np.argwhere(refused)[0])
+            expected = f"expected {loss.targets.values} with the loss {loss.name}"
+            raise UsageError(f"{source}: the target is {rows[row, column]:.6g} in row {row + 1}, {expected}")
+        return rows
     label_of = {name: label for label, name in enumerate(classes)}
     # Texts where the classes are numbers cannot be equal, and numbers where they are texts are written as texts.
     names = map(str, t.tolist()) if isinstance(classes[0], str) else t.tolist()

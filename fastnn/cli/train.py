@@ -24,6 +24,7 @@ from fastnn.cli.tables import shown
 from fastnn.losses import Loss
 from fastnn.training.errors import NonFiniteLossError
 from fastnn.training.history import History
+from fastnn.training.optional import cure
 
 HELP = "train a net on a data set or a table of your own"
 EPILOG = """examples:
@@ -71,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--loss",
         metavar="NAME",
         help=f"one of {choices.listed(Loss.by_name)} (default softmax_cross_entropy if the target has texts or whole "
-        "numbers, mean_squared_error if it has other numbers or several columns)",
+        "numbers, in a CSV file 2.0 too; mean_squared_error if it has other numbers or several columns)",
     )
     net.add_argument(
         "--dropout",
@@ -186,7 +187,7 @@ def _check_figure(path: str) -> None:
     try:
         from matplotlib.backend_bases import FigureCanvasBase
     except ImportError:
-        raise UsageError('--plot: needs matplotlib; get it with: pip install "fastnn[train]"') from None
+        raise UsageError(f"--plot: needs matplotlib; {cure('matplotlib')}") from None
     known = FigureCanvasBase.get_supported_filetypes()
     if Path(path).suffix[1:].lower() not in known:
         raise UsageError(f"--plot: got {path}, expected a name that ends in .{', .'.join(sorted(known))}")

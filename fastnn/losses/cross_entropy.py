@@ -392,6 +392,7 @@ softmax_cross_entropy_item = loss(
     plain_takes_numbers=False,
     options=_OPTIONS,
     weighs_labels=True,
+    targets=LabelsOrRows(),
     magnitude=_softmax_cross_entropy_magnitude,
 )
 
@@ -401,7 +402,7 @@ softmax_cross_entropy_item = loss(
     "(n,c),(n,c)->(),(n,c)",
     kernel=softmax_cross_entropy_kernel,
     reference=softmax_cross_entropy_reference,
-    arrays={"t": LabelsOrRows()},
+    arrays={"t": softmax_cross_entropy_item.targets},
     flops=lambda n, c: 7 * n * c,
     sum_length=lambda c: c,
     ulps=5,

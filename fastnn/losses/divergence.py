@@ -86,6 +86,7 @@ kl_divergence_item = loss(
     mean_over="rows",
     reference=_reference,
     options=_OPTIONS,
+    targets=Probabilities(),
     magnitude=_magnitude,
 )
 
@@ -94,7 +95,7 @@ kl_divergence_item = loss(
     "(n,c),(n,c)->(),(n,c)",
     kernel=kl_divergence_kernel,
     reference=_reference,
-    arrays={"t": Probabilities()},
+    arrays={"t": kl_divergence_item.targets},
     flops=lambda n, c: 9 * n * c,
     sum_length=lambda c: c,
     ulps=5,

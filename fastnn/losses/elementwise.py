@@ -26,6 +26,8 @@ from fastnn.step.plan import loss_of
 # long sum grows with its length.
 _SUMMED = 256
 
+_ANY_NUMBERS = Array()
+
 
 def elementwise_loss(
     name: str,
@@ -43,7 +45,7 @@ def elementwise_loss(
     example: Mapping[str, float] | None = None,
     output: Output = "identity",
     mean_over: Literal["rows", "elements"] = "elements",
-    targets: Array | None = None,
+    targets: Array = _ANY_NUMBERS,
     labels: int | None = None,
     weighs_classes: bool = False,
     root: bool = False,
@@ -67,7 +69,9 @@ def elementwise_loss(
         verified against its reference; None where that cannot be done.
     output : what the net predicts from y; see `fastnn.Loss`.
     mean_over : "rows" for the mean over rows of the sum over each row's outputs.
-    targets : the kind of argument that t is. labels : with one output, targets may be labels from 0 to labels - 1.
+    targets : the kind of argument that t is, of `fastnn.ops.arguments`, such as `NotNegative()`: other numbers
+        `MLP.fit`, `train_epoch` and `evaluate` refuse.
+    labels : with one output, targets may be labels from 0 to labels - 1.
     weighs_classes : whether `class_weight` is an option. Its number for the output is then the last argument of all
         four functions.
     root : whether the loss is the square root of the mean.
@@ -149,6 +153,7 @@ def elementwise_loss(
         defaults=own,
         options=options,
         labels=lambda outputs: labels if outputs == 1 else None,
+        targets=targets,
         root=root,
         magnitude=relative_to,
     )  # fmt: skip
@@ -157,7 +162,7 @@ def elementwise_loss(
         "(n),(n)->(),(n)",
         kernel=explained(of_arrays),
         reference=computed,
-        arrays={} if targets is None else {"t": targets},
+        arrays={"t": targets},
         numbers=checks,
         example=example,
         flops=lambda size: flops * size,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastnn.items import Item
 from fastnn.jit import address_of
 from fastnn.losses.weights import sum_label_weights, sum_row_weights
-from fastnn.ops.arguments import Number
+from fastnn.ops.arguments import Array, Number
 from fastnn.step.plan import LOSS
 
 Output = Literal["softmax", "sigmoid", "sign", "exp", "identity"]
@@ -45,6 +45,8 @@ class Loss(Item):
     plain_takes_numbers : whether the kernels without weights take any numbers; or else the defaults alone.
     weighs_labels : whether the mean over labels is one weighted by the weights of their classes.
     labels : of how many labels there are, given the outputs; with None labels are no targets.
+    targets : the kind of argument that targets are: rows with other numbers `MLP.fit`, `train_epoch` and `evaluate`
+        refuse.
     root : whether the loss is the square root of the mean. The kernels of the step know nothing of that: they return
         the sum, and leave the gradient of the mean.
     magnitude : in NumPy, as the reference, what errors of the loss and of its gradient are relative to; for tests.
@@ -66,6 +68,7 @@ class Loss(Item):
     plain_takes_numbers: bool = True
     weighs_labels: bool = False
     labels: Callable[[int], int | None] = lambda outputs: outputs
+    targets: Array = field(default_factory=Array)
     root: bool = False
     magnitude: Callable[..., tuple[Any, NDArray]] | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,16 @@ from fastnn.ops import checks
 # infinities.
 STYLES = ("ordinary", "large", "tiny", "equal", "special")
 
+# Probabilities that were computed in half precision may be above 1 by so much.
+_LARGEST_PROBABILITY = 1.001
+
 
 @dataclass(frozen=True)
 class Array:
     """An array argument. This base class is an array of floats of any value."""
+
+    # For messages: what values are expected where they are targets.
+    values: ClassVar[str] = "numbers"
 
     def check(self, name: str, value: Any, dtype: np.dtype | None, like: str) -> NDArray:
         """`value` as an array of a dtype that the kernel takes; shapes are checked later.
@@ -37,6 +43,14 @@ class Array:
         """The check of the values of arrays with the shape and dtype of `like`; None if any value is accepted.
 
         `sizes` are the sizes of the dimensions by their names.
+        """
+        return None
+
+    def refused(self, values: NDArray) -> NDArray[np.bool_] | None:
+        """Which of these floats are no targets of the kind; None if any value is accepted. NaN, which stands for what
+        is missing, never is refused.
+
+        For whoever has many targets at once, as `MLP.fit`: a call of a public function does not look at them.
         """
         return None
 
@@ -60,6 +74,12 @@ class Array:
 @dataclass(frozen=True)
 class Probabilities(Array):
     """Rows that sum to 1; the style "special" has exact zeros and ones."""
+
+    values = "probabilities, from 0 to 1,"
+
+    def refused(self, values):
+        # Not for their sums: rows of other sums weigh more or less, and formulas have that.
+        return _no_probabilities(values)
 
     def draw(self, rng, shape, dtype, style, sizes):
         weights = np.exp(rng.standard_normal(shape) * (20 if style == "large" else 1))
@@ -92,7 +112,12 @@ class Gradient(Array):
 
 @dataclass(frozen=True)
 class NotNegative(Array):
-    """A running mean of squares, as optimizers keep it: numbers of at least 0."""
+    """Numbers of at least 0, such as counts, or the running mean of squares that an optimizer keeps."""
+
+    values = "numbers of at least 0"
+
+    def refused(self, values):
+        return values < 0
 
     def draw(self, rng, shape, dtype, style, sizes):
         return np.abs(super().draw(rng, shape, dtype, style, sizes))
@@ -123,6 +148,11 @@ class Labels(Array):
 class LabelsOrRows(Labels):
     """Labels (n,), or rows of target probabilities (n, c)."""
 
+    values = Probabilities.values
+
+    def refused(self, values):
+        return _no_probabilities(values)
+
     def holds_labels(self, ndim):
         return ndim == 1
 
@@ -152,6 +182,11 @@ class Fractions(Array):
 class ZerosAndOnes(Array):
     """Targets of one or several answers, yes or no: 1 or 0, or a probability. Integers 0 and 1 are taken too."""
 
+    values = "0, 1 or a probability"
+
+    def refused(self, values):
+        return _no_probabilities(values)
+
     def check(self, name, value, dtype, like):
         array = checks.plain_array(name, value)
         if array.dtype.kind in "iu" and dtype is not None:
@@ -172,8 +207,17 @@ class ZerosAndOnes(Array):
 class Signs(Array):
     """Targets -1 and +1."""
 
+    values = "-1 or +1"
+
+    def refused(self, values):
+        return (values != -1) & (values != 1) & ~np.isnan(values)
+
     def draw(self, rng, shape, dtype, style, sizes):
         return np.where((rng.random(shape) < 0.5) & (style != "equal"), -1, 1).astype(dtype)
+
+
+def _no_probabilities(values: NDArray) -> NDArray[np.bool_]:
+    return (values < 0) | (values > _LARGEST_PROBABILITY)
 
 
 Number = Callable[[str, Any], Any]  # (name, value) to the value, checked, in the type that the kernel is compiled for

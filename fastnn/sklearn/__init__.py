@@ -1,7 +1,7 @@
 """scikit-learn's estimators of multi-layer perceptrons, trained by fastnn's compiled steps.
 
 `from fastnn.sklearn import MLPClassifier, MLPRegressor` in place of `from sklearn.neural_network import ...`; needs
-scikit-learn, which fastnn itself does not: `pip install "fastnn[sklearn]"`.
+scikit-learn, which fastnn itself does not: `pip install scikit-learn`.
 """
 
 from fastnn.sklearn.classifier import MLPClassifier

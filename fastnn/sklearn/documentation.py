@@ -6,9 +6,10 @@ _TEXT = """A multi-layer perceptron as a {what}, trained by fastnn's compiled st
 
 The parameters, defaults, fitted attributes, methods, messages and rules of stopping are those of
 `sklearn.neural_network.{name}`, whose documentation describes them. With the same `random_state` the initial weights,
-the batches and the rows of validation are the same as there, and the weights nearly so. Rows of float32 are computed in
-float32, in half the time
-of float64, others in float64. Processes of joblib use as many threads each as it tells them to.
+the batches and the rows of validation are the same as there. With "sgd" the fitted weights are too, but for rounding;
+with "adam" they are not, for epsilon is added after the bias is corrected, and not before: predictions mostly agree.
+Rows of float32 are computed in float32, in half the time of float64, others in float64. Processes of joblib use as many
+threads each as it tells them to.
 
 Further values of parameters, and further parameters, which change nothing by default:
 

@@ -91,6 +91,7 @@ def fit(net: MLP, plan: Plan, shown: Silent) -> History:
 def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
     """The epochs of the training, up to its end, which it returns."""
     net, optimizer = training.net, plan.optimizer
+    before = not_finite.spoiled(net, optimizer)
     while training.epoch < training.last_epoch:
         training.epoch += 1
         for callback in plan.callbacks:
@@ -111,7 +112,7 @@ def _epochs(training: Training, plan: Plan, shown: Silent) -> Ending:
         shown.epoch_end(training.epoch, logs)
         if not result.finished:
             training.history.ended = "not finite"
-            message = not_finite.explained(plan.source, result, training.epoch, lr)
+            message = not_finite.explained(net, plan.source, result, training.epoch, lr, before)
             if plan.on_nan == "raise":
                 raise NonFiniteLossError(message, training.epoch, result.steps, lr, training.history)
             shown.say(message)

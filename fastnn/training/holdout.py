@@ -24,6 +24,11 @@ class Part:
         """As those of the source; `order` has numbers of these rows, from 0 on."""
         return self._source.pieces(self.indices if order is None else self.indices[order], batch_size)
 
+    def targets(self) -> tuple[NDArray, NDArray | None]:
+        """Of these rows, with their weights."""
+        t, weights = self._source.targets()
+        return t[self.indices], None if weights is None else weights[self.indices]
+
     def chunks(self, size: int) -> Iterator[Rows]:
         """All rows as they lie, up to so many at a time."""
         for piece, order in self.pieces(None, size):

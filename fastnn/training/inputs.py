@@ -194,6 +194,20 @@ def converted_targets(net: Any, t: Any, n: int) -> NDArray:
     return targets
 
 
+def check_values(net: Any, targets: NDArray, weights: NDArray | None) -> None:
+    """Raises ValueError naming t for rows of converted targets that the loss does not take, but for those of weight 0,
+    which count nothing whatever is in them."""
+    kind = net._loss.item.targets
+    refused = None if targets.ndim == 1 else kind.refused(targets)  # labels are looked at where they are converted
+    if refused is None or not refused.any():
+        return
+    wrong = refused.any(axis=1) if weights is None else refused.any(axis=1) & (weights != 0)
+    if wrong.any():
+        row = int(wrong.argmax())
+        found = targets[row][refused[row]][0]
+        raise ValueError(f"t: got {found:.6g} in row {row}, expected {kind.values} with the loss {net._loss.item.name}")
+
+
 def _check_labels(net: Any, labels: NDArray) -> None:
     classes, ignored = net._loss.item.labels(net.sizes[-1]), net._loss.ignore_label
     wrong = (labels < 0) | (labels >= classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastnn import scalar_checks
@@ -59,8 +60,12 @@ def plan_of(
     elif split:
         key = net._regularization.key if own_seed is None else own_seed
         train, validation = hold_out(train, converted_targets(net, t, train.n) if stratified else None, split, key)
+    _check_counts(net, train)
     if validation_data is not None:
         validation = _validation(net, validation_data)
+    elif validation is not None:
+        with _named("validation_split"):
+            _check_counts(net, validation)
     size = None if batch_size is None else scalar_checks.count("batch_size", batch_size)
     return Plan(
         train,
@@ -116,8 +121,32 @@ def _validation(net: MLP, given: Any) -> Any:
     arrays = isinstance(given, (tuple, list)) and not _are_batches(given)
     if arrays and len(given) not in (2, 3):
         raise ValueError(f"validation_data: got {len(given)} parts, expected (x, t) or (x, t, sample_weight)")
+    with _named("validation_data"):
+        source = source_of(net, *given) if arrays else source_of(net, given)
+        _check_counts(net, source)
+    return source
+
+
+def _check_counts(net: MLP, source: Any) -> None:
+    """Raises ValueError where no row counts, for the loss would be NaN; batches show when they come."""
+    if source.n is None:
+        return
+    t, weights = source.targets()
+    if (weights is None and not net._loss.has_weights) or net._loss.counted(t, weights).any():
+        return
+    if weights is not None and not weights.any():
+        raise ValueError("sample_weight: got only zeros, expected at least one row that counts")
+    raise ValueError(
+        "t: got no label that counts, expected at least one with a class_weight above 0 that is not the ignore_label, "
+        "in a row with a sample_weight above 0"
+    )
+
+
+@contextmanager
+def _named(argument: str) -> Iterator[None]:
+    """What is refused within is a part of that argument."""
     try:
-        return source_of(net, *given) if arrays else source_of(net, given)
+        yield
     except (TypeError, ValueError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"validation_data: {error}") from error
+        raise kind(f"{argument}: {error}") from error

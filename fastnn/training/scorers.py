@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastnn.training import optional
 from fastnn.training.predicted import Answers
 
-with optional.needed("a scorer", "sklearn", extra="sklearn"):
+with optional.needed("a scorer", "sklearn"):
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.metrics import get_scorer, get_scorer_names
     from sklearn.utils.metaestimators import available_if

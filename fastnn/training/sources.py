@@ -16,6 +16,7 @@ from fastnn.ops import checks
 from fastnn.step.rows import compressed_loading, gather_address
 from fastnn.training.inputs import (
     CompressedRows,
+    check_values,
     converted_rows,
     converted_targets,
     is_mapped,
@@ -61,6 +62,7 @@ class ArraySource:
         self.sample_weight = (
             None if sample_weight is None else checks.weights("sample_weight", sample_weight, self.n, "row of x")
         )
+        check_values(net, self.t, self.sample_weight)
 
     def rows(self, which: slice | NDArray) -> Rows:
         """Some of the rows: those of a slice, or with these indices."""
@@ -78,6 +80,10 @@ class ArraySource:
             return
         with read_at_random(self.x):
             yield self, order
+
+    def targets(self) -> tuple[NDArray, NDArray | None]:
+        """Of all rows, with their weights."""
+        return self.t, self.sample_weight
 
     def loading(self, scattered: bool, drops_inputs: bool) -> dict[str, int]:
         """The fields of a plan for rows that do not lie one after another: what loads them into a row block. None where
@@ -109,7 +115,13 @@ class MappedSource:
         self._weights = (
             None if sample_weight is None else checks.weights("sample_weight", sample_weight, self.n, "row of x")
         )
+        # As a whole: of a part of the rows the message would not have the right number.
+        check_values(net, self._t, self._weights)
         self._at_once = rows_at_once(net)
+
+    def targets(self) -> tuple[NDArray, NDArray | None]:
+        """Of all rows, with their weights."""
+        return self._t, self._weights
 
     def _part(self, which: slice | NDArray) -> ArraySource:
         weights = None if self._weights is None else self._weights[which]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fastnn.cli.errors import UsageError
-from fastnn.cli.tables import read
+from fastnn.cli.tables import MISSING, read
 
 FLOWERS = "length,width,species\n5.1,3.5,setosa\n7.0,3.2,versicolor\n6.3,3.3,setosa\n"
 
@@ -76,7 +76,9 @@ def test_compressed_and_from_standard_input(write, monkeypatch: pytest.MonkeyPat
         (["1", "0", "-3"], "i", [1, 0, -3]),
         (["1.0", "2.5", "-3e2"], "f", [1.0, 2.5, -300.0]),
         (["01", "02", "10"], "U", ["01", "02", "10"]),
-        (["NA", "None", "null"], "U", ["NA", "None", "null"]),
+        (["0.0", "2.0", "-1.0"], "i", [0, 2, -1]),
+        (["1", "2.0", "3e2"], "i", [1, 2, 300]),
+        (["no", "nothing", "Nan"], "U", ["no", "nothing", "Nan"]),
         (["1", "b", "1.0"], "U", ["1", "b", "1.0"]),
         (["True", "False", "True"], "U", ["True", "False", "True"]),
         (["9" * 25, "1", "2"], "f", [1e25, 1, 2]),
@@ -105,8 +107,9 @@ def test_drop(write) -> None:
         ("a,b,t\n1,2,0\n3,,1\n", r"column 'b', row 2: has no value; .*--drop b"),
         ("a,b,t\n1,2,0\n3\n", r"column 'b', row 2: has no value"),
         ("a,b,t\n1,2,0\n3,Paris,1\n", r"column 'b', row 2: 'Paris' is no number; .*pandas.get_dummies.*--drop b"),
-        ("a,b,t\n1,2,0\n3,NA,1\n", r"column 'b', row 2: 'NA' is no number"),
-        ("a,b,t\n1,2,0\n3,nan,1\n", r"column 'b', row 2: nan is no finite number"),
+        ("a,b,t\n1,2,0\n3,NA,1\n", r"column 'b', row 2: has no value \(NA\); fill it in, .*--drop b"),
+        ("a,b,t\n1,2,0\n3,nan,1\n", r"column 'b', row 2: has no value \(nan\); fill it in"),
+        ("a,b,t\n1,2,0\n3,Paris,1\n4,N/A,1\n", r"column 'b', row 2: 'Paris' is no number"),
         ("a,b,t\n1,2,0\n3,inf,1\n", r"column 'b', row 2: inf is no finite number"),
         ("a,b,t\n1,2,0\n3,1_0,1\n", r"column 'b', row 2: '1_0' is no number"),
         ("a,b,t\n1,2,0\n3,4,\n", r"column 't', row 2: has no value, expected a target"),
@@ -132,6 +135,25 @@ def test_what_is_no_table(write, text: str | bytes, message: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("text", sorted(MISSING))
+@pytest.mark.parametrize("others", ["0 1 2", "0.5 1.5 2.5", "cat dog cow"])
+def test_a_target_that_is_missing(write, text: str, others: str) -> None:
+    rows = [*others.split(), text]
+    with pytest.raises(UsageError, match=r"column 't', row 4: has no value( \(.*\))?, expected a target$"):
+        read(write("x,t\n" + "".join(f"1,{row}\n" for row in rows)), ["t"])
+
+
+def test_what_is_missing_is_what_pandas_takes_for_it() -> None:
+    pandas = pytest.importorskip("pandas")
+    lines = "".join(f'"{text}",x\n' for text in MISSING)
+    assert pandas.read_csv(io.StringIO("a,b\n" + lines))["a"].isna().all()
+
+
+def test_a_first_row_with_a_missing_number_is_no_header(write) -> None:
+    with pytest.raises(UsageError, match=r"column '2', row 1: has no value \(NA\)"):
+        read(write("5.1,NA,0\n4.9,3.0,1\n"), ["3"])
+
+
 @pytest.mark.parametrize("number", ["0", "4", "-4"])
 def test_a_number_of_no_column(write, number: str) -> None:
     with pytest.raises(UsageError, match=rf"--drop: got column {number}, but .* has 3 columns"):
@@ -140,13 +162,13 @@ def test_a_number_of_no_column(write, number: str) -> None:
 
 def test_without_pandas(write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UsageError, match=r"rows.csv: CSV files need pandas; .*: pip install"):
+    with pytest.raises(UsageError, match=r"rows.csv: CSV files need pandas; .*: pip install pandas \("):
         read(write(FLOWERS), ["species"])
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=8).filter(
-    lambda word: word.lower().lstrip("+-") not in ("inf", "infinity", "nan")  # no targets where all are numbers
+    lambda word: word not in MISSING and word.lower().lstrip("+-") not in ("inf", "infinity", "nan")
 )
 
 
@@ -187,6 +209,10 @@ def test_npz(tmp_path: Path) -> None:
         ({"x": np.ones((2, 3)), "t": np.ones(3)}, r"array 't' has .* shape \(3,\), expected .* \(2,\)"),
         ({"x": np.array([["a"], ["b"]]), "t": np.ones(2)}, r"array 'x' has dtype <U1"),
         ({"x": np.ones((2, 3)), "t": np.array([1.0, np.nan])}, r"array 't': expected finite"),
+        (
+            {"x": np.ones((2, 3)), "t": np.array(["a", "nan"])},
+            r"array 't', row 2: has no value \(nan\), expected a target",
+        ),
         ({"x": np.array([[1.0, 2], [3, np.inf]]), "t": np.ones(2)}, r"array 'x', row 2, column 2: inf is no finite"),
         ({"x": np.ones((2, 3)), "t": np.array([{}, {}])}, r"cannot be read \(.*allow_pickle"),
     ],

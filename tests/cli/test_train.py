@@ -278,6 +278,13 @@ def test_refusals_are_one_line(
     assert re.match(message, said), said
 
 
+def test_numbers_that_the_loss_is_not_for(fails: Run, tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("x,count\n1,0.5\n2,2.5\n3,-1\n4,4\n")
+    said = fails(2, "train", str(path), "--target", "count", "--loss", "poisson", "--layers", "3")
+    assert said == f"{path}: the target is -1 in row 3, expected numbers of at least 0 with the loss poisson"
+
+
 def test_whole_numbers_that_may_be_numbers(fails: Run, tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("x,price\n" + "".join(f"{k},{1000 + k}\n" for k in range(150)))

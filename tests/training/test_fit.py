@@ -15,6 +15,9 @@ import pytest
 import fastnn
 from fastnn.callbacks import Callback, EarlyStopping, Lambda, LearningRate, ReduceOnPlateau
 from fastnn.training import fit as loop
+from fastnn.training import not_finite
+from fastnn.training.epoch import EpochResult
+from fastnn.training.sources import source_of
 from tests.training.nets import new_net, same_weights
 
 QUIET: dict[str, Any] = {"progress": False}
@@ -359,6 +362,34 @@ def test_not_finite_ignored(x, t) -> None:
     assert len(history) == net.epochs == 3
 
 
+def test_weights_that_are_spoiled_are_named(x, t) -> None:
+    """By the training that spoils them, and by the next, which cannot mend them."""
+    net, gaps = new_net(), x.copy()
+    gaps[41, 2] = np.nan
+    anew = "build the net or load it anew"
+    with pytest.raises(fastnn.NonFiniteLossError) as spoils:
+        net.fit(gaps, t, batch_size=10, shuffle=False, **QUIET)
+    assert "in step 5 of epoch 1" in str(spoils.value)
+    assert f"what is missing; the net's weights are not finite any more: {anew}, unless" in str(spoils.value)
+    with pytest.raises(fastnn.NonFiniteLossError) as finds:
+        net.fit(x, t, **QUIET)
+    assert str(finds.value).endswith(f"the net's weights had NaN or infinite numbers before this training: {anew}")
+    net.set_weights(new_net().get_weights())
+    with pytest.raises(fastnn.NonFiniteLossError, match="what the optimizer keeps .*: train with a new optimizer$"):
+        net.fit(x, t, **QUIET)
+    net.set_weights(new_net().get_weights())
+    net.fit(x, t, optimizer=fastnn.Adam(), epochs=1, **QUIET)
+
+
+def test_weights_that_are_finite_are_not_blamed(x, t) -> None:
+    net = new_net()
+    result = EpochResult(np.inf, 10, 1, False)
+    message = not_finite.explained(net, source_of(net, x, t), result, 1, 0.1, "")
+    assert "smaller learning rate" in message
+    assert "weights are" not in message
+    assert "weights had" not in message
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_missing_numbers_are_named(x, t, value) -> None:
     x[41, 2] = value
@@ -375,6 +406,20 @@ def test_missing_numbers_of_sparse_rows_are_named(x, t) -> None:
     x[41, 2] = np.nan
     with pytest.raises(fastnn.NonFiniteLossError, match="x has NaN or infinite numbers in row 41: fill in"):
         new_net().fit(sparse.csr_array(x), t, **QUIET)
+
+
+@pytest.mark.parametrize("options", [{"ignore_label": 1}, {"class_weight": [1.0, 0.0, 1.0]}])
+@pytest.mark.parametrize("weights", [None, np.ones(60)])
+def test_labels_of_which_none_counts_are_refused(x, options, weights) -> None:
+    net = new_net(loss=("softmax_cross_entropy", options))
+    with pytest.raises(ValueError, match="^t: got no label that counts"):
+        net.fit(x, np.ones(60, int), sample_weight=weights, **QUIET)
+
+
+def test_rows_of_a_file_that_weigh_nothing_are_refused(x, t, tmp_path) -> None:
+    np.save(tmp_path / "x.npy", x.astype(np.float64))
+    with pytest.raises(ValueError, match="^sample_weight: got only zeros"):
+        new_net().fit(np.load(tmp_path / "x.npy", mmap_mode="r"), t, sample_weight=np.zeros(60), **QUIET)
 
 
 def test_batches_that_weigh_nothing_are_passed_over(x, t) -> None:
@@ -447,6 +492,17 @@ def test_batches_of_a_generator(x, t) -> None:
         ({"callbacks": [EarlyStopping]}, TypeError, r"callbacks\[0\]: got <class"),
         ({"callbacks": EarlyStopping()}, TypeError, "callbacks: got"),
         ({"callbacks": [EarlyStopping("val_loss")]}, ValueError, "monitor: got 'val_loss', .* validation_data"),
+        ({"sample_weight": np.zeros(60)}, ValueError, "^sample_weight: got only zeros"),
+        (
+            {"sample_weight": np.eye(60)[0], "validation_split": 0.1, "seed": 1},
+            ValueError,
+            "^validation_split: sample_weight: got only zeros",
+        ),
+        (
+            {"validation_data": (np.ones((2, 4)), [0, 1], [0, 0])},
+            ValueError,
+            "^validation_data: sample_weight: got only zeros",
+        ),
         ({"on_nan": "warn"}, ValueError, "on_nan: got 'warn'"),
         ({"shuffle": 1}, TypeError, "shuffle: got 1"),
         ({"seed": -1}, ValueError, "seed: got -1"),

@@ -124,9 +124,9 @@ for use in (
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines() == [
-        'history.frame needs pandas; get it with: pip install "fastnn[train]"',
-        'history.plot needs matplotlib; get it with: pip install "fastnn[train]"',
-        'a scorer needs sklearn; get it with: pip install "fastnn[sklearn]"',
+        "history.frame needs pandas; get it with: pip install pandas",
+        "history.plot needs matplotlib; get it with: pip install matplotlib",
+        "a scorer needs sklearn; get it with: pip install scikit-learn",
     ]
 
 
