@@ -173,6 +173,30 @@ def test_sparse_matrices_of_any_kind(rng: Any) -> None:
         net.forward(kinds[0][:, :19])
 
 
+@pytest.mark.parametrize(("change", "batch_size"), [("reversed", 50), ("permuted", 50), ("repeated", 1)])
+def test_columns_that_change_after_scipy_has_seen_them(change: str, batch_size: int, rng: Any) -> None:
+    """SciPy remembers whether columns ascend, and does not look again. Kernels write where the columns say."""
+    rows, t = scipy.sparse.random_array((150, 900), density=0.05, rng=rng, format="csr"), rng.integers(0, 3, 150)
+    net = fastnn.MLP((900, 90, 3), dtype="float64")
+    other, ours, theirs = copy.copy(net), fastnn.Adam(eps=1e-3), fastnn.Adam(eps=1e-3)
+    assert rows.has_canonical_format
+    if change == "reversed":
+        for first, last in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
+            rows.indices[first:last] = rows.indices[first:last][::-1].copy()
+    elif change == "permuted":
+        rows.indices = rng.permutation(900).astype(rows.indices.dtype)[rows.indices]
+    else:
+        rows.indices[rows.indptr[:-1] + 1] = rows.indices[rows.indptr[:-1]]
+    assert rows.has_canonical_format, "else the test shows nothing"
+    given = rows.indices.copy()
+    np.testing.assert_allclose(net.forward(rows), net.forward(rows.toarray()), atol=1e-12)
+    net.train_epoch(rows, t, ours, batch_size, shuffle=False)
+    other.train_epoch(rows.toarray(), t, theirs, batch_size, shuffle=False)
+    for one, two in zip(net.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-12)
+    np.testing.assert_array_equal(rows.indices, given)
+
+
 def test_workers_share_compressed_rows(rng: Any, restore_threads: Any) -> None:
     """Each updates a part of the first layer's weights by the gradient of all rows."""
     x, t = scipy.sparse.random_array((150, 900), density=0.1, rng=rng, format="csr"), rng.integers(0, 3, 150)
