@@ -157,6 +157,23 @@ def test_compressed_rows_train_as_dense_ones(
     np.testing.assert_allclose(net.forward(rows), net.forward(dense), atol=20 * tolerance)
 
 
+def test_a_weight_is_rounded_once_by_an_update_of_compressed_rows(rng: Any) -> None:
+    """And not once for each value that is stored: the update may be as small as the last digit of the weight."""
+    dense, t = np.where(rng.random((100, 64)) < 0.3, 1.0, 0.0), rng.integers(0, 3, 100)
+    exact = fastnn.MLP((64, 51, 3), "tanh", dtype="float64")
+    first = [w.astype(np.float32) for w in exact.get_weights()]
+    exact.set_weights([w.astype(np.float64) for w in first])
+    exact.train_epoch(dense, t, fastnn.SGD(lr=1e-4), 100, shuffle=False)
+    errors = []
+    for x in (dense.astype(np.float32), scipy.sparse.csr_array(dense)):
+        net = fastnn.MLP((64, 51, 3), "tanh")
+        net.set_weights(first)
+        net.train_epoch(x, t, fastnn.SGD(lr=1e-4), 100, shuffle=False)
+        apart = net.get_weights()[0] - exact.get_weights()[0]
+        errors.append([np.linalg.norm(apart[:, :48]), np.linalg.norm(apart[:, 48:])])  # panels, tail columns
+    np.testing.assert_array_less(errors[1], 1.5 * np.array(errors[0]))
+
+
 def test_sparse_matrices_of_any_kind(rng: Any) -> None:
     dense = np.where(rng.random((40, 20)) < 0.1, rng.integers(1, 5, (40, 20)), 0)
     net = fastnn.MLP(SIZES)
