@@ -199,6 +199,8 @@ def _add_compressed_tail(plan, layer, top, bottom, index, block, target, row):
     `target`, `row` elements from one tail column to the next."""
     source, firsts, lasts = source_of(plan.source, 0, plan), _alloc_places(block.begins), _alloc_places(block.begins)
     m, _, dy = block_operands(plan, layer, index, block)
+    for r in range(m):
+        lasts[r] = block.begins[r]
     compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
     whole = layer.panel_vectors * lanes_of(dy)
     compressed_tail_gradient(
@@ -257,6 +259,8 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
             _alloc_places(block.begins),
             _alloc_places(block.begins),
         )
+        for r in range(m):
+            lasts[r] = block.begins[r]
         compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
         n_panels = panel_count(layer.panel_vectors)
         for panel in range(n_panels):
