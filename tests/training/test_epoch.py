@@ -17,6 +17,7 @@ import scipy.sparse
 
 import fastnn
 from fastnn.training.epoch import run_epoch
+from fastnn.training.inputs import converted_rows
 from fastnn.training.sources import order_of, source_of
 
 SIZES = (20, 12, 3)
@@ -227,6 +228,15 @@ def test_workers_share_compressed_rows(rng: Any, restore_threads: Any) -> None:
             net.train_epoch(x, t, optimizer, 75, seed=2)
     for one, two in zip(*(net.get_weights() for net in nets), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-13)
+
+
+def test_predictions_of_compressed_rows_have_no_memory_for_gradients() -> None:
+    net = fastnn.MLP(SIZES)
+    own = net._preparation
+    rows = converted_rows(net, scipy.sparse.csr_array(np.eye(9, SIZES[0])))
+    memory = own.compressed_predictor(net._prepared.plan, rows, 5).memory
+    # Beside the rows themselves, where they are made a matrix, activations.
+    assert memory.room.shape == (5, own._most_rows * (SIZES[0] + own._row))
 
 
 def test_what_compressed_rows_do_not_store_takes_part_in_nothing(rng: Any) -> None:
