@@ -155,6 +155,9 @@ def _compressed(net: Any, x: Any) -> CompressedRows:
     try:
         # Kernels write where the columns say.
         rows.check_format(full_check=True)
+        # Of a matrix that ends with no value SciPy does not look at where rows begin.
+        if rows.nnz == 0 and rows.indptr.any():
+            raise ValueError("indptr must be a non-decreasing sequence")
     except ValueError as error:
         raise ValueError(f"x: got a sparse matrix that is none: {error}") from error
     if not _ascend(rows.indices, rows.indptr):

@@ -355,6 +355,13 @@ def test_columns_out_of_range_are_refused(column: int, rng: Any) -> None:
         np.testing.assert_array_equal(one, two)
 
 
+def test_rows_that_begin_behind_the_last_value_are_refused() -> None:
+    rows = scipy.sparse.csr_array((2, 20), dtype=np.float32)
+    rows.indptr[1] = 5
+    with pytest.raises(ValueError, match="x: got a sparse matrix that is none: indptr must be"):
+        fastnn.MLP(SIZES).forward(rows)
+
+
 def test_labels_that_change_meanwhile_are_not_seen(rng: Any) -> None:
     """Kernels write where labels say, and look at them once."""
     x, t = data(rng, 64, "float32")
