@@ -234,7 +234,8 @@ class Preparation:
 
     def compressed_predictor(self, plan: NDArray, rows: Any, workers: int) -> Predictor:
         """The same for compressed rows."""
-        memory, own, source = self.memory_of(workers, True), plan.copy(), plans.SOURCE.empty()
+        memory, own = self._memory_for_predictions(workers, self._most_rows, loads=True), plan.copy()
+        source = plans.SOURCE.empty()
         keeps = source, rows.fill(source)
         own["blocks"], own["drops"] = memory.blocks.ctypes.data, False
         own["source"], own["x_address"] = source.ctypes.data, source["x"]
@@ -264,9 +265,13 @@ class Preparation:
         }
         return self._memory(count, rows, sizes, loads)
 
-    def _memory_for_predictions(self, count: int, rows: int) -> Memory:
-        sizes = {"activations": self._row * rows, "activation_inputs": self._inputs_kept(rows)}
-        return self._memory(count, rows, sizes, False)
+    def _memory_for_predictions(self, count: int, rows: int, loads: bool = False) -> Memory:
+        sizes = {
+            "activations": self._row * rows,
+            "activation_inputs": self._inputs_kept(rows),
+            "inputs": rows * self._layout.layers[0].inputs if loads else 0,
+        }
+        return self._memory(count, rows, sizes, loads)
 
     def _inputs_kept(self, rows: int) -> int:
         """Elements of the inputs of activations, for so many rows."""

@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -117,6 +118,27 @@ def test_several_python_threads_ask_one_net() -> None:
     with ThreadPoolExecutor(4) as pool:
         for k, found in enumerate(pool.map(net.forward, questions * 50)):
             np.testing.assert_array_equal(found, answers[k % 4])
+
+
+@pytest.mark.parametrize("depth", [64, 2**40])
+def test_predictions_are_the_same_for_any_number_of_workers(depth: int, dtype: str, monkeypatch: Any) -> None:
+    """Row blocks of zeros skip columns and others do not, and how rows are cut into blocks depends on the workers."""
+    monkeypatch.setattr("fastnn.preparation.depth_of_a_product", lambda: depth)
+    rng, net, cuts, skips = np.random.default_rng(0), fastnn.MLP((304, 100, 32, 10), "relu", dtype=dtype), set(), set()
+    for few in (48, 90, 136):
+        x = rng.standard_normal((300, 304)).astype(dtype)
+        x[:few] *= rng.random(304) < 0.2
+        answers = []
+        for workers in (1, 2, 3, 4):
+            monkeypatch.setattr(net._preparation.sharing, "workers_of_predictions", lambda n, count=workers: count)
+            answers.append(net.forward(x))
+            used = net._preparation._idle[-1]
+            cuts.add(int(used.plan["block_rows"][0]))
+            skips |= set(used.memory.active[:, 0].tolist())
+        for found in answers[1:]:
+            np.testing.assert_array_equal(found, answers[0])
+    assert len(cuts) > 1
+    assert skips == {0, 1}, "else the test shows nothing"
 
 
 @needs_two

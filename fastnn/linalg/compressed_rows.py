@@ -79,7 +79,7 @@ def compressed_places(top, bottom, inner, m, columns, begins, ends, firsts, last
     """firsts, lasts ← where the columns from `top` to `bottom` begin and end in each of m rows.
 
     What is in `lasts` before is where the search for `firsts` begins: the places of the columns before, if they were
-    asked for last; else anything.
+    asked for last; else any number.
     """
     for r in range(m):
         begin, end, k = begins[r], ends[r], lasts[r]

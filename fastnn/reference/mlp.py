@@ -69,7 +69,9 @@ class MLP:
         found: list[NDArray] = []
         penalty, own = 0.0, self._regularization
         per_row = own.penalty_per_row and self._loss.reduction == "mean"
-        share = 1 / self._loss.counted(t, sample_weight).sum() if per_row else 1.0
+        counted = self._loss.counted(t, sample_weight).sum() if per_row else 1.0
+        # Where nothing weighs anything there is no penalty either: no weight moves.
+        share = 1 / counted if counted > 0 else 0.0
         l1, l2 = share * own.l1, share * own.l2
         for k in reversed(range(1, len(layers))):
             a, w = layers[k - 1][1] * factors[k - 1], self._weights[2 * k - 2]

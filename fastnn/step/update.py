@@ -58,7 +58,13 @@ def block_operands(plan, layer, index, block):
 
 @unit("StepPlan int int real* -> none")
 def update_range(plan, start, size, gradient):
-    """Update `size` parameters from `start` on by the gradient at that address, where it is clipped first."""
+    """Update `size` parameters from `start` on by the gradient at that address, where it is clipped first; for a fused
+    update it is scaled already, and added."""
+    if plan.fused_update:
+        w = offset(plan.parameters, start)
+        for k in range(size):
+            w[k] += gradient[k]
+        return
     optimizer = optimizer_of(plan.optimizer, 0, plan)
     if plan.clip_value > 0 or plan.clip_norm > 0:
         bound_gradient(plan, gradient, size)
@@ -193,6 +199,8 @@ def _add_compressed_tail(plan, layer, top, bottom, index, block, target, row):
     `target`, `row` elements from one tail column to the next."""
     source, firsts, lasts = source_of(plan.source, 0, plan), _alloc_places(block.begins), _alloc_places(block.begins)
     m, _, dy = block_operands(plan, layer, index, block)
+    for r in range(m):
+        lasts[r] = block.begins[r]
     compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
     whole = layer.panel_vectors * lanes_of(dy)
     compressed_tail_gradient(
@@ -251,6 +259,8 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
             _alloc_places(block.begins),
             _alloc_places(block.begins),
         )
+        for r in range(m):
+            lasts[r] = block.begins[r]
         compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
         n_panels = panel_count(layer.panel_vectors)
         for panel in range(n_panels):
@@ -340,6 +350,24 @@ def update_by_stored_gradient(plan, worker):
         update_range(plan, start, size, offset(plan.gradients, start))
 
 
+@force_inline
+def adds_products_to_weights(plan, layer):
+    """Whether a fused update adds a layer's products to its weights one by one, without a sum of them in between.
+
+    Of a matrix all products of a weight are summed in registers. Of compressed rows each product that is added rounds a
+    weight: that may be no more often than a matrix would, which rounds each weight once.
+    """
+    if not plan.fused_update or layer.column > 0 or not plan.compressed:
+        return plan.fused_update != 0
+    stored = 0
+    for index in range(plan.n_blocks):
+        block = block_of(plan.blocks, index, plan)
+        m, _, _ = block_operands(plan, layer, index, block)
+        for r in range(m):
+            stored += block.ends[r] - block.begins[r]
+    return stored <= layer.inputs
+
+
 @unit("StepPlan int -> none")
 def apply_update(plan, worker):
     """Update the worker's part of the parameters, after the forward and backward passes of all workers."""
@@ -350,8 +378,13 @@ def apply_update(plan, worker):
         for index in range(plan.n_layers):
             layer = layer_of(plan.layers, index, plan)
             # Tail columns and biases are one worker's: of each layer another's.
+<<<<<<< HEAD
             takes_tail = worker == index % plan.parts
             if plan.fused_update:
+=======
+            takes_tail = worker == index % plan.workers
+            if adds_products_to_weights(plan, layer):
+>>>>>>> i16-faults
                 fused_sgd_update(plan, layer, worker, takes_tail)
             else:
                 fused_gradient_update(plan, layer, worker, takes_tail)

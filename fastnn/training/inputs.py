@@ -155,10 +155,15 @@ def _compressed(net: Any, x: Any) -> CompressedRows:
     try:
         # Kernels write where the columns say.
         rows.check_format(full_check=True)
+        # Of a matrix that ends with no value SciPy does not look at where rows begin.
+        if rows.nnz == 0 and rows.indptr.any():
+            raise ValueError("indptr must be a non-decreasing sequence")
     except ValueError as error:
         raise ValueError(f"x: got a sparse matrix that is none: {error}") from error
-    if not rows.has_canonical_format:
+    if not _ascend(rows.indices, rows.indptr):
         rows = rows.copy() if rows is x else rows
+        # What SciPy remembers of a matrix stays as it is when its arrays change, and `sum_duplicates` believes it.
+        rows.has_sorted_indices = rows.has_canonical_format = False
         rows.sum_duplicates()
     values, columns, starts = rows.data, rows.indices.astype(np.int32, copy=False), rows.indptr.astype(np.int64)
     if values.dtype.kind == "b":
@@ -167,6 +172,14 @@ def _compressed(net: Any, x: Any) -> CompressedRows:
         values = checks.converted("x", values, net.dtype)
     values, columns, starts = map(checks.contiguous, (values, columns, starts))
     return CompressedRows(values, columns, starts, rows.shape[1])
+
+
+def _ascend(columns: NDArray, starts: NDArray) -> bool:
+    """Whether the columns of each row ascend, none twice: kernels write out of bounds where they do not."""
+    ascends = columns[1:] > columns[:-1]
+    inner = starts[(starts > 0) & (starts < len(columns))]
+    ascends[inner - 1] = True
+    return bool(ascends.all())
 
 
 def converted_targets(net: Any, t: Any, n: int) -> NDArray:

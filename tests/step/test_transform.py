@@ -163,6 +163,16 @@ def test_penalty_per_row(n: int, weighted: bool, dtype: str, rng: np.random.Gene
     assert repr(net).endswith("l1=0.1, l2=1.0, penalty_per_row=True)")
 
 
+@pytest.mark.parametrize("kind", [fastnn.MLP, Twin])
+def test_there_is_no_penalty_per_row_of_rows_that_weigh_nothing(kind: type, rng: np.random.Generator) -> None:
+    net = kind(SIZES, "tanh", dtype="float64", l1=0.1, l2=1.0, penalty_per_row=True)
+    before = net.get_weights()
+    x, t = rng.standard_normal((9, SIZES[0])), rng.integers(0, SIZES[-1], 9)
+    assert np.isnan(net.train_step(x, t, fastnn.SGD(0.1), np.zeros(9)))
+    for w, v in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(w, v)
+
+
 def test_penalty_per_row_of_a_sum_is_whole(rng: np.random.Generator) -> None:
     x, t = rng.standard_normal((9, SIZES[0])), rng.integers(0, SIZES[-1], 9)
     loss = ("softmax_cross_entropy", {"reduction": "sum"})

@@ -17,6 +17,7 @@ import scipy.sparse
 
 import fastnn
 from fastnn.training.epoch import run_epoch
+from fastnn.training.inputs import converted_rows
 from fastnn.training.sources import order_of, source_of
 
 SIZES = (20, 12, 3)
@@ -157,6 +158,23 @@ def test_compressed_rows_train_as_dense_ones(
     np.testing.assert_allclose(net.forward(rows), net.forward(dense), atol=20 * tolerance)
 
 
+def test_a_weight_is_rounded_once_by_an_update_of_compressed_rows(rng: Any) -> None:
+    """And not once for each value that is stored: the update may be as small as the last digit of the weight."""
+    dense, t = np.where(rng.random((100, 64)) < 0.3, 1.0, 0.0), rng.integers(0, 3, 100)
+    exact = fastnn.MLP((64, 51, 3), "tanh", dtype="float64")
+    first = [w.astype(np.float32) for w in exact.get_weights()]
+    exact.set_weights([w.astype(np.float64) for w in first])
+    exact.train_epoch(dense, t, fastnn.SGD(lr=1e-4), 100, shuffle=False)
+    errors = []
+    for x in (dense.astype(np.float32), scipy.sparse.csr_array(dense)):
+        net = fastnn.MLP((64, 51, 3), "tanh")
+        net.set_weights(first)
+        net.train_epoch(x, t, fastnn.SGD(lr=1e-4), 100, shuffle=False)
+        apart = net.get_weights()[0] - exact.get_weights()[0]
+        errors.append([np.linalg.norm(apart[:, :48]), np.linalg.norm(apart[:, 48:])])  # panels, tail columns
+    np.testing.assert_array_less(errors[1], 1.5 * np.array(errors[0]))
+
+
 def test_sparse_matrices_of_any_kind(rng: Any) -> None:
     dense = np.where(rng.random((40, 20)) < 0.1, rng.integers(1, 5, (40, 20)), 0)
     net = fastnn.MLP(SIZES)
@@ -173,6 +191,30 @@ def test_sparse_matrices_of_any_kind(rng: Any) -> None:
         net.forward(kinds[0][:, :19])
 
 
+@pytest.mark.parametrize(("change", "batch_size"), [("reversed", 50), ("permuted", 50), ("repeated", 1)])
+def test_columns_that_change_after_scipy_has_seen_them(change: str, batch_size: int, rng: Any) -> None:
+    """SciPy remembers whether columns ascend, and does not look again. Kernels write where the columns say."""
+    rows, t = scipy.sparse.random_array((150, 900), density=0.05, rng=rng, format="csr"), rng.integers(0, 3, 150)
+    net = fastnn.MLP((900, 90, 3), dtype="float64")
+    other, ours, theirs = copy.copy(net), fastnn.Adam(eps=1e-3), fastnn.Adam(eps=1e-3)
+    assert rows.has_canonical_format
+    if change == "reversed":
+        for first, last in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
+            rows.indices[first:last] = rows.indices[first:last][::-1].copy()
+    elif change == "permuted":
+        rows.indices = rng.permutation(900).astype(rows.indices.dtype)[rows.indices]
+    else:
+        rows.indices[rows.indptr[:-1] + 1] = rows.indices[rows.indptr[:-1]]
+    assert rows.has_canonical_format, "else the test shows nothing"
+    given = rows.indices.copy()
+    np.testing.assert_allclose(net.forward(rows), net.forward(rows.toarray()), atol=1e-12)
+    net.train_epoch(rows, t, ours, batch_size, shuffle=False)
+    other.train_epoch(rows.toarray(), t, theirs, batch_size, shuffle=False)
+    for one, two in zip(net.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-12)
+    np.testing.assert_array_equal(rows.indices, given)
+
+
 def test_workers_share_compressed_rows(rng: Any, restore_threads: Any) -> None:
     """Each updates a part of the first layer's weights by the gradient of all rows."""
     x, t = scipy.sparse.random_array((150, 900), density=0.1, rng=rng, format="csr"), rng.integers(0, 3, 150)
@@ -186,6 +228,15 @@ def test_workers_share_compressed_rows(rng: Any, restore_threads: Any) -> None:
             net.train_epoch(x, t, optimizer, 75, seed=2)
     for one, two in zip(*(net.get_weights() for net in nets), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-13)
+
+
+def test_predictions_of_compressed_rows_have_no_memory_for_gradients() -> None:
+    net = fastnn.MLP(SIZES)
+    own = net._preparation
+    rows = converted_rows(net, scipy.sparse.csr_array(np.eye(9, SIZES[0])))
+    memory = own.compressed_predictor(net._prepared.plan, rows, 5).memory
+    # Beside the rows themselves, where they are made a matrix, activations.
+    assert memory.room.shape == (5, own._most_rows * (SIZES[0] + own._row))
 
 
 def test_what_compressed_rows_do_not_store_takes_part_in_nothing(rng: Any) -> None:
@@ -302,6 +353,13 @@ def test_columns_out_of_range_are_refused(column: int, rng: Any) -> None:
             use()
     for one, two in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_rows_that_begin_behind_the_last_value_are_refused() -> None:
+    rows = scipy.sparse.csr_array((2, 20), dtype=np.float32)
+    rows.indptr[1] = 5
+    with pytest.raises(ValueError, match="x: got a sparse matrix that is none: indptr must be"):
+        fastnn.MLP(SIZES).forward(rows)
 
 
 def test_labels_that_change_meanwhile_are_not_seen(rng: Any) -> None:
