@@ -70,7 +70,6 @@ print(*(sum(k.stats.cache_misses.values()) for k in (train_step.train_step, fast
     ("arguments", "message"),
     [
         (["fly"], "COMMAND: invalid choice: 'fly' .choose from .*warmup.*"),
-        ([], r"missing: COMMAND .*"),
         (["info", "--fast"], r"unrecognized arguments: --fast .*"),
         (["train"], r"missing: DATA .*"),
         (["train", "digits", "--epochs", "many"], r"--epochs: got 'many', expected a whole number of at least 1 .*"),
@@ -83,6 +82,14 @@ def test_usage_errors_are_one_line(arguments: list[str], message: str, capsys: p
     printed = capsys.readouterr()
     assert printed.out == ""
     assert re.fullmatch(rf"fastnn: error: {message}\(see fastnn.* --help\)\n", printed.err), printed.err
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, and no success: a script that forgot the command must not go on."""
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == cli.parser().format_help()
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
