@@ -224,8 +224,9 @@ def test_processes_of_a_warmup_end_with_it(tmp_path: Path) -> None:
     with ExitStack() as stack:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         running = {number: stack.enter_context(subprocess.Popen([sys.executable, program], **pipes)) for number in ends}
-        for number, parent in running.items():
+        for parent in running.values():
             stack.callback(parent.kill)
+        for number, parent in running.items():
             assert parent.stdout is not None
             worker = int(parent.stdout.readline())
             stack.callback(kill_if_there, worker)
