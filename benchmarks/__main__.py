@@ -81,6 +81,7 @@ def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -
     try:
         with interrupts.raised():
             files.show(results, out)
+            print(file)
     except KeyboardInterrupt:
         print(f"interrupted: `python -m benchmarks report {file}` writes the report", file=sys.stderr)
         return interrupts.exit_status

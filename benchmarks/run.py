@@ -254,7 +254,8 @@ def _calls(results: Results, options: Options, shown: Progress) -> None:
     part = Part(shown, CALL_UNITS * len(options.calls))
     for cell in calls.measure(options.calls, options.peers, CallPlan(), part):
         results.calls.append(cell)
-    shown.done(f"{len(options.calls)} single calls")
+    if options.calls:
+        shown.done(f"{len(options.calls)} single calls")
 
 
 def _scaling(results: Results, options: Options, race: Race) -> bool:
@@ -270,4 +271,5 @@ def _kernel_errors(results: Results, options: Options, shown: Progress) -> None:
     for error in kernel_errors.measure(options.error_dtypes):
         results.kernel_errors.append(error)
     shown.advance(KERNEL_ERRORS_UNITS)
-    shown.done("errors of the kernels against their references")
+    if options.error_dtypes:
+        shown.done("errors of the kernels against their references")

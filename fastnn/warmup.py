@@ -9,9 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from functools import partial
+from multiprocessing.connection import Connection
 
 import numba
 import numpy as np
@@ -47,19 +49,23 @@ def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
             yield f"training step, {item.name} {dtype}", partial(item.addresses, real)
 
 
-def run_tasks(processes: int | None = None) -> Iterator[tuple[str, str | None]]:
+def run_tasks(processes: int | None = None) -> Generator[tuple[str, str | None], None, None]:
     """Run all tasks in processes of their own, as many as CPUs if no number is given. The name of each as it ends, and
-    what went wrong or None."""
+    what went wrong or None. Whoever stops before the last, or dies, ends the processes in the middle of their tasks."""
     context = multiprocessing.get_context("spawn")
     names = [name for name, _ in tasks()]
-    with ProcessPoolExecutor(processes or physical_cores(), context, initializer=_begin) as pool:
+    end, ends = context.Pipe(duplex=False)
+    with ends, end, ProcessPoolExecutor(processes or physical_cores(), context, _begin, (end,)) as pool:
         running: dict[Future[None], str] = {pool.submit(run_task, name): name for name in names}
         try:
             for future in as_completed(running):
                 error = future.exception()
                 yield running[future], None if error is None else f"{type(error).__name__}: {error}"
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            # Also where a generator is closed. The pool itself would wait for tasks that have begun.
+            ends.close()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def run_task(name: str) -> None:
@@ -67,10 +73,18 @@ def run_task(name: str) -> None:
     dict(tasks())[name]()
 
 
-def _begin() -> None:
-    """At the start of a process of the pool: Ctrl-C ends it without a traceback, and it says nothing of its own."""
+def _begin(end: Connection) -> None:
+    """At the start of a process of the pool: Ctrl-C ends it without a traceback, and so does the closing of the other
+    end, which the system does for a parent that is killed; and it says nothing of its own."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
     os.environ["FASTNN_QUIET"] = "1"
+
+
+def _end_with(end: Connection) -> None:
+    end.poll(None)
+    # Of a file in the kernel cache there is then none, or the old one: it is replaced as a whole.
+    os._exit(1)
 
 
 def _call(name: str, dtype: str) -> None:

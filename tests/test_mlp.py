@@ -442,6 +442,11 @@ def test_every_kind_of_targets_after_every_other(dtype, rng) -> None:
             "^activation: got 3 activations, expected 2, one for each hidden layer, or one for all$",
         ),
         (
+            {"sizes": (3, 4, 2), "activation": ("leaky_relu", "x")},
+            ValueError,
+            r'^activation: got 2 activations, expected 1, .*; numbers .* given as \("leaky_relu", \{"negative_slope"',
+        ),
+        (
             {"sizes": (3, 4, 5, 2), "activation": ("relu", "hinge")},
             ValueError,
             r"^activation\[1\]: got 'hinge', expected one of",

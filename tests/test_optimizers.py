@@ -73,6 +73,25 @@ def test_attributes_that_do_not_exist_cannot_be_set(name) -> None:
         setattr(fastnn.Adam(), name, 1)
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (
+            lambda: fastnn.Adam(learning_rate=1),
+            r"^learning_rate: Adam has .* lr, .*; did you mean lr\?$",
+        ),
+        (lambda: fastnn.Adam(beta_2=0.9), r"; did you mean beta2\?$"),
+        (lambda: fastnn.AdamW(weight_decy=0.1), r"^weight_decy: AdamW .*; did you mean weight_decay\?$"),
+        (lambda: fastnn.SGD(beta_2=0.9), "^beta_2: SGD has no such hyper-parameter, expected one of lr, .*clip_norm$"),
+        (lambda: fastnn.SGD(0.1, lr=0.1), "^SGD: multiple values for argument 'lr', expected lr, momentum"),
+        (lambda: fastnn.SGD(*range(9)), "^SGD: too many positional arguments, expected lr, momentum"),
+    ],
+)
+def test_arguments_that_do_not_exist(made, message) -> None:
+    with pytest.raises(TypeError, match=message):
+        made()
+
+
 BATCH = np.linspace(-1, 1, 60, dtype=np.float32).reshape(12, 5), np.arange(12) % 3
 
 

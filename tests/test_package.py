@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "numerical": {"ops", "scalar_checks"},
     "interop": {"interop", "losses", "mlp", "ops"},
     "gradient_check": {"mlp", "numerical", "ops", "optimizers", "scalar_checks"},
-    "datasets": {"datasets", "cache_directory"},
+    "datasets": {"datasets", "cache_directory", "scalar_checks"},
     "warmup": {"activations", "cpus", "losses", "ops", "mlp", "optimizers", "threads", "units"},
     "cli": {
         "cli", "activations", "callbacks", "datasets", "intrinsics", "items", "kernel_cache", "losses", "mlp", "ops",

@@ -152,10 +152,17 @@ def batch_axis(axes: Axes, frame: pd.DataFrame) -> None:
 
 def log_y(axes: Axes, values: pd.DataFrame, words: Callable[[float], str]) -> None:
     """The same log scale in every panel, so that panels can be compared."""
-    low, high = values.min(axis=None) / 1.3, values.max(axis=None) * 1.3
+    low, high = beyond(values.min(axis=None), values.max(axis=None), 1.3)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     ticks(axes.yaxis, round_values(low, high), words)
+
+
+def beyond(low: float, high: float, factor: float) -> tuple[float, float]:
+    """Limits of a log scale that leave room for the markers of the lowest and the highest value: at least that factor,
+    and a 25th of the scale."""
+    room = max(factor, (high / low) ** 0.04)
+    return low / room, high * room
 
 
 def round_values(low: float, high: float) -> list[float]:

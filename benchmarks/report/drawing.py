@@ -92,18 +92,19 @@ def paneled(
     draw: Callable[[Axes, pd.DataFrame], None],
     legend: list[str],
     panels: Sequence[tuple[str, pd.DataFrame]],
+    left: float = 0.78,
 ) -> Drawing:
-    """A figure with one panel for each title and its rows."""
+    """A figure with one panel for each title and its rows. left : room for the tick labels and the unit, in inches."""
 
     def render(width: float, captions: Captions | None) -> Figure:
         height = 2.5 if width == WIDE else 2.4
-        figure, axes = layout(width, [title for title, _ in panels], height, captions, legend, left=0.78)
+        figure, axes = layout(width, [title for title, _ in panels], height, captions, legend, left)
         for place, (_, rows) in zip(axes, panels, strict=True):
             draw(place, rows)
             place.grid(axis="y", color=RULE, linewidth=0.6, zorder=0)
             place.set_axisbelow(True)
             place.set_ylabel(unit)
-            place.yaxis.set_label_coords(-0.58 / (width * place.get_position().width), 0.5)
+            place.yaxis.set_label_coords((0.2 - left) / (width * place.get_position().width), 0.5)
         return figure
 
     return finish(source, name, title, note, render)

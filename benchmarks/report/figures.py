@@ -26,6 +26,7 @@ from benchmarks.report.canvas import (
     SHADE,
     Captions,
     batch_axis,
+    beyond,
     layout,
     log_y,
     marker_size,
@@ -102,7 +103,7 @@ def _ratios(source: Source) -> Drawing:
     batch_sizes = sorted(source.frame["batch_size"].unique())
     compared = source.frame["implementation"].isin(peers)
     values = source.frame.loc[compared, ["ratio_to_fastnn", "ratio_low", "ratio_high"]]
-    low, high = min(0.8, values.min(axis=None) / 1.1), max(1.25, values.max(axis=None) * 1.1)
+    low, high = beyond(min(0.88, values.min(axis=None)), max(1.14, values.max(axis=None)), 1.1)
     floor = low / (high / low) ** 0.08  # the strip below the lowest ratio holds the lost cells
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
@@ -198,7 +199,7 @@ def _memory(source: Source) -> Drawing:
         "Memory that the worker gained while it ran the case against batch size, both on log scales; lower is better. "
         "A case that gained nothing has no point."
     )
-    return paneled(source, "memory", title, note, "peak memory", draw, source.timed, source.panels)
+    return paneled(source, "memory", title, note, "peak memory", draw, source.timed, source.panels, left=1.0)
 
 
 def _startup(source: Source) -> Drawing:

@@ -101,7 +101,7 @@ def _memory(source: Source, frame: pd.DataFrame) -> Drawing:
     )
     names = in_order(frame["implementation"])
     panels = [(_title("batch", frame), frame)]
-    return paneled(source, "memory_by_batch", title, note, "peak memory", draw_panel, names, panels)
+    return paneled(source, "memory_by_batch", title, note, "peak memory", draw_panel, names, panels, left=1.0)
 
 
 def _swept_axis(axes: Axes, rows: pd.DataFrame) -> None:

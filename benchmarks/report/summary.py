@@ -183,6 +183,9 @@ def finding(summary: Summary) -> str:
     tally = summary.strongest or summary.fastest
     if not tally.contests:
         return "nothing to compare fastnn with"
+    rounds = max(len(contest.logs) for contest in tally.contests)
+    if attainable_confidence(rounds) < CONFIDENCE:
+        return f"{fmt.count(rounds, 'round')}, too few for a verdict"
     won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
     return f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
 

@@ -209,8 +209,12 @@ def layer_activations(argument: str, value: Any, n_hidden: int) -> tuple[Chosen[
     if not isinstance(value, (list, tuple)) or is_pair(value) or not value:
         return (Activation.choose(argument, value),) * max(n_hidden, 1)
     if len(value) != n_hidden:
+        # Of two, the second may be meant as the numbers of the first.
+        numbers = isinstance(value[-1], str) and value[-1] not in Activation.by_name and value[-1] not in ALIASES
+        advice = '; numbers of an activation are given as ("leaky_relu", {"negative_slope": 0.1})' if numbers else ""
         raise ValueError(
             f"{argument}: got {len(value)} activations, expected {n_hidden}, one for each hidden layer, or one for all"
+            f"{advice}"
         )
     return tuple(Activation.choose(f"{argument}[{k}]", one) for k, one in enumerate(value))
 

@@ -168,16 +168,19 @@ def widths(text: str, inputs: int, outputs: int) -> tuple[int, ...]:
     usual = f"{inputs}-128-{outputs}"
     if not all((part.isdecimal() and int(part) > 0) or part == "x" for part in parts) or "x" in parts[1:-1]:
         raise UsageError(f"--layers: got {text!r}, expected widths such as {usual}, or of the hidden layers alone: 128")
-    first, last = parts[0], parts[-1]
+    first, last, between = parts[0], parts[-1], "-".join(parts[1:-1])
     fits = first in ("x", str(inputs)), last in ("x", str(outputs))
     if len(parts) == 1 and first != "x":
         return inputs, int(first), outputs
     if len(parts) > 1 and all(fits):
         return inputs, *map(int, parts[1:-1]), outputs
     if any(fits) or "x" in parts:
+        # One of both ends is wrong, or missing.
         hidden = "-".join(part for part in parts if part != "x") or "128"
+        right = f"{inputs}-{between or 128}-{outputs}"
+        of_two = ", or --loss sigmoid_cross_entropy for one output" if (last, outputs) == ("1", 2) else ""
         raise UsageError(
-            f"--layers: got {text}, but the data has {inputs} inputs and takes {outputs} outputs; write {usual}, or "
-            f"x-{hidden}-x for these hidden layers"
+            f"--layers: got {text}, but the data has {inputs} inputs and takes {outputs} outputs; write {right}"
+            f"{of_two or f', or x-{hidden}-x for these hidden layers'}"
         )
     return inputs, *map(int, parts), outputs

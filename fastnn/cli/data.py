@@ -61,7 +61,8 @@ def read_data_set(name: str, part: str) -> Table:
 def read_file(source: str, options: argparse.Namespace, targets: list[str], wanted: tuple[str, ...] = ()) -> Table:
     """A user's table with its targets, and the features that are wanted, or else all. Raises UsageError where it cannot
     be read."""
-    _check_exists(source)
+    if not _exists(source):
+        raise UsageError(f"{source}: no such file, and names of data sets are not taken here")
     return read(source, targets, options.drop, options.features, wanted)
 
 
@@ -76,21 +77,21 @@ def read_with_targets(options: argparse.Namespace, part: str, task: Task | None 
             if getattr(options, option):
                 raise UsageError(f"--{option}: says what is what in a file, and {options.data} is a data set")
         return read_data_set(options.data, part)
+    if not _exists(options.data):
+        raise UsageError(
+            f"{options.data}: no such file, and no data set of that name; the data sets are {', '.join(datasets.NAMES)}"
+        )
     known = task or Task()
     chosen = options.target or list(known.targets)
     if not chosen:
         if options.data.lower().endswith(".npz"):
             chosen = ["t"]
         else:
-            _check_exists(options.data)
             raise UsageError(
                 f"--target: missing; which column is to be learned? {options.data} has {shown(columns(options.data))}"
             )
     return read_file(options.data, options, chosen, known.features)
 
 
-def _check_exists(source: str) -> None:
-    if source != STDIN and not Path(source).exists():
-        raise UsageError(
-            f"{source}: no such file, and no data set of that name; the data sets are {', '.join(datasets.NAMES)}"
-        )
+def _exists(source: str) -> bool:
+    return source == STDIN or Path(source).exists()

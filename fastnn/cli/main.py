@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import fastnn
 from fastnn.cli import evaluate, info, predict, train, verify, warmup
-from fastnn.cli.errors import EXPLAINED, FAILED, INTERRUPTED, TERMINATED, CommandError
+from fastnn.cli.errors import EXPLAINED, FAILED, INTERRUPTED, TERMINATED, UNUSABLE, CommandError
 from fastnn.cli.output import OutputLostError, tolerant_output
 from fastnn.cli.parsing import Parser
 from fastnn.cli.signals import Terminated
@@ -41,7 +41,7 @@ def parser() -> Parser:
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"fastnn {fastnn.__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, command in COMMANDS.items():
         added = commands.add_parser(
             name, help=command.HELP, description=f"{command.HELP[0].upper()}{command.HELP[1:]}.", epilog=command.EPILOG
@@ -52,7 +52,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit status (`fastnn.cli.errors`), and prints one line to standard error where it
-    is not 0."""
+    is not 0; without a command, the help."""
     try:
         with tolerant_output(results=True):
             return _run(arguments)
@@ -62,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        options = parser().parse_args(arguments)
+        known = parser()
+        options = known.parse_args(arguments)
+        if options.command is None:
+            known.print_help(sys.stderr)
+            return UNUSABLE
         return COMMANDS[options.command].run(options)
     except SystemExit as ended:  # --help and --version
         return int(ended.code or 0)

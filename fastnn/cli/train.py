@@ -19,7 +19,7 @@ from fastnn.cli.job import Job, fraction, prepared
 from fastnn.cli.model import Model
 from fastnn.cli.parsing import add_threads, check_can_write, count, count_or_zero, number, threads_of
 from fastnn.cli.results import add_json, print_results
-from fastnn.cli.signals import sigterm_interrupts
+from fastnn.cli.signals import interrupts
 from fastnn.cli.tables import shown
 from fastnn.losses import Loss
 from fastnn.training.errors import NonFiniteLossError
@@ -149,14 +149,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, save, plot, and print results."""
     _check(options)
-    with threads_of(options.threads), sigterm_interrupts() as signals:
+    with threads_of(options.threads), interrupts(saves=options.save is not None) as signals:
         job = prepared(options)
         if not options.quiet:
             _describe(job)
         measured = evaluate.metrics(options, job.model.net)
         history = _fit(options, job, measured)
         if options.save is not None:
-            _save(options.save, job.model)
+            with signals.saving():
+                if history.interrupted and not options.quiet:
+                    print(f"saving {options.save}", file=sys.stderr)
+                _save(options.save, job.model)
         if options.plot is not None and len(history):
             history.plot(options.plot)
         print_results(_results(job, history, measured), options.json)

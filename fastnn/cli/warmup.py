@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
-from fastnn.cli.errors import DONE, FAILED, INTERRUPTED
+from fastnn.cli.errors import DONE, FAILED, INTERRUPTED, TERMINATED
+from fastnn.cli.signals import Terminated, interrupts
 from fastnn.kernel_cache import kernel_directory
 
 HELP = "compile every kernel now, so that no later process has to"
@@ -28,13 +30,14 @@ def run(options: argparse.Namespace) -> int:
     started, count = time.perf_counter(), len(list(warmup.tasks()))
     failed = []
     try:
-        for k, (name, error) in enumerate(warmup.run_tasks(), 1):
-            if error is not None:
-                failed.append(f"{name}: {error}")
-            _show_progress(f"{k:3} of {count}  {name}")
-    except KeyboardInterrupt:
+        with interrupts(), closing(warmup.run_tasks()) as done:
+            for k, (name, error) in enumerate(done, 1):
+                if error is not None:
+                    failed.append(f"{name}: {error}")
+                _show_progress(f"{k:3} of {count}  {name}")
+    except KeyboardInterrupt as interrupt:
         print("\ninterrupted: what is compiled is kept, and the next warmup goes on from there", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
     _show_progress("")
     for line in failed:
         print(line, file=sys.stderr)

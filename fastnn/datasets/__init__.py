@@ -6,6 +6,7 @@ once to the user's cache folder where they are not found.
 
 import os
 
+from fastnn import scalar_checks
 from fastnn.cache_directory import cache_directory
 from fastnn.datasets.bundled import TABLES, load_table, table_at_hand
 from fastnn.datasets.catalogue import IMAGE_SETS
@@ -80,7 +81,6 @@ def available(name: str, directory: str | os.PathLike[str] | None = None) -> boo
 
 
 def _check(name: str, directory: str | os.PathLike[str] | None) -> None:
-    if name not in NAMES:
-        raise ValueError(f"unknown data set {name!r}; known are {', '.join(NAMES)}")
+    scalar_checks.choice("name", name, NAMES)
     if directory is not None and name in TABLES and not TABLES[name].own_files:
-        raise ValueError(f"{name} ships with fastnn: load({name!r}) takes no directory, got {os.fspath(directory)!r}")
+        raise ValueError(f"directory: got {os.fspath(directory)!r}, expected None, for {name} ships with fastnn")

@@ -147,7 +147,8 @@ def net_of(weights: Sequence[Any], activation: Any, loss: Any, options: Mapping[
 
 def raw_or_probabilities(net: MLP, probabilities: bool) -> str | None:
     """What comes after the last affine layer: "softmax", "sigmoid", or None for raw outputs. Raises ValueError if
-    probabilities are asked for of a net that has none."""
+    probabilities are asked for of a net that has none, TypeError for what is no net."""
+    _check_net(net)
     if not probabilities:
         return None
     output = net._loss.item.output
@@ -160,10 +161,17 @@ def raw_or_probabilities(net: MLP, probabilities: bool) -> str | None:
 
 
 def hidden_layers(net: MLP) -> list[tuple[str, dict[str, Any], float]]:
-    """Of each hidden layer: the name of the activation, its numbers, and the dropout."""
+    """Of each hidden layer: the name of the activation, its numbers, and the dropout. Raises TypeError for what is no
+    net."""
+    _check_net(net)
     return [
         (chosen.item.name, chosen.numbers, rate) for chosen, rate in zip(net._activations, net.dropout, strict=False)
     ]
+
+
+def _check_net(net: Any) -> None:
+    if not isinstance(net, MLP):
+        raise TypeError(f"net: got {net!r}, expected a fastnn.MLP")
 
 
 def library(name: str, package: str) -> Any:

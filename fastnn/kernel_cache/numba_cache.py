@@ -163,6 +163,18 @@ class KernelCache(_Cache):
             return None
 
 
+_COMPILING = {"fastnn", "numba", "llvmlite"}
+
+
+def _callers_level() -> int:
+    """The stacklevel for a warning of the function that asks: of the innermost line outside the packages that compile;
+    of the outermost line where there is none, as in a thread of theirs."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _COMPILING:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 _warned = False
 
 
@@ -173,6 +185,6 @@ def _warn_once(message: str) -> None:
         return
     _warned = True
     try:
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warnings.warn(message, RuntimeWarning, stacklevel=_callers_level())
     except RuntimeWarning:
         print(f"RuntimeWarning: {message}", file=sys.stderr)

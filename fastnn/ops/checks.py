@@ -98,7 +98,7 @@ def converted(name: str, value: Any, dtype: np.dtype) -> NDArray:
     """
     array = plain_array(name, value)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name}: got {_found(value, array)}, expected real numbers")
+        raise TypeError(f"{name}: got {_found(value, array)}, expected real numbers{_conversion(name, value, dtype)}")
     with np.errstate(over="ignore"):
         rounded = array.astype(dtype)
     infinite = np.isinf(rounded)
@@ -205,7 +205,11 @@ def label_array(name: str, value: Any) -> NDArray[np.int64]:
 
 def _integers(name: str, value: Any, array: NDArray) -> NDArray[np.int64]:
     if array.dtype.kind in "iu":
-        return contiguous(array if array.dtype == np.int64 else array.astype(np.int64))
+        labels = array.astype(np.int64, copy=False)
+        if array.dtype == np.uint64 and (labels < 0).any():
+            wrong = int((labels < 0).argmax())
+            raise ValueError(f"{name}: got label {array[wrong]} at position {wrong}, expected labels below 2**63")
+        return contiguous(labels)
     advice = _conversion(name, value, np.dtype(np.int64))
     texts = array.dtype.kind in "UST" or (array.dtype == object and all(isinstance(one, str) for one in array.flat))
     if texts and not advice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 from collections.abc import Callable
@@ -62,6 +63,19 @@ def positive_or_none(name: str, value: Any) -> float | None:
     """A number above 0, or None."""
     return None if value is None else scalar_checks.number(name, value, 0.0, above=True)
 
+
+# Of hyper-parameters, in Keras, Optax and scikit-learn.
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "beta_1": "beta1",
+    "beta_2": "beta2",
+    "b1": "beta1",
+    "b2": "beta2",
+    "epsilon": "eps",
+    "clipvalue": "clip_value",
+    "global_clipnorm": "clip_norm",
+}
 
 # What the training step reads of an optimizer, with the hyper-parameters that the record points to.
 _RECORD = np.dtype([("plan", OPTIMIZER.dtype), ("hyper", "f8", MOST_NUMBERS), ("constants", "f8", MOST_NUMBERS)])
@@ -194,7 +208,12 @@ class Optimizer:
             cls.rule = rule_of(cls, cls.moments, numbers, rates)  # type: ignore[assignment, method-assign]
 
     def __init__(self, *args: Any, **numbers: Any) -> None:
-        given = inspect.signature(type(self)).bind(*args, **numbers)
+        for name in numbers.keys() - self.hyper.keys():
+            raise TypeError(self._has_no(name))
+        try:
+            given = inspect.signature(type(self)).bind(*args, **numbers)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}, expected {', '.join(self.hyper)}") from None
         given.apply_defaults()
         values = {name: self.hyper[name].check(name, value) for name, value in given.arguments.items()}
         self._check_all(values)
@@ -272,10 +291,17 @@ class Optimizer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self.hyper and not name.startswith("_"):
-            raise AttributeError(
-                f"{name}: {type(self).__name__} has no such hyper-parameter, expected one of {', '.join(self.hyper)}"
-            )
+            raise AttributeError(self._has_no(name))
         super().__setattr__(name, value)
+
+    def _has_no(self, name: str) -> str:
+        """That a name is that of no hyper-parameter, and which one may be meant."""
+        meant = [_OTHER_NAMES[name]] if name in _OTHER_NAMES else difflib.get_close_matches(name, self.hyper, 1)
+        question = f"; did you mean {meant[0]}?" if meant and meant[0] in self.hyper else ""
+        return (
+            f"{name}: {type(self).__name__} has no such hyper-parameter, expected one of "
+            f"{', '.join(self.hyper)}{question}"
+        )
 
     def kept(self, net: Any) -> tuple[int, list[list[NDArray]]]:
         """The steps made for `net`, and its moments, each as weights, [w1, b1, ...]: without padding, so they do not

@@ -23,12 +23,27 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     that the next one writes to, so it does not pile up; those that write at once take turns. A symbolic link stays one,
     and the permissions of a file stay.
 
-    Raises TypeError for what is no path, and OSError where the file cannot be written, with the old one in place.
+    Raises TypeError for what is no path, and OSError, which names `path`, where the file cannot be written, with the
+    old one in place.
     """
-    target = os.path.realpath(path_text(path))
-    mode = _mode(target)
+    given = path_text(path)
+    target = os.path.realpath(given)
     folder, name = os.path.split(target)
     beside = os.path.join(folder, f".{name}.saving")
+    try:
+        with _written_beside(target, beside) as file:
+            yield file
+        _sync_folder(folder)
+    except OSError as error:
+        if error.filename not in (target, beside, folder):  # not of ours
+            raise
+        raise OSError(error.errno, error.strerror, given) from error
+
+
+@contextmanager
+def _written_beside(target: str, beside: str) -> Iterator[IO[bytes]]:
+    """The file beside, which takes the place of the target."""
+    mode = _mode(target)
     with _alone(beside) as file:
         try:
             if mode is not None:
@@ -45,7 +60,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             with suppress(OSError):  # while it is ours alone
                 os.unlink(beside)
             raise
-    _sync_folder(folder)
 
 
 def path_text(path: Any) -> str:

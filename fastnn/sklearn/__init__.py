@@ -4,7 +4,10 @@
 scikit-learn, which fastnn itself does not: `pip install scikit-learn`.
 """
 
-from fastnn.sklearn.classifier import MLPClassifier
-from fastnn.sklearn.regressor import MLPRegressor
+from fastnn.training.optional import needed
+
+with needed("fastnn.sklearn", "sklearn", "sklearn"):
+    from fastnn.sklearn.classifier import MLPClassifier
+    from fastnn.sklearn.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

@@ -378,13 +378,8 @@ def apply_update(plan, worker):
         for index in range(plan.n_layers):
             layer = layer_of(plan.layers, index, plan)
             # Tail columns and biases are one worker's: of each layer another's.
-<<<<<<< HEAD
             takes_tail = worker == index % plan.parts
-            if plan.fused_update:
-=======
-            takes_tail = worker == index % plan.workers
             if adds_products_to_weights(plan, layer):
->>>>>>> i16-faults
                 fused_sgd_update(plan, layer, worker, takes_tail)
             else:
                 fused_gradient_update(plan, layer, worker, takes_tail)

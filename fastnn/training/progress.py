@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fastnn import scalar_checks
+from fastnn.training.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -43,14 +44,13 @@ class Lines(Silent):
     """A line for each epoch."""
 
     def begin(self, first: int, last: int, rows: int | None) -> None:
-        self._last, self._begun = last, time.monotonic()
+        self._last, self._left = last, TimeLeft(last - first + 1)
 
     def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        # By the last epoch alone: the first includes the time in which kernels are compiled.
-        now = time.monotonic()
-        left, self._begun = (now - self._begun) * (self._last - epoch), now
+        self._left.epoch_end()
+        left = self._left.seconds()
         number = f"{epoch:>{len(str(self._last))}}/{self._last}"
-        more = f", {span(left)} left" if epoch < self._last else ""
+        more = f", {span(left)} left" if left is not None and epoch < self._last else ""
         self.say(f"epoch {number}  {numbers(logs)}  {span(logs['seconds'])}{more}")
 
     def say(self, text: str) -> None:
@@ -63,7 +63,7 @@ class Bar(Silent):
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
         # Not refreshed by a thread of rich's, which would take turns with the training for the interpreter's lock.
@@ -72,8 +72,8 @@ class Bar(Silent):
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            # rich's own estimate is that of all of the last 30 seconds, with the time in which kernels are compiled.
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
             auto_refresh=False,
         )
@@ -84,25 +84,31 @@ class Bar(Silent):
         self._first, self._last, self._rows = first, last, rows
         # The epoch under way, and the last one that is done with its numbers.
         self._epoch, self._done, self._numbers, self._next = first, first - 1, "", 0.0
-        self._task = self._bar.add_task("", total=(last - first + 1) * (rows or 1), epoch=first, last=last, numbers="")
+        self._left = TimeLeft(last - first + 1)
+        self._task = self._bar.add_task(
+            "", total=(last - first + 1) * (rows or 1), epoch=first, last=last, numbers="", left=""
+        )
         self._bar.start()
 
     def _report(self, done: int, loss: float) -> None:
         if time.monotonic() >= self._next:
             others = self._numbers.partition("  ")[2]
-            self._draw(self._before(self._epoch) + (done if self._rows else 0), f"loss {loss:.4g}  {others}")
+            left = self._left.seconds(done / self._rows if self._rows else None)
+            self._draw(self._before(self._epoch) + (done if self._rows else 0), f"loss {loss:.4g}  {others}", left)
 
     def _before(self, epoch: int) -> int:
         return (epoch - self._first) * (self._rows or 1)
 
     def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        self._left.epoch_end()
         self._done, self._epoch, self._numbers = epoch, epoch, numbers(logs)
         if time.monotonic() >= self._next:
-            self._draw(self._before(epoch + 1), self._numbers)
+            self._draw(self._before(epoch + 1), self._numbers, self._left.seconds())
         self._epoch = min(epoch + 1, self._last)
 
-    def _draw(self, completed: int, text: str) -> None:
-        self._bar.update(self._task, completed=completed, epoch=self._epoch, numbers=text, refresh=True)
+    def _draw(self, completed: int, text: str, left: float | None = None) -> None:
+        shown = "" if left is None else f"{span(left)} left"
+        self._bar.update(self._task, completed=completed, epoch=self._epoch, numbers=text, left=shown, refresh=True)
         self._next = time.monotonic() + _EVERY
 
     def say(self, text: str) -> None:
@@ -111,7 +117,7 @@ class Bar(Silent):
     def end(self) -> None:
         if self._bar.live.is_started:
             # What stays on the terminal: the last epoch, and no time left.
-            self._bar.columns = self._bar.columns[:-2]
+            self._bar.columns = self._bar.columns[:-1]
             self._epoch = self._done
             self._draw(self._before(self._done + 1), self._numbers)
         self._bar.stop()

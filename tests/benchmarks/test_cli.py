@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import signal
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +162,15 @@ def _short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scaling, "sweeps", lambda on, threads, dtype: {"batch": [Case(on(MODELS[0]), 4, dtype)]})
 
 
+def test_parts_that_are_left_out_are_not_said_to_be_done(capsys: pytest.CaptureFixture) -> None:
+    nothing = types.SimpleNamespace(calls=(), peers=("fastnn",), error_dtypes=())
+    results = Results("2026-01-01", "0.1.0", {}, {}, {}, [])
+    with LineProgress(1.0, sys.stderr) as shown:
+        for part in (run._calls, run._kernel_errors):
+            part(results, nothing, shown)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.usefixtures("_short")
 def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture):
     out = tmp_path / "report"
@@ -190,6 +201,7 @@ def test_a_small_race_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "64-50-10 sigmoid SGD" in captured.out
     assert "64-50-10-sigmoid-sgd/b64/float32/t1" in captured.err
     assert "data: digits (" in captured.err
+    assert captured.out.endswith(f"\n{out / 'results.json'}\n")
 
     again = tmp_path / "again"
     assert cli.main(["report", str(out / "results.json"), "--out", str(again)]) == 0

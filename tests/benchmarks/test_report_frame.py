@@ -129,6 +129,12 @@ def test_a_slow_fastnn_is_said_to_lose(made_up):
     assert f"It loses in: {worst.where}" in said  # the worst loss is named first
 
 
+@pytest.mark.parametrize(("rounds", "found"), [(2, "2 rounds, too few for a verdict"), (6, "fastnn is fastest in ")])
+def test_few_rounds_are_no_verdict(made_up, rounds, found):
+    summary = summarize(made_up(rounds=rounds, threads=(1,), batch_sizes=(1, 64)))
+    assert finding(summary).startswith(found)
+
+
 def test_counts_agree_between_words_frame_and_tallies(results, frame):
     summary = summarize(results)
     for tally in summary.peers:

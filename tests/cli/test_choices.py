@@ -120,6 +120,19 @@ def test_widths_that_do_not_fit_the_data(text: str) -> None:
         choices.widths(text, 64, 10)
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("8-128-64-1", "write 8-128-64-2, or --loss sigmoid_cross_entropy for one output"),
+        ("8-128-64-3", "write 8-128-64-2, or x-8-128-64-3-x for these hidden layers"),
+        ("7-128-64-2", "write 8-128-64-2, or x-7-128-64-2-x for these hidden layers"),
+    ],
+)
+def test_widths_that_are_nearly_right(text: str, advice: str) -> None:
+    with pytest.raises(UsageError, match=f"2 outputs; {advice}$"):
+        choices.widths(text, 8, 2)
+
+
 @pytest.mark.parametrize("text", ["", "128-", "128--10", "-1", "1x", "0", "64-x-10", "a-b", "128,10"])
 def test_widths_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--layers: got .* expected widths such as 64-128-10"):

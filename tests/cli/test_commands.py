@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -68,7 +70,6 @@ print(*(sum(k.stats.cache_misses.values()) for k in (train_step.train_step, fast
     ("arguments", "message"),
     [
         (["fly"], "COMMAND: invalid choice: 'fly' .choose from .*warmup.*"),
-        ([], r"missing: COMMAND .*"),
         (["info", "--fast"], r"unrecognized arguments: --fast .*"),
         (["train"], r"missing: DATA .*"),
         (["train", "digits", "--epochs", "many"], r"--epochs: got 'many', expected a whole number of at least 1 .*"),
@@ -81,6 +82,14 @@ def test_usage_errors_are_one_line(arguments: list[str], message: str, capsys: p
     printed = capsys.readouterr()
     assert printed.out == ""
     assert re.fullmatch(rf"fastnn: error: {message}\(see fastnn.* --help\)\n", printed.err), printed.err
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, and no success: a script that forgot the command must not go on."""
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == cli.parser().format_help()
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,6 +195,52 @@ def test_warmup_says_what_failed_and_does_the_rest(tmp_path: Path) -> None:
     assert killed.startswith("killed: BrokenProcessPool: ")
     assert re.fullmatch(r"1 of 3 tasks ready in [\d.]+ s: \d+ MB in .*cache.*\n", done.stdout)
     assert list((tmp_path / "cache").rglob("*relu*.kernel"))
+
+
+ENDLESS_TASKS = """
+import os, signal, sys, time
+from fastnn import warmup
+from fastnn.cli.main import main
+
+def endless():
+    print(os.getpid(), flush=True)
+    while True:
+        time.sleep(0.01)
+
+warmup.tasks = lambda: iter([("one", endless), ("two", endless)])
+warmup.physical_cores = lambda: 1
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where it is ignored
+    sys.exit(main(["warmup"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_processes_of_a_warmup_end_with_it(tmp_path: Path) -> None:
+    """The signal is sent to the parent alone."""
+    program = tmp_path / "endless_tasks.py"
+    program.write_text(ENDLESS_TASKS)
+    ends = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+    with ExitStack() as stack:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        running = {number: stack.enter_context(subprocess.Popen([sys.executable, program], **pipes)) for number in ends}
+        for parent in running.values():
+            stack.callback(parent.kill)
+        for number, parent in running.items():
+            assert parent.stdout is not None
+            worker = int(parent.stdout.readline())
+            stack.callback(kill_if_there, worker)
+            parent.send_signal(number)
+            # Both pipes are closed by the last process that has them.
+            out, said = parent.communicate(timeout=60)
+            assert (out, parent.returncode) == ("", ends[number])
+            assert ("the next warmup goes on from there" in said) is (number != signal.SIGKILL)
+            assert "Traceback" not in said
+
+
+def kill_if_there(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def test_warmup_shows_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

@@ -46,6 +46,15 @@ def test_columns_are_found_by_name(run: Run, fails: Run, model: str, tmp_path: P
     assert "has no column 'length'; the net was trained on length, width" in fails(2, "predict", model, str(rows))
 
 
+def test_a_data_set_is_no_file(run: Run, fails: Run, model: str, flowers: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = "digits: no such file, and names of data sets are not taken here"
+    assert fails(2, "predict", model, "digits") == message
+    assert fails(2, "train", flowers, "--target", "species", "--validation", "digits") == message
+    Path("digits").write_text(NEW)
+    assert table(run("predict", model, "digits")) == EXPECTED
+
+
 def test_without_a_header_columns_are_taken_as_they_lie(run: Run, fails: Run, model: str, tmp_path: Path) -> None:
     rows = tmp_path / "new.csv"
     rows.write_text("5000,1.0\n5300,0.0\n5600,1.0\n")

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from fastnn.callbacks import CSVLog
 from fastnn.cli.job import parts_of
 from fastnn.cli.main import main
 from fastnn.cli.results import print_results
+from fastnn.cli.signals import Terminated, interrupts
 from fastnn.cli.tables import Table
 from fastnn.cli.task import Split
 from fastnn.saving import read_metadata
@@ -219,22 +221,85 @@ def test_a_loss_that_is_not_finite(capsys: pytest.CaptureFixture[str], houses: s
     assert not model.exists()
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_what_was_learned_is_saved_after_an_interrupt(
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+SAVED = ("train", "digits", "--epochs", "50", "--save")
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_what_was_learned_is_saved_after_interrupts(
     number: signal.Signals,
     status: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(CSVLog, "on_epoch_end", lambda self, training: os.kill(os.getpid(), number))
+    """The first ends the training; others come while it ends, and while the file is written."""
+
+    def kill(*_: object) -> None:
+        os.kill(os.getpid(), number)
+
+    def save(*arguments: Any, **options: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        real_save(*arguments, **options)
+
+    real_save = fastnn.MLP.save
+    monkeypatch.setattr(CSVLog, "on_epoch_end", kill)
+    monkeypatch.setattr(CSVLog, "on_train_end", kill)
+    monkeypatch.setattr(fastnn.MLP, "save", save)
     model = str(tmp_path / "model.npz")
-    before = signal.getsignal(number)
-    arguments = ["train", "digits", "--epochs", "50", "--csv-log", str(tmp_path / "log.csv"), "--save", model]
-    assert main([*arguments, "--json"]) == status
-    assert signal.getsignal(number) is before
-    assert json.loads(capsys.readouterr().out)["epochs"] == 1
+    before = [signal.getsignal(one) for one, _ in SIGNALS]
+    assert main([*SAVED, model, "--csv-log", str(tmp_path / "log.csv"), "--json"]) == status
+    assert [signal.getsignal(one) for one, _ in SIGNALS] == before
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["epochs"] == 1
+    assert printed.err.endswith(f"the net keeps what it has learned\nsaving {model}\n")
     assert fastnn.load(model).epochs == 1
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_an_interrupt_while_saving_waits_for_it(
+    number: signal.Signals, status: int, monkeypatch: pytest.MonkeyPatch, fails: Run, tmp_path: Path
+) -> None:
+    def save(*arguments: Any, **options: Any) -> None:
+        os.kill(os.getpid(), number)
+        real_save(*arguments, **options)
+
+    real_save = fastnn.MLP.save
+    monkeypatch.setattr(fastnn.MLP, "save", save)
+    model = str(tmp_path / "model.npz")
+    assert fails(status, *SAVED, model, "--epochs", "1", "--quiet") in ("interrupted", "terminated")
+    assert fastnn.load(model).epochs == 1
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_when_a_second_interrupt_ends_it_all(saves: bool) -> None:
+    """Where there is nothing to save, and once it is saved."""
+    with interrupts(saves):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        if saves:
+            signal.raise_signal(signal.SIGINT)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    with interrupts(saves) as signals:
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
+        with signals.saving():
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert signals.terminated
+
+
+def test_a_ctrl_c_that_is_ignored_still_is() -> None:
+    """As in `fastnn train &` of a script."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

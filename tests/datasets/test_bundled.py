@@ -101,7 +101,7 @@ def test_a_caller_may_overwrite_what_it_got():
 
 
 def test_a_directory_makes_no_sense():
-    with pytest.raises(ValueError, match="digits ships with fastnn"):
+    with pytest.raises(ValueError, match="^directory: got 'somewhere', expected None, for digits ships with fastnn"):
         datasets.load("digits", directory="somewhere")
 
 

@@ -204,7 +204,7 @@ def test_cache_path_taken_by_a_file(mnist, bare_machine, monkeypatch):
 
 @pytest.mark.parametrize("call", [load, available])
 def test_unknown_name(call):
-    with pytest.raises(ValueError, match="'cifar'; known are digits, pima, mnist, fashion_mnist"):
+    with pytest.raises(ValueError, match="^name: got 'cifar', expected one of 'digits', 'pima', 'mnist'"):
         call("cifar")
 
 

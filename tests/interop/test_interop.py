@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -25,6 +26,18 @@ def test_what_is_missing_is_named(name, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=f"install it with: pip install {PACKAGES.get(name, name)}$"):
         CALLS[name](fastnn.MLP((3, 2)))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_no_net(name) -> None:
+    with pytest.raises(TypeError, match=r"^net: got 3, expected a fastnn\.MLP$"):
+        CALLS[name](3)
+
+
+def test_estimators_without_scikit_learn() -> None:
+    program = "import sys; sys.modules['sklearn'] = None; import fastnn.sklearn"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.stderr.endswith('fastnn.sklearn needs sklearn; get it with: pip install "fastnn[sklearn]"\n')
 
 
 @pytest.mark.parametrize("name", CALLS)

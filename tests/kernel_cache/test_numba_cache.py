@@ -104,6 +104,8 @@ def test_full_disk_costs_one_warning(load: Load, directory: Path, monkeypatch: p
     with pytest.warns(RuntimeWarning, match="No space left.*FASTNN_CACHE_DIR") as warned:
         assert load().calling(3) == 9
     assert len(warned) == 1
+    # It points at the line that called.
+    assert warned[0].filename == __file__
     assert files(directory) == []
 
 

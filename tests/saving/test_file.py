@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import stat
 import sys
 import zipfile
@@ -282,10 +283,13 @@ def test_what_is_no_path(path, trained) -> None:
 
 
 def test_where_no_file_can_be(trained, tmp_path) -> None:
-    with pytest.raises(IsADirectoryError):
+    """The error names the path as it was given."""
+    with pytest.raises(IsADirectoryError, match=re.escape(f"{str(tmp_path)!r}")):
         trained.save(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        trained.save(tmp_path / "none" / "net")
+    path = os.path.join(tmp_path, "none", "net.npz")
+    with pytest.raises(FileNotFoundError) as refused:
+        trained.save(path)
+    assert refused.value.filename == path
     with pytest.raises(OSError, match="a device or a pipe"):
         trained.save("/dev/null")
     assert os.listdir(tmp_path) == []

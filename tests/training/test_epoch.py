@@ -292,6 +292,18 @@ def test_what_cannot_be_converted_is_refused(rng: Any) -> None:
         ((frame, t), TypeError, r"x: got the column 'sex' of dtype \w+, expected numbers; leave it out, or encode it"),
         ((x[:, 1:], t), ValueError, r"x: got shape \(30, 19\), expected \(n, 20\)"),
         ((x.astype(complex), t), TypeError, "x: got dtype complex64|128, expected real numbers"),
+        (
+            (x.astype(object), t),
+            TypeError,
+            r"x: .* object, .*; convert it with x = np.asarray\(x, np.float32\)$",
+        ),
+        ((x.astype(str), t), TypeError, r"x: got dtype <U\d+, .*; convert it with x = np.asarray\(x, np.float32\)$"),
+        ((np.full(x.shape, "a"), t), TypeError, "x: got dtype <U1, expected real numbers$"),
+        (
+            (x, t.astype(np.uint64) + 2**63),
+            ValueError,
+            r"t: got label 9223372036854775\d+ at position 0",
+        ),
         ((x.astype(np.float64) * 1e200, t), ValueError, "x: got .*e.200, expected numbers within the range of float32"),
         ((large, t), ValueError, r"x: got 1e\+200, expected numbers within the range of float32"),
         ((pd.DataFrame(large), t), ValueError, r"x: got 1e\+200, expected numbers within the range of float32"),

@@ -11,7 +11,7 @@ import pytest
 
 import fastnn
 from fastnn.callbacks import Lambda
-from fastnn.training import progress
+from fastnn.training import progress, time_left
 from tests.training.nets import new_net
 
 
@@ -105,7 +105,62 @@ def test_bar_is_drawn_ten_times_a_second(monkeypatch) -> None:
         now += 0.001
     assert 10 <= len(drawn) <= 12
     shown.end()
-    assert drawn[-1] == {"completed": 10000, "epoch": 1000, "numbers": "loss 0.5", "refresh": True}
+    assert drawn[-1] == {"completed": 10000, "epoch": 1000, "numbers": "loss 0.5", "left": "", "refresh": True}
+
+
+def test_time_left(monkeypatch) -> None:
+    """In the first epoch by what it does once it has begun, then by that epoch, later without it, by the median."""
+    now = 100.0
+    monkeypatch.setattr(time_left.time, "monotonic", lambda: now)
+    left = time_left.TimeLeft(10)
+    assert left.seconds() is None
+    now += 60  # compiling
+    assert left.seconds(0.25) is None
+    now += 1
+    assert left.seconds(0.5) == 4 * 9.5
+    assert left.seconds() is None
+    now += 2
+    left.epoch_end()
+    assert left.seconds() == 63 * 9
+    for seconds, expected in ((4, 4 * 8), (30, 17 * 7), (4, 4 * 6)):
+        now += seconds
+        left.epoch_end()
+        assert left.seconds() == expected
+    now += 1
+    assert left.seconds(0.5) == 23
+    now += 50  # an epoch that takes longer: the others are still to come
+    assert left.seconds(0.9) == 20
+
+
+def test_time_left_is_that_of_the_last_epochs(monkeypatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time_left.time, "monotonic", lambda: now)
+    left = time_left.TimeLeft(101)
+    for epoch in range(100):
+        now += 1 if epoch < 80 else 2
+        left.epoch_end()
+    assert left.seconds() == 2
+
+
+def test_time_left_is_shown(monkeypatch, capsys) -> None:
+    pytest.importorskip("rich")
+    on_terminal(monkeypatch)
+    now, drawn = 100.0, []
+    monkeypatch.setattr(time_left.time, "monotonic", lambda: now)
+    bar, lines = progress.Bar(), progress.Lines()
+    for shown in (bar, lines):
+        shown.begin(1, 3, 10)
+    monkeypatch.setattr(bar._bar, "update", lambda *arguments, **fields: drawn.append(fields["left"]))
+    monkeypatch.setattr(lines, "say", drawn.append)
+    for epoch, seconds in ((1, 10.0), (2, 3.0)):
+        now += seconds
+        for shown in (bar, lines):
+            shown.epoch_end(epoch, {"loss": 0.5, "seconds": seconds})
+    now += 1
+    bar.report(5, 0.5)  # type: ignore[misc]
+    bar.end()
+    line = "epoch {}/3  loss 0.5  {} s, {} s left"
+    assert drawn == ["20 s left", line.format(1, 10, 20), "3 s left", line.format(2, 3, 3), "2 s left", ""]
 
 
 def test_bar_of_a_training_that_stops(x, t, monkeypatch) -> None:
