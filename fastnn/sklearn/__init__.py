@@ -6,7 +6,7 @@ scikit-learn, which fastnn itself does not: `pip install scikit-learn`.
 
 from fastnn.training.optional import needed
 
-with needed("fastnn.sklearn", "sklearn", "sklearn"):
+with needed("fastnn.sklearn", "sklearn"):
     from fastnn.sklearn.classifier import MLPClassifier
     from fastnn.sklearn.regressor import MLPRegressor
 
