@@ -9,10 +9,10 @@ from __future__ import annotations
 
 # Seconds after which a way's speed is known, and looked at again; the other way is tried for less. A speed takes so
 # many calls, or so many seconds where each takes long.
-_WINDOW, _TRIAL, _CALLS, _LONG = 0.02, 0.005, 4, 0.02
+_WINDOW, _TRIAL, _CALLS, _LONG = 0.02, 0.005, 4, 0.2
 
-# Seconds between two trials, at the least, and how many times what the last one took. The least is less for the first,
-# by this factor, which doubles with each: the first steps of all touch memory for the first time, and say little.
+# Seconds between two trials, at the least, and how many times what the last one took. The first come sooner, by this
+# factor, which doubles with each: the first steps of all touch memory for the first time, and say little.
 _BETWEEN_TRIALS, _TIMES_A_TRIAL, _SOONER = 1.0, 50.0, 1 / 16
 
 
@@ -49,7 +49,7 @@ class Pace:
             return
         self._speeds[threaded] = total / all_rows
         if self._trying:
-            self._until_trial = max(self._patience * _BETWEEN_TRIALS, _TIMES_A_TRIAL * total)
+            self._until_trial = self._patience * max(_BETWEEN_TRIALS, _TIMES_A_TRIAL * total)
             self._patience = min(1.0, 2 * self._patience)
         else:
             self._until_trial -= total
