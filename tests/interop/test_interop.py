@@ -37,7 +37,7 @@ def test_what_is_no_net(name) -> None:
 def test_estimators_without_scikit_learn() -> None:
     program = "import sys; sys.modules['sklearn'] = None; import fastnn.sklearn"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
-    assert done.stderr.endswith('fastnn.sklearn needs sklearn; get it with: pip install scikit-learn\n')
+    assert done.stderr.endswith("fastnn.sklearn needs sklearn; get it with: pip install scikit-learn\n")
 
 
 @pytest.mark.parametrize("name", CALLS)
