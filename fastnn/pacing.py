@@ -3,31 +3,48 @@
 Threads that share a step of some ten microseconds wait for each other at its end. Where other processes keep the cores
 busy, the one that is waited for may not run for milliseconds, and a step takes fifty times as long as on one thread.
 Workers that take turns form the same sums in the same order, so results do not depend on it.
+
+What is slower than the other way was is left for that at once. But the other way's speed is known from before: now and
+then it is tried again, the less often the more the last trial lost. On threads that is seldom: they are seen to become
+slow, and the work of one thread does not change. In turns nothing shows that the cores are free again.
 """
 
 from __future__ import annotations
 
-# Seconds after which a way's speed is known, and looked at again; the other way is tried for less. A speed takes so
-# many calls, or so many seconds where each takes long.
-_WINDOW, _TRIAL, _CALLS, _LONG = 0.02, 0.005, 4, 0.2
+import math
 
-# Seconds between two trials, at the least, and how many times what the last one took. The first come sooner, by this
-# factor, which doubles with each: the first steps of all touch memory for the first time, and say little.
-_BETWEEN_TRIALS, _TIMES_A_TRIAL, _SOONER = 1.0, 50.0, 1 / 16
+# Seconds after which the speed of the present way is known, and looked at again. It takes so many calls, or so many
+# seconds where each takes long.
+_WINDOW, _CALLS, _LONG = 0.02, 4, 0.2
+
+# A trial takes so many seconds, and as many calls; less once it has lost or won as much.
+_TRIAL = 0.005
+
+# Seconds between two trials, at the least, and how many times what the last one lost: a trial of threads, and of turns.
+_BETWEEN_TRIALS, _TIMES_OF_THREADS, _TIMES_OF_TURNS = 1.0, 50.0, 200.0
+
+# The least is less by this factor at first, and after threads were fast for so many seconds; it doubles with each trial
+# that fails. The first steps of all touch memory for the first time, and say little; other processes come and go.
+_SOONER, _FAST = 1 / 16, 0.25
+
+# The first call of a trial in turns may compile something, if it takes more than so many times as long as on threads.
+_COMPILES = 3.0
 
 
 class Pace:
     """Which way the calls of one net take, from how long they took.
 
-    threaded : whether the next call shall run on threads. The first call after a change of ways is not counted: it may
-    compile, or wake threads. Several threads may call at a time; then some calls are counted for nothing.
+    threaded : whether the next call shall run on threads. The first call after a change of ways may compile, or wake
+    threads: it counts only in a trial that it does not decide wrongly. Several threads may call at a time; then some
+    calls are counted for nothing.
     """
 
     def __init__(self) -> None:
         self.threaded = True
-        self._speeds: dict[bool, float | None] = {True: None, False: None}  # seconds per row
+        self._speeds = {True: math.inf, False: math.inf}  # seconds per row, when last known
         self._begun = False  # whether the first call of this way is over
-        self._trying, self._until_trial, self._patience = False, 0.0, _SOONER
+        self._trying, self._until_trial, self._patience = False, 0.0, _SOONER * _BETWEEN_TRIALS
+        self._held = 0.0  # seconds since this way was chosen
         self._restart()
 
     def _restart(self) -> None:
@@ -39,33 +56,55 @@ class Pace:
             return  # another thread has chosen meanwhile
         if not self._begun:
             self._begun = True
-            return
+            most = (1.0 if threaded else _COMPILES) * rows * self._speeds[not threaded]
+            if not self._trying or seconds > most:
+                return
         # Read once, and written in one assignment: another thread may do so too.
         total, all_rows, calls = self._sums
         self._sums = total, all_rows, calls = total + seconds, all_rows + rows, calls + 1
-        if total < (_TRIAL if self._trying else _WINDOW):
-            return
-        if calls < _CALLS and total < _LONG:
-            return
-        self._speeds[threaded] = total / all_rows
         if self._trying:
-            self._until_trial = self._patience * max(_BETWEEN_TRIALS, _TIMES_A_TRIAL * total)
-            self._patience = min(1.0, 2 * self._patience)
-        else:
-            self._until_trial -= total
-        self._choose()
-        self._restart()
+            lost = total - all_rows * self._speeds[not threaded]
+            if abs(lost) >= _TRIAL or (total >= _TRIAL and calls >= _CALLS):
+                self._speeds[threaded] = total / all_rows
+                self._end_trial(total, lost)
+        elif total >= _WINDOW and (calls >= _CALLS or total >= _LONG):
+            self._speeds[threaded] = total / all_rows
+            self._look(total)
 
-    def _choose(self) -> None:
-        other = self._speeds[not self.threaded]
-        if not self._trying and (other is None or self._until_trial <= 0):
-            self._change()
-            self._trying = True
-            return
+    def _end_trial(self, seconds: float, lost: float) -> None:
+        """After so long a trial, which lost so much against the other way."""
         self._trying = False
-        own = self._speeds[self.threaded]
-        if own is not None and other is not None and own > other:
+        if lost > 0:
+            times = _TIMES_OF_THREADS if self.threaded else _TIMES_OF_TURNS
+            self._until_trial = max(self._patience, times * lost)
+            self._be_patient()
             self._change()
+        else:
+            self._until_trial, self._held = _BETWEEN_TRIALS if self.threaded else self._patience, seconds
+            self._restart()
+
+    def _look(self, seconds: float) -> None:
+        """At both speeds, after so many seconds more of the present way."""
+        self._held, self._until_trial = self._held + seconds, self._until_trial - seconds
+        if self._until_trial <= 0:
+            self._trying = True
+            self._change()
+        elif self._speeds[self.threaded] > self._speeds[not self.threaded]:
+            if not self.threaded:
+                self._until_trial = _BETWEEN_TRIALS
+            elif self._held >= _FAST:
+                self._until_trial = self._patience = _SOONER * _BETWEEN_TRIALS
+            else:  # the trial that chose threads was in error
+                self._until_trial = self._patience
+                self._be_patient()
+            self._held = 0.0
+            self._change()
+        else:
+            self._restart()
+
+    def _be_patient(self) -> None:
+        self._patience = min(_BETWEEN_TRIALS, 2 * self._patience)
 
     def _change(self) -> None:
         self.threaded, self._begun = not self.threaded, False
+        self._restart()

@@ -32,6 +32,51 @@ def test_threads_stay_where_they_are_faster(turns: float) -> None:
     assert pace.threaded
 
 
+@pytest.mark.parametrize("turns", [0.02, 0.05, 0.2])
+def test_few_of_long_calls_are_trials(turns: float) -> None:
+    """Also in the first seconds. One call in turns tells that it is slower, and is not repeated soon."""
+    calls: list[bool] = []
+    pace = Pace()
+    for _ in range(60):
+        calls.append(pace.threaded)
+        pace.took(pace.threaded, turns / 2 if pace.threaded else turns, 512)
+    assert calls.count(False) == 1
+
+
+def test_trials_of_slow_threads_are_cut_short() -> None:
+    """A trial of a few calls, of which each loses more than all of a trial of fast threads, is one too many."""
+    pace, calls = Pace(), 0
+    run(pace, lambda now: {True: 4e-2, False: 1e-2}, 0.5)
+    assert not pace.threaded
+    while not pace.threaded:
+        pace.took(False, 1e-2, 32)
+    while pace.threaded:
+        pace.took(True, 4e-2, 32)
+        calls += 1
+    assert calls == 2  # of which the first may wake threads
+
+
+@pytest.mark.parametrize("slow", [1.5e-2, 4e-2, 0.5])
+def test_trials_are_rarer_the_more_they_lose(slow: float) -> None:
+    seconds, threaded = run(Pace(), lambda now: {True: slow, False: 1e-2}, 1000.0)
+    rows = seconds / (threaded * slow + (1 - threaded) * 1e-2)
+    assert 1e-2 * rows > 0.95 * seconds
+
+
+@pytest.mark.parametrize("turns", [1e-4, 3e-3, 0.1])
+@pytest.mark.parametrize("busy", [2.5, 30.0])
+def test_threads_that_become_fast_again_are_found_soon(turns: float, busy: float) -> None:
+    """After others were busy for a moment, or for long."""
+    pace, speeds = Pace(), {True: turns / 2, False: turns}
+    run(pace, lambda now: speeds, 1.0 + 20 * turns)
+    speeds[True] = 2 * turns
+    run(pace, lambda now: speeds, busy)
+    assert not pace.threaded
+    speeds[True] = turns / 2
+    _, threaded = run(pace, lambda now: speeds, 10.0)
+    assert threaded > 0.6
+
+
 def test_turns_are_taken_where_threads_wait_for_each_other() -> None:
     pace = Pace()
     _, threaded = run(pace, lambda now: {True: 5e-3, False: 1e-4}, 20.0)
