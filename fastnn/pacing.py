@@ -17,14 +17,14 @@ import math
 # seconds where each takes long.
 _WINDOW, _CALLS, _LONG = 0.02, 4, 0.2
 
-# A trial takes so many seconds, and as many calls; less once it has lost or won as much.
+# A trial takes so many seconds, and as many calls; less once it has lost as much.
 _TRIAL = 0.005
 
 # Seconds between two trials, at the least, and how many times what the last one lost: a trial of threads, and of turns.
 _BETWEEN_TRIALS, _TIMES_OF_THREADS, _TIMES_OF_TURNS = 1.0, 50.0, 200.0
 
-# The least is less by this factor at first, and after threads were fast for so many seconds; it doubles with each trial
-# that fails. The first steps of all touch memory for the first time, and say little; other processes come and go.
+# Threads are tried again sooner by this factor at first, and after they were fast for so many seconds; it doubles with
+# each such trial that fails. The first steps of all touch memory for the first time; other processes come and go.
 _SOONER, _FAST = 1 / 16, 0.25
 
 # The first call of a trial in turns may compile something, if it takes more than so many times as long as on threads.
@@ -43,7 +43,7 @@ class Pace:
         self.threaded = True
         self._speeds = {True: math.inf, False: math.inf}  # seconds per row, when last known
         self._begun = False  # whether the first call of this way is over
-        self._trying, self._until_trial, self._patience = False, 0.0, _SOONER * _BETWEEN_TRIALS
+        self._trying, self._until_trial, self._patience = False, 0.0, _SOONER
         self._held = 0.0  # seconds since this way was chosen
         self._restart()
 
@@ -64,7 +64,7 @@ class Pace:
         self._sums = total, all_rows, calls = total + seconds, all_rows + rows, calls + 1
         if self._trying:
             lost = total - all_rows * self._speeds[not threaded]
-            if abs(lost) >= _TRIAL or (total >= _TRIAL and calls >= _CALLS):
+            if lost >= _TRIAL or (total >= _TRIAL and calls >= _CALLS):
                 self._speeds[threaded] = total / all_rows
                 self._end_trial(total, lost)
         elif total >= _WINDOW and (calls >= _CALLS or total >= _LONG):
@@ -74,14 +74,15 @@ class Pace:
     def _end_trial(self, seconds: float, lost: float) -> None:
         """After so long a trial, which lost so much against the other way."""
         self._trying = False
-        if lost > 0:
-            times = _TIMES_OF_THREADS if self.threaded else _TIMES_OF_TURNS
-            self._until_trial = max(self._patience, times * lost)
-            self._be_patient()
-            self._change()
-        else:
-            self._until_trial, self._held = _BETWEEN_TRIALS if self.threaded else self._patience, seconds
+        if lost <= 0:
+            self._held = seconds
+            self._expect_trial(0.0)
             self._restart()
+            return
+        self._change()
+        self._expect_trial(lost)
+        if not self.threaded:
+            self._patience = min(1.0, 2 * self._patience)
 
     def _look(self, seconds: float) -> None:
         """At both speeds, after so many seconds more of the present way."""
@@ -90,20 +91,21 @@ class Pace:
             self._trying = True
             self._change()
         elif self._speeds[self.threaded] > self._speeds[not self.threaded]:
-            if not self.threaded:
-                self._until_trial = _BETWEEN_TRIALS
-            elif self._held >= _FAST:
-                self._until_trial = self._patience = _SOONER * _BETWEEN_TRIALS
-            else:  # the trial that chose threads was in error
-                self._until_trial = self._patience
-                self._be_patient()
+            if self.threaded:
+                # If they were fast for a moment alone, the trial that chose them was in error.
+                self._patience = _SOONER if self._held >= _FAST else min(1.0, 2 * self._patience)
             self._held = 0.0
             self._change()
+            self._expect_trial(0.0)
         else:
             self._restart()
 
-    def _be_patient(self) -> None:
-        self._patience = min(_BETWEEN_TRIALS, 2 * self._patience)
+    def _expect_trial(self, lost: float) -> None:
+        """Of the other way, after one that lost so much, or none."""
+        if self.threaded:
+            self._until_trial = max(_BETWEEN_TRIALS, _TIMES_OF_TURNS * lost)
+        else:
+            self._until_trial = self._patience * max(_BETWEEN_TRIALS, _TIMES_OF_THREADS * lost)
 
     def _change(self) -> None:
         self.threaded, self._begun = not self.threaded, False

@@ -44,16 +44,16 @@ def test_few_of_long_calls_are_trials(turns: float) -> None:
 
 
 def test_trials_of_slow_threads_are_cut_short() -> None:
-    """A trial of a few calls, of which each loses more than all of a trial of fast threads, is one too many."""
-    pace, calls = Pace(), 0
-    run(pace, lambda now: {True: 4e-2, False: 1e-2}, 0.5)
-    assert not pace.threaded
-    while not pace.threaded:
-        pace.took(False, 1e-2, 32)
-    while pace.threaded:
-        pace.took(True, 4e-2, 32)
-        calls += 1
-    assert calls == 2  # of which the first may wake threads
+    """They end with the first call that loses more than a trial of short calls takes."""
+    pace, calls = Pace(), [0]
+    for _ in range(500):
+        threaded = pace.threaded
+        pace.took(threaded, 4e-2 if threaded else 1e-2, 32)
+        if threaded:
+            calls[-1] += 1
+        elif calls[-1]:
+            calls.append(0)
+    assert calls[:4] == [calls[0], 2, 2, 2]  # of which the first may wake threads
 
 
 @pytest.mark.parametrize("slow", [1.5e-2, 4e-2, 0.5])
@@ -75,6 +75,14 @@ def test_threads_that_become_fast_again_are_found_soon(turns: float, busy: float
     speeds[True] = turns / 2
     _, threaded = run(pace, lambda now: speeds, 10.0)
     assert threaded > 0.6
+
+
+@pytest.mark.parametrize("turns", [1e-4, 3e-3, 2e-2])
+def test_others_are_busy_now_and_then(turns: float) -> None:
+    """In the first 0.4 of each second. With threads chosen whenever they are faster, they would do three quarters."""
+    fast, slow = {True: turns / 2, False: turns}, {True: 2 * turns, False: turns}
+    _, threaded = run(Pace(), lambda now: slow if now % 1 < 0.4 else fast, 30.0)
+    assert threaded > 0.55
 
 
 def test_turns_are_taken_where_threads_wait_for_each_other() -> None:
