@@ -111,30 +111,61 @@ def test_first_steps_say_little() -> None:
     assert pace.threaded
 
 
-def test_waking_threads_does_not_count() -> None:
-    """Each time that they are tried, the first call takes longer than a trial."""
+@pytest.mark.parametrize(("turns", "wakes"), [(1e-4, 2e-2), (2e-2, 4e-2)])
+def test_waking_threads_does_not_count(turns: float, wakes: float) -> None:
+    """Each time that they are tried, the first call takes longer, than a trial too."""
     pace, woken, times = Pace(), False, 0
-    speeds = {True: 3e-4, False: 1e-4}  # others are busy
+    speeds = {True: 3 * turns, False: turns}  # others are busy
 
     def now(_: float) -> dict[bool, float]:
         nonlocal woken, times
-        wakes, woken = pace.threaded and not woken, pace.threaded
-        times += wakes
-        return {True: 2e-2, False: 1e-4} if wakes else speeds
+        wakens, woken = pace.threaded and not woken, pace.threaded
+        times += wakens
+        return {True: wakes, False: turns} if wakens else speeds
 
-    run(pace, now, 0.5)
+    run(pace, now, 0.5 + 20 * turns)
     assert not pace.threaded
-    speeds[True] = 6e-5
+    speeds[True] = 0.6 * turns
     before = times
-    run(pace, now, 3.0)
-    assert pace.threaded
+    while not pace.threaded:
+        pace.took(False, now(0.0)[False], 32)
+    assert run(pace, now, 0.5)[1] == 1  # turns were left just now, and are not tried again so soon
     assert times > before
+
+
+def test_threads_that_are_fast_for_a_moment_are_no_reason_to_try_them_often() -> None:
+    pace, calls, times = Pace(), 0, 0
+
+    def now(_: float) -> dict[bool, float]:
+        nonlocal calls, times
+        calls = calls + 1 if pace.threaded else 0
+        times += calls == 1
+        return {True: 5e-4 if calls < 15 else 5e-3, False: 1e-3}
+
+    run(pace, now, 30.0)
+    assert times < 40
+
+
+def test_one_long_call_is_enough() -> None:
+    pace = Pace()
+    for threaded, seconds in ((True, 5.0), (True, 3.0), (False, 1.0)):
+        assert pace.threaded == threaded  # the first call may have compiled
+        pace.took(threaded, seconds, 32)
+    run(pace, lambda now: {True: 3.0, False: 1.0}, 10.0)
+    assert not pace.threaded
 
 
 def test_what_is_compiled_in_the_first_call_does_not_count() -> None:
     pace, calls = Pace(), iter([5.0])
     run(pace, lambda now: {True: next(calls, 6e-5), False: 1e-4}, 6.0)
     assert pace.threaded
+
+
+def test_what_the_first_trial_compiles_does_not_count() -> None:
+    """Threads are slow from the start: others are busy."""
+    pace, calls = Pace(), iter([5.0])
+    run(pace, lambda now: {True: 2e-2, False: 1e-2 if pace.threaded else next(calls, 1e-2)}, 7.0)
+    assert not pace.threaded
 
 
 def test_calls_that_began_before_another_thread_chose_do_not_count() -> None:
