@@ -44,6 +44,12 @@ def rows_of_an_update(dtype: np.dtype) -> int:
     return UPDATE_BLOCK // (NR_VECTORS * VECTOR_BYTES // dtype.itemsize) // MR * MR
 
 
+def fetching_pays(elements: int, dtype: np.dtype) -> bool:
+    """Whether what an update reads, weights and moments of so many elements, is prefetched while their gradient is
+    formed: where it does not stay in the second-level cache from step to step."""
+    return 2 * elements * dtype.itemsize > second_level_bytes()
+
+
 def strips_pay(input_row: int, panel_vectors: int, dtype: np.dtype) -> bool:
     """Whether the gradient of a layer's panels copies columns of its input before it reads them as rows.
 

@@ -45,6 +45,12 @@ def test_strips_where_rows_conflict_and_are_read_often() -> None:
     assert not blocking.strips_pay(1024, NR_VECTORS, F4)
 
 
+def test_what_an_update_reads_is_fetched_where_it_leaves_the_second_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    of(monkeypatch, 32, 512)
+    assert [blocking.fetching_pays(size, F4) for size in (2**16, 2**16 + 1)] == [False, True]
+    assert [blocking.fetching_pays(size, F8) for size in (2**15, 2**15 + 1)] == [False, True]
+
+
 def test_update_blocks_are_whole_micro_tiles_and_fit() -> None:
     for dtype in (F4, F8):
         rows = blocking.rows_of_an_update(dtype)

@@ -8,13 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, load, micro_tile, offset, store
-from fastnn.jit import inline_ir
+from fastnn.intrinsics import (
+    CACHE_LINE,
+    MR,
+    NR_VECTORS,
+    VECTOR_BYTES,
+    fetch_to_write,
+    lanes_of,
+    lines_ahead,
+    load,
+    micro_tile,
+    offset,
+    store,
+)
+from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
-# What a product prefetches; `panel_product` explains each.
-NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET = range(5)
+# What a product prefetches beside what its caller names; `panel_product` explains each.
+NOTHING, ROWS, COLUMNS, COLUMNS_AND_TARGET = range(4)
+
+_LINES_OF_ONE, _LINES_OF_TWO, _LINES_OF_THREE = (lines_ahead(vectors, True) for vectors in (1, 2, 3))
+
+
+@force_inline
+def _most_ahead(lines, lanes):
+    """Elements that are prefetched for each k, where so many lines are for every two."""
+    return lines * CACHE_LINE * lanes // (2 * VECTOR_BYTES)
+
+
+@force_inline
+def _fetch_target(c, c_row, vectors):
+    """Prefetch a micro-tile, to be written."""
+    for r in range(MR):
+        for v in range(vectors):
+            fetch_to_write(offset(c, r * c_row + v * lanes_of(c)))
 
 
 def _micro_tiles(vectors: int) -> Callable:
@@ -27,22 +55,25 @@ def _micro_tiles(vectors: int) -> Callable:
     full = micro_tile(MR, vectors, fetch_ahead=True)
     four, two, one = (micro_tile(rows, vectors) for rows in (4, 2, 1))
     fetching_rows = micro_tile(MR, vectors, fetch_ahead=True, fetch_rows=True)
-    fetching_target = micro_tile(MR, vectors, fetch_target=True)
+    fetching_columns = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True)
 
     @inline_ir
-    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead):
-        if rows == MR and fetch in (ROWS, ROWS_AND_PANEL):
-            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
-        elif rows == MR and fetch == TARGET:
-            fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_k):
+        most = _most_ahead(1, lanes_of(a))
+        if rows == MR and fetch == ROWS:
+            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
+        elif rows == MR and fetch >= COLUMNS:
+            if fetch == COLUMNS_AND_TARGET:
+                _fetch_target(c, c_row, vectors)
+            fetching_columns(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k)
         elif rows == MR:
-            full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
         elif rows == 4:
-            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
         elif rows == 2:
-            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
         else:
-            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
 
     return product
 
@@ -51,32 +82,35 @@ def _micro_tiles(vectors: int) -> Callable:
 _one_vector, _two_vectors, _three_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2, 3))
 
 
-@unit("int int real* int int real* int real* int real* int int int -> none")
-def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
+@unit("int int real* int int real* int real* int real* int int int real* int -> none")
+def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_row):
     """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of `vectors` vectors.
 
     a, b, start, c are addresses; `a_row`, `a_k`, ... are the elements from one row, or one k, to the next. With
     `start_row` 0 every row has the same start.
 
-    `fetch` is what is prefetched: NOTHING; the next ROWS of a (`a_k` must be 1); the next PANEL after b, a part of it
-    with each micro-tile; ROWS_AND_PANEL; or the TARGET, which is each micro-tile of c and what of a lies a cache line
-    further on (`a_row` must be 1), and pays if one of both is not in a near cache.
+    Meanwhile memory from the address `ahead` on is prefetched into the second-level cache, `ahead_row` elements for
+    each row of c, or as many as there is time for. And by `fetch` NOTHING; the next ROWS of a (`a_k` must be 1); the
+    next COLUMNS of a, a cache line further on (`a_row` must be 1); or these and the TARGET, each micro-tile of c, which
+    pays if it is not in a near cache.
     """
     r = 0
     rows = MR
-    size = k * b_k if fetch in (PANEL, ROWS_AND_PANEL) else 0
-    part = size // m if size else 0
+    lines = _LINES_OF_THREE if vectors == 3 else _LINES_OF_TWO if vectors == 2 else _LINES_OF_ONE
+    most, ahead_k = _most_ahead(lines, lanes_of(a)), 0
+    if fetch >= COLUMNS and ahead_row > 0:
+        ahead_k = most if MR * ahead_row > most * k else (MR * ahead_row + k - 1) // k
     while r < m:
         while rows > m - r:
             rows //= 2
         x, y, z = offset(a, r * a_row), offset(start, r * start_row), offset(c, r * c_row)
-        ahead = offset(b, size + r * part)
+        own = offset(ahead, r * ahead_row)
         if vectors == 3:
-            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
+            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         elif vectors == 2:
-            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
+            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         else:
-            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
+            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         r += rows
 
 
@@ -93,13 +127,14 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         out, begin, begin_row = offset(c, column), offset(start, column), start_row
-        fetch = ROWS_AND_PANEL if p == 0 else PANEL
+        fetch = ROWS if p == 0 else NOTHING
         for block in range(blocks):
             top, bottom = inner * block // blocks, inner * (block + 1) // blocks
-            b = offset(panels, column * inner + top * width)
+            b, size = offset(panels, column * inner + top * width), (bottom - top) * width
             panel_product(
-                m, last - first, offset(a, top), a_row, 1, b, width, begin, begin_row, out, c_row, bottom - top, fetch
-            )
+                m, last - first, offset(a, top), a_row, 1, b, width, begin, begin_row, out, c_row, bottom - top, fetch,
+                offset(b, size), size // m,
+            )  # fmt: skip
             begin, begin_row = out, c_row
 
 
@@ -151,6 +186,6 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip
             c = offset(panels, first * inner + row * width)
             panel_product(
                 rows, width // lanes, columns, 1, columns_row, offset(dy, m * first), width, c, width, c, width, m,
-                TARGET,
+                COLUMNS_AND_TARGET, offset(c, MR * width), width,
             )  # fmt: skip
         row += rows

@@ -22,7 +22,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
-from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product
+from fastnn.linalg.gemm import COLUMNS, accumulate_transposed, copy_columns, panel_product
 from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -39,6 +39,9 @@ call_update = indirect_call(types.none)
 # factor is a row's gradient, its width (whole vectors), first moment, the elements from one moment to the next,
 # constants.
 call_rank_one_update = indirect_call(types.none)
+
+# Rows of a row block below which a product is over before much can be prefetched meanwhile.
+_ROWS_WORTH_FETCHING = 16
 
 # Places of a row block's rows among the values of compressed rows.
 _alloc_places = stack_alloc(BLOCK_ROWS)
@@ -112,6 +115,20 @@ def find_places(plan, layer, top, height, worker):
         )  # fmt: skip
 
 
+@inline_ir
+def _fetching_product(optimizer, w, moments, m, vectors, columns, columns_row, b, width, start, start_row, c, k):
+    """c ← start + the gradient of an update block, `panel_product` of m rows, while what its update reads is prefetched
+    one after the other: its weights and their moments."""
+    arrays, ahead, row = optimizer.n_fetched, w, 0
+    for array in range(arrays):
+        end = m if array == arrays - 1 else m // MR * (array + 1) // arrays * MR
+        panel_product(
+            end - row, vectors, offset(columns, row), 1, columns_row, b, width, offset(start, row * start_row),
+            start_row, offset(c, row * width), width, k, COLUMNS, ahead, arrays * width,
+        )  # fmt: skip
+        row, ahead = end, offset(moments, array * optimizer.moment_stride)
+
+
 @unit("StepPlan LayerPlan int int int int -> none")
 def panel_block_gradient(plan, layer, panel, top, height, worker):
     """The worker's scratch ← the gradient over the whole batch of `height` rows from `top` on of one panel."""
@@ -119,7 +136,9 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
     n_panels = panel_count(layer.panel_vectors)
     first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
     width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
-    scratch = block_of(plan.blocks, worker, plan).scratch
+    scratch, optimizer = block_of(plan.blocks, worker, plan).scratch, optimizer_of(plan.optimizer, 0, plan)
+    place = layer.weights + first * layer.inputs + top * width
+    fetches = optimizer.n_fetched > 0 and plan.block_rows >= _ROWS_WORTH_FETCHING
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, dy = block_operands(plan, layer, index, block)
@@ -150,9 +169,17 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             columns, columns_row = strips_of(plan, layer, index, worker), layer.strip
         b = offset(block.packed_deltas, m * (layer.column + first))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
-        panel_product(
-            height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, TARGET
-        )
+        if fetches and index == plan.n_blocks - 1:
+            w, moments = offset(plan.parameters, place), offset(optimizer.moments, place)
+            _fetching_product(
+                optimizer, w, moments, height, width // lanes, columns, columns_row, b, width, start, start_row,
+                scratch, m,
+            )  # fmt: skip
+        else:
+            panel_product(
+                height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, COLUMNS,
+                scratch, 0,
+            )  # fmt: skip
 
 
 @unit("StepPlan LayerPlan int int -> none")
