@@ -6,8 +6,8 @@ from fastnn.intrinsics.compressed_row import compressed_row_product, compressed_
 from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_of_panels
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
-from fastnn.intrinsics.memory import fetch_ahead, fetch_to_write
-from fastnn.intrinsics.micro_tile import CACHE_LINE, lines_ahead, micro_tile
+from fastnn.intrinsics.memory import fetch_ahead
+from fastnn.intrinsics.micro_tile import CACHE_LINE, LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE, micro_tile
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import (
     ARRIVED,
@@ -87,6 +87,8 @@ __all__ = [
     "CPU_WORDS",
     "DONE",
     "JOB",
+    "LINES_AHEAD",
+    "LINES_AHEAD_OF_AN_UPDATE",
     "MARKS",
     "MR",
     "NR_VECTORS",
@@ -113,7 +115,6 @@ __all__ = [
     "evenly_spaced",
     "exchange_word",
     "fetch_ahead",
-    "fetch_to_write",
     "float_to_bits",
     "flush_subnormals",
     "get_affinity",
@@ -122,7 +123,6 @@ __all__ = [
     "lanes_of",
     "leave_parallel_region",
     "like",
-    "lines_ahead",
     "load",
     "load_each",
     "masked_load",

@@ -31,18 +31,6 @@ def fetch_ahead(typing_context, pointer):
     return types.none(pointer), generate
 
 
-@intrinsic
-def fetch_to_write(typing_context, pointer):
-    """Prefetch the cache line at the address `pointer` into the first-level cache, to be written. It need not be
-    valid."""
-
-    def generate(context, builder, signature, arguments):
-        prefetch(builder, arguments[0], FIRST_LEVEL, to_write=True)
-        return context.get_dummy_value()
-
-    return types.none(pointer), generate
-
-
 def first_lanes(builder, vector: ir.VectorType, size):
     """The mask of a vector's first `size` lanes.
 

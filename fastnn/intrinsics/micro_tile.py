@@ -20,6 +20,7 @@ def micro_tile(
     fetch_ahead: bool = False,
     fetch_rows: bool = False,
     fetch_columns: bool = False,
+    fetch_target: bool = False,
     active_columns: bool = False,
 ) -> Callable:
     """The micro-kernel for a micro-tile of `rows` rows and `vectors` vectors of columns.
@@ -33,18 +34,19 @@ def micro_tile(
     multiple of the lanes.
 
     fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, `ahead_k` elements for each i,
-        which may be no more than `lines_ahead`.
+        which may be no more than LINES_AHEAD for every two.
     fetch_rows : prefetch the next `rows` rows of a into the second-level cache; a_k must be 1. The hardware prefetcher
         does not: each row begins on another page, on which it must first see a pattern.
     fetch_columns : prefetch into the first-level cache for each i what of a lies a cache line further on, which the
         next micro-tiles read; a_row must be 1. The hardware prefetcher does not: from one i to the next is another
         page.
+    fetch_target : prefetch into the first-level cache the micro-tile of c, for writing.
     active_columns : in place of `ahead_k` the micro-kernel takes the address of k int32 indices, and sums over these i
         instead of all below k. It prefetches a cache line from `ahead` for each.
     """
     # A micro-tile of few sums is bound by the latency of multiply-adds: several sets of sums, for i in turn, hide it.
     sets = max(1, min(4, MR * NR_VECTORS // (2 * rows * vectors)))
-    fetches = fetch_ahead, fetch_rows, fetch_columns
+    fetches = fetch_ahead, fetch_rows, fetch_columns, fetch_target
 
     if active_columns:
 
@@ -69,13 +71,10 @@ def micro_tile(
 CACHE_LINE = 64
 
 
-def lines_ahead(vectors: int, fetch_columns: bool) -> int:
-    """How many cache lines of what lies ahead a full micro-tile prefetches for every two i at most.
-
-    With `fetch_columns` these are the weights and moments that an update is about to read, three or four times what the
-    micro-tile writes. A narrow micro-tile has less time for them, and a wide one of AVX2 twice the time.
-    """
-    return max(1, VECTOR_BYTES * 2 ** (vectors - 1) // CACHE_LINE) if fetch_columns else 1
+# How many lines of what lies ahead a full micro-tile prefetches for every two i at most. With `fetch_columns` these are
+# the weights and moments that an update is about to read, three or four times what the micro-tile writes; one of AVX2
+# writes a quarter of what one of AVX-512 does, in half the time.
+LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE = 1, max(1, VECTOR_BYTES // 16)
 
 
 class _MicroTile:
@@ -86,12 +85,12 @@ class _MicroTile:
         rows: int,
         vectors: int,
         sets: int,
-        fetches: tuple[bool, bool, bool],
+        fetches: tuple[bool, bool, bool, bool],
         dtype: types.Float,
         sparse: bool = False,
     ) -> None:
         self.rows, self.vectors, self.sets, self.sparse = rows, vectors, sets, sparse
-        self.fetch_ahead, self.fetch_rows, self.fetch_columns = fetches
+        self.fetch_ahead, self.fetch_rows, self.fetch_columns, self.fetch_target = fetches
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -133,6 +132,9 @@ class _MicroTile:
                     sums[row] = self._in_order(sums[row])
             return sums
 
+        if self.fetch_target:
+            for r, v in tile:
+                prefetch(builder, self._address(c, c_row, index(r), v), FIRST_LEVEL, to_write=True)
         full = builder.sub(k, builder.srem(k, index(self.unrolled)))
         body = partial(multiply_add, unrolled=self.unrolled)
         sums = loop_over_sums(builder, index(0), full, self.unrolled, sums, body)
@@ -174,7 +176,7 @@ class _MicroTile:
     def _fetch_ahead(self, ahead, ahead_k, i):
         """Prefetch what lies ahead for the iteration that begins with i."""
         builder, index = self.builder, ir.IntType(64)
-        lines = self.unrolled if self.sparse else lines_ahead(self.vectors, self.fetch_columns) * self.unrolled // 2
+        lines = self.unrolled if self.sparse else LINES_AHEAD_OF_AN_UPDATE if self.fetch_columns else LINES_AHEAD
         begin = builder.gep(ahead, [builder.mul(i, ahead_k)])
         for line in range(lines):
             past = builder.sdiv(builder.mul(ahead_k, index(line * self.unrolled)), index(lines))

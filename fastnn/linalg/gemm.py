@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from fastnn.intrinsics import (
     CACHE_LINE,
+    LINES_AHEAD,
+    LINES_AHEAD_OF_AN_UPDATE,
     MR,
     NR_VECTORS,
     VECTOR_BYTES,
-    fetch_to_write,
     lanes_of,
-    lines_ahead,
     load,
     micro_tile,
     offset,
@@ -26,9 +26,7 @@ from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
 # What a product prefetches beside what its caller names; `panel_product` explains each.
-NOTHING, ROWS, COLUMNS, COLUMNS_AND_TARGET = range(4)
-
-_LINES_OF_ONE, _LINES_OF_TWO, _LINES_OF_THREE = (lines_ahead(vectors, True) for vectors in (1, 2, 3))
+NOTHING, ROWS, TARGET, UPDATE = range(4)
 
 
 @force_inline
@@ -37,15 +35,7 @@ def _most_ahead(lines, lanes):
     return lines * CACHE_LINE * lanes // (2 * VECTOR_BYTES)
 
 
-@force_inline
-def _fetch_target(c, c_row, vectors):
-    """Prefetch a micro-tile, to be written."""
-    for r in range(MR):
-        for v in range(vectors):
-            fetch_to_write(offset(c, r * c_row + v * lanes_of(c)))
-
-
-def _micro_tiles(vectors: int) -> Callable:
+def _micro_tiles(vectors: int, widest: bool = False) -> Callable:
     """The micro-kernels for a panel of `vectors` vectors: one per number of rows, and for MR rows one per kind of
     prefetching.
 
@@ -55,17 +45,19 @@ def _micro_tiles(vectors: int) -> Callable:
     full = micro_tile(MR, vectors, fetch_ahead=True)
     four, two, one = (micro_tile(rows, vectors) for rows in (4, 2, 1))
     fetching_rows = micro_tile(MR, vectors, fetch_ahead=True, fetch_rows=True)
-    fetching_columns = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True)
+    fetching_target = micro_tile(MR, vectors, fetch_columns=True, fetch_target=True)
+    # Of what an update reads, so much belongs to narrow panels that they need no micro-kernel of their own.
+    before_update = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True) if widest else fetching_target
 
     @inline_ir
     def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_k):
-        most = _most_ahead(1, lanes_of(a))
+        most = _most_ahead(LINES_AHEAD, lanes_of(a))
         if rows == MR and fetch == ROWS:
             fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
-        elif rows == MR and fetch >= COLUMNS:
-            if fetch == COLUMNS_AND_TARGET:
-                _fetch_target(c, c_row, vectors)
-            fetching_columns(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k)
+        elif rows == MR and fetch == UPDATE:
+            before_update(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k)
+        elif rows == MR and fetch == TARGET:
+            fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
         elif rows == MR:
             full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
         elif rows == 4:
@@ -79,7 +71,8 @@ def _micro_tiles(vectors: int) -> Callable:
 
 
 # Where panels have at most two vectors, nothing is called for three.
-_one_vector, _two_vectors, _three_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2, 3))
+_one_vector, _two_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2))
+_three_vectors = _micro_tiles(min(3, NR_VECTORS), widest=True)
 
 
 @unit("int int real* int int real* int real* int real* int int int real* int -> none")
@@ -89,16 +82,16 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     a, b, start, c are addresses; `a_row`, `a_k`, ... are the elements from one row, or one k, to the next. With
     `start_row` 0 every row has the same start.
 
-    Meanwhile memory from the address `ahead` on is prefetched into the second-level cache, `ahead_row` elements for
-    each row of c, or as many as there is time for. And by `fetch` NOTHING; the next ROWS of a (`a_k` must be 1); the
-    next COLUMNS of a, a cache line further on (`a_row` must be 1); or these and the TARGET, each micro-tile of c, which
-    pays if it is not in a near cache.
+    `fetch` is what is prefetched meanwhile: NOTHING more than what lies from the address `ahead` on, into the
+    second-level cache, `ahead_row` elements for each row of c; that and the next ROWS of a (`a_k` must be 1); the
+    TARGET, which is each micro-tile of c and what of a lies a cache line further on (`a_row` must be 1), and pays if
+    one of both is not in a near cache; or before an UPDATE the latter and what lies ahead, as much as there is time
+    for.
     """
     r = 0
     rows = MR
-    lines = _LINES_OF_THREE if vectors == 3 else _LINES_OF_TWO if vectors == 2 else _LINES_OF_ONE
-    most, ahead_k = _most_ahead(lines, lanes_of(a)), 0
-    if fetch >= COLUMNS and ahead_row > 0:
+    most, ahead_k = _most_ahead(LINES_AHEAD_OF_AN_UPDATE, lanes_of(a)), 0
+    if fetch == UPDATE:
         ahead_k = most if MR * ahead_row > most * k else (MR * ahead_row + k - 1) // k
     while r < m:
         while rows > m - r:
@@ -112,6 +105,23 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
         else:
             _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         r += rows
+
+
+@inline_ir
+def product_before_update(
+    m, vectors, a, a_row, b, width, start, start_row, c, k, arrays, w, moments, moment_stride
+):  # fmt: skip
+    """The gradient of an update block, c[r, :] ← start[r, :] + Σ a[k, r] b[k, :], while what its update reads is
+    prefetched: so many arrays like c, first the weights at w, then their moments, `moment_stride` elements apart. Rows
+    of b and c are `width` elements."""
+    ahead, row = w, 0
+    for array in range(arrays):
+        end = m if array == arrays - 1 else m // MR * (array + 1) // arrays * MR
+        panel_product(
+            end - row, vectors, offset(a, row), 1, a_row, b, width, offset(start, row * start_row), start_row,
+            offset(c, row * width), width, k, UPDATE, ahead, arrays * width,
+        )  # fmt: skip
+        row, ahead = end, offset(moments, array * moment_stride)
 
 
 @inline_ir
@@ -186,6 +196,6 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip
             c = offset(panels, first * inner + row * width)
             panel_product(
                 rows, width // lanes, columns, 1, columns_row, offset(dy, m * first), width, c, width, c, width, m,
-                COLUMNS_AND_TARGET, offset(c, MR * width), width,
+                TARGET, c, 0,
             )  # fmt: skip
         row += rows

@@ -23,7 +23,7 @@ from fastnn.intrinsics import (
     store,
 )
 from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.gemm import COLUMNS_AND_TARGET, NOTHING, ROWS, copy_columns, panel_product
+from fastnn.linalg.gemm import NOTHING, ROWS, TARGET, copy_columns, panel_product
 from fastnn.linalg.packing import aligned_empty, padded, panel_count, panel_start
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
@@ -192,7 +192,7 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
                 transpose(width, inner, lanes, offset(w, column * inner), inner, panel, width)
             elif first == 0:
                 copy_columns(inner, width, offset(w, column), row, panel, width)
-            rows, fetch, ahead_row = min(height, n - first), ROWS if p == 0 else COLUMNS_AND_TARGET, 0
+            rows, fetch, ahead_row = min(height, n - first), ROWS if p == 0 else TARGET, 0
             if exceeds_l2 and first > 0:
                 fetch, ahead_row = ROWS if p == 0 else NOTHING, inner * width // rows
             panel_product(
@@ -260,7 +260,7 @@ def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
                 start, start_row = (element(zeros, 0), 0) if first == 0 else (out, out_row)
                 panel_product(
                     rows, panel_vectors, block_a, 1, a_k, panel, panel_row, start, start_row, out, out_row, m,
-                    COLUMNS_AND_TARGET, out, 0,
+                    TARGET, out, 0,
                 )  # fmt: skip
     if separate:
         for r in range(top, bottom):

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnn.intrinsics import MR, NR_VECTORS, micro_tile, nonzero_columns, offset, sparse_rank_update
 from fastnn.jit import inline_ir
-from fastnn.linalg.gemm import COLUMNS_AND_TARGET, NOTHING, panel_product
+from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -154,7 +154,7 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
         target = offset(c, top * width)
         panel_product(
             bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
-            width, target, width, m - done, COLUMNS_AND_TARGET, target, 0,
+            width, target, width, m - done, TARGET, target, 0,
         )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of the rows of every
 layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; one of
-them takes tail columns and biases too, of each layer another. Else each worker adds up the gradients of its row blocks,
+them takes tail columns and biases too, of each layer another. What an update reads, weights and moments, is prefetched
+while the gradient is computed, which leaves memory idle. Else each worker adds up the gradients of its row blocks,
 and then updates a part of the parameters by the sum of all workers' gradients. Where more than that sum is needed of
 the gradient (`step/transform.py`), gradients are stored too.
 """
@@ -22,7 +23,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
-from fastnn.linalg.gemm import COLUMNS, accumulate_transposed, copy_columns, panel_product
+from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product, product_before_update
 from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -115,20 +116,6 @@ def find_places(plan, layer, top, height, worker):
         )  # fmt: skip
 
 
-@inline_ir
-def _fetching_product(optimizer, w, moments, m, vectors, columns, columns_row, b, width, start, start_row, c, k):
-    """c ← start + the gradient of an update block, `panel_product` of m rows, while what its update reads is prefetched
-    one after the other: its weights and their moments."""
-    arrays, ahead, row = optimizer.n_fetched, w, 0
-    for array in range(arrays):
-        end = m if array == arrays - 1 else m // MR * (array + 1) // arrays * MR
-        panel_product(
-            end - row, vectors, offset(columns, row), 1, columns_row, b, width, offset(start, row * start_row),
-            start_row, offset(c, row * width), width, k, COLUMNS, ahead, arrays * width,
-        )  # fmt: skip
-        row, ahead = end, offset(moments, array * optimizer.moment_stride)
-
-
 @unit("StepPlan LayerPlan int int int int -> none")
 def panel_block_gradient(plan, layer, panel, top, height, worker):
     """The worker's scratch ← the gradient over the whole batch of `height` rows from `top` on of one panel."""
@@ -171,13 +158,13 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
         if fetches and index == plan.n_blocks - 1:
             w, moments = offset(plan.parameters, place), offset(optimizer.moments, place)
-            _fetching_product(
-                optimizer, w, moments, height, width // lanes, columns, columns_row, b, width, start, start_row,
-                scratch, m,
+            product_before_update(
+                height, width // lanes, columns, columns_row, b, width, start, start_row, scratch, m,
+                optimizer.n_fetched, w, moments, optimizer.moment_stride,
             )  # fmt: skip
         else:
             panel_product(
-                height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, COLUMNS,
+                height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, TARGET,
                 scratch, 0,
             )  # fmt: skip
 
