@@ -124,7 +124,7 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
     first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
     width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
     scratch, optimizer = block_of(plan.blocks, worker, plan).scratch, optimizer_of(plan.optimizer, 0, plan)
-    place = layer.weights + first * layer.inputs + top * width
+    begin = layer.weights + first * layer.inputs + top * width
     fetches = optimizer.n_fetched > 0 and plan.block_rows >= _ROWS_WORTH_FETCHING
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
@@ -157,7 +157,7 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
         b = offset(block.packed_deltas, m * (layer.column + first))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
         if fetches and index == plan.n_blocks - 1:
-            w, moments = offset(plan.parameters, place), offset(optimizer.moments, place)
+            w, moments = offset(plan.parameters, begin), offset(optimizer.moments, begin)
             product_before_update(
                 height, width // lanes, columns, columns_row, b, width, start, start_row, scratch, m,
                 optimizer.n_fetched, w, moments, optimizer.moment_stride,
