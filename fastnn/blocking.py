@@ -39,14 +39,20 @@ def depth_of_a_product() -> int:
     return fit if fit >= _LEAST_DEPTH else ALL
 
 
+def widest_panel(dtype: np.dtype) -> int:
+    """The most columns of a panel."""
+    return NR_VECTORS * VECTOR_BYTES // dtype.itemsize
+
+
 def rows_of_an_update(dtype: np.dtype) -> int:
     """Rows of a panel in an update block."""
-    return UPDATE_BLOCK // (NR_VECTORS * VECTOR_BYTES // dtype.itemsize) // MR * MR
+    return UPDATE_BLOCK // widest_panel(dtype) // MR * MR
 
 
-def fetching_pays(elements: int, dtype: np.dtype) -> bool:
-    """Whether what an update reads, weights and moments of so many elements, is prefetched while their gradient is
-    formed: where it does not stay in the second-level cache from step to step."""
+def leaves_second_level(elements: int, dtype: np.dtype) -> bool:
+    """Whether so many elements do not stay in the second-level cache from step to step, with all that is read between:
+    they are more than half of it. Then what an update reads, weights and moments, is prefetched while their gradient is
+    formed; and weights are transposed a panel at a time."""
     return 2 * elements * dtype.itemsize > second_level_bytes()
 
 

@@ -22,7 +22,7 @@ from fastnn.intrinsics import (
     store,
 )
 from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.packing import padded, panel_count, panel_start, transpose_panel
 from fastnn.units import unit
 
 # What a product prefetches beside what its caller names; `panel_product` explains each.
@@ -146,6 +146,22 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
                 offset(b, size), size // m,
             )  # fmt: skip
             begin, begin_row = out, c_row
+
+
+@inline_ir
+def multiply_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, start, dx, dx_row, depth, copy):
+    """dx ← start + dy wᵀ: dy (m, columns), w (inner, columns) in panels, each panel of wᵀ copied before it is used;
+    every row has the same start. `copy` has room for one."""
+    vectors = padded(inner, lanes) // lanes
+    n_panels = panel_count(vectors)
+    for q in range(n_panels):
+        first, last = panel_start(q, n_panels, vectors), panel_start(q + 1, n_panels, vectors)
+        transpose_panel(panels, inner, columns, q, copy, lanes)
+        column = first * lanes
+        multiply_panels(
+            m, columns, last - first, lanes, dy, dy_row, copy, offset(start, column), 0, offset(dx, column), dx_row,
+            depth,
+        )  # fmt: skip
 
 
 @inline_ir
