@@ -49,10 +49,15 @@ def rows_of_an_update(dtype: np.dtype) -> int:
     return UPDATE_BLOCK // widest_panel(dtype) // MR * MR
 
 
-def leaves_second_level(elements: int, dtype: np.dtype) -> bool:
-    """Whether so many elements do not stay in the second-level cache from step to step, with all that is read between:
-    they are more than half of it. Then what an update reads, weights and moments, is prefetched while their gradient is
-    formed; and weights are transposed a panel at a time."""
+def fetching_pays(elements: int, dtype: np.dtype) -> bool:
+    """Whether what an update reads, weights and moments of so many elements, is prefetched while their gradient is
+    formed: where it is more than twice the second-level cache, and little of it is still there from the last step."""
+    return elements * dtype.itemsize > 2 * second_level_bytes()
+
+
+def each_panel_pays(elements: int, dtype: np.dtype) -> bool:
+    """Whether transposed weights of so many elements are formed panel by panel by each worker, and not all at first by
+    one: where they are more than half of the second-level cache."""
     return 2 * elements * dtype.itemsize > second_level_bytes()
 
 

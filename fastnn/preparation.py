@@ -15,7 +15,7 @@ from fastnn.activations import Activation
 from fastnn.alloc import aligned_zeros
 from fastnn.blocking import (
     depth_of_a_product,
-    leaves_second_level,
+    each_panel_pays,
     rows_of_a_block,
     rows_of_an_update,
     strips_pay,
@@ -212,7 +212,7 @@ class Preparation:
             record["weights"], record["tail_weights"] = start, start + layer.panels_size
             record["bias"], record["size"] = start + layer.weights_size, layer.size
             record["transposed"], record["column"] = transposed, column
-            record["transposes_each_panel"] = k > 0 and leaves_second_level(layer.transposed_size, self._dtype)
+            record["transposes_each_panel"] = k > 0 and each_panel_pays(layer.transposed_size, self._dtype)
             record["update_rows"] = rows = rows_of_an_update(self._dtype)
             record["strip"] = rows if strips_pay(input_row, layer.panel_vectors, self._dtype) else 0
             if k < len(layers) - 1:

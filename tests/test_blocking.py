@@ -46,10 +46,11 @@ def test_strips_where_rows_conflict_and_are_read_often() -> None:
     assert not blocking.strips_pay(1024, NR_VECTORS, F4)
 
 
-def test_what_is_more_than_half_of_the_second_level_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_beyond_the_second_level(monkeypatch: pytest.MonkeyPatch) -> None:
     of(monkeypatch, 32, 512)
-    assert [blocking.leaves_second_level(size, F4) for size in (2**16, 2**16 + 1)] == [False, True]
-    assert [blocking.leaves_second_level(size, F8) for size in (2**15, 2**15 + 1)] == [False, True]
+    for dtype, scale in ((F4, 1), (F8, 2)):
+        assert [blocking.each_panel_pays(size // scale, dtype) for size in (2**16, 2**16 + 2)] == [False, True]
+        assert [blocking.fetching_pays(size // scale, dtype) for size in (2**18, 2**18 + 2)] == [False, True]
 
 
 def test_update_blocks_are_whole_micro_tiles_and_fit() -> None:
@@ -98,7 +99,7 @@ def test_steps_are_the_same_whatever_the_blocks(
     monkeypatch.setattr(preparation, "rows_of_an_update", lambda _: 2 * MR)
     monkeypatch.setattr(preparation, "depth_of_a_product", lambda: 13)
     monkeypatch.setattr(preparation, "rows_of_a_block", lambda *_: 32)
-    monkeypatch.setattr(preparation, "leaves_second_level", lambda *_: True)
+    monkeypatch.setattr(preparation, "each_panel_pays", lambda *_: True)
     # Sums of 300 terms of about 1 at most, in another order, times a rate of 0.1, in two steps. Adam's first step is
     # lr g / (|g| + eps), whose slope is at most lr / eps: a rate of 0.1 too.
     for found, expected in zip(trained(), whole, strict=True):
@@ -113,8 +114,8 @@ def test_what_is_fetched_and_where_weights_are_transposed_change_no_bit(
     x, t = rng.standard_normal((n, 48)).astype(dtype), rng.integers(0, 10, n)
 
     def trained(leaves: bool) -> list[np.ndarray]:
-        for module in (preparation, optimizers):
-            monkeypatch.setattr(module, "leaves_second_level", lambda *_: leaves)
+        monkeypatch.setattr(preparation, "each_panel_pays", lambda *_: leaves)
+        monkeypatch.setattr(optimizers, "fetching_pays", lambda *_: leaves)
         net, optimizer = fastnn.MLP((48, 100, 36, 10), activation="tanh", dtype=dtype, seed=1), fastnn.Adam(1e-2)
         for _ in range(2):
             net.train_step(x, t, optimizer)

@@ -71,10 +71,9 @@ def micro_tile(
 CACHE_LINE = 64
 
 
-# How many lines of what lies ahead a full micro-tile prefetches for every two i at most. With `fetch_columns` these are
-# the weights and moments that an update is about to read, three or four times what the micro-tile writes; one of AVX2
-# writes a quarter of what one of AVX-512 does, in half the time.
-LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE = 1, max(1, VECTOR_BYTES // 16)
+# How many lines of what lies ahead a full micro-tile prefetches for every two i at most. Of what an update is about to
+# read, weights and two moments, that is all of a micro-tile's where there are 36 i or more.
+LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE = 1, max(1, MR * NR_VECTORS * VECTOR_BYTES // (6 * CACHE_LINE))
 
 
 class _MicroTile:
