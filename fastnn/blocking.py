@@ -39,9 +39,26 @@ def depth_of_a_product() -> int:
     return fit if fit >= _LEAST_DEPTH else ALL
 
 
+def widest_panel(dtype: np.dtype) -> int:
+    """The most columns of a panel."""
+    return NR_VECTORS * VECTOR_BYTES // dtype.itemsize
+
+
 def rows_of_an_update(dtype: np.dtype) -> int:
     """Rows of a panel in an update block."""
-    return UPDATE_BLOCK // (NR_VECTORS * VECTOR_BYTES // dtype.itemsize) // MR * MR
+    return UPDATE_BLOCK // widest_panel(dtype) // MR * MR
+
+
+def fetching_pays(elements: int, dtype: np.dtype) -> bool:
+    """Whether what an update reads, weights and moments of so many elements, is prefetched while their gradient is
+    formed: where it is more than twice the second-level cache, and little of it is still there from the last step."""
+    return elements * dtype.itemsize > 2 * second_level_bytes()
+
+
+def each_panel_pays(elements: int, dtype: np.dtype) -> bool:
+    """Whether transposed weights of so many elements are formed panel by panel by each worker, and not all at first by
+    one: where they are more than half of the second-level cache."""
+    return 2 * elements * dtype.itemsize > second_level_bytes()
 
 
 def strips_pay(input_row: int, panel_vectors: int, dtype: np.dtype) -> bool:

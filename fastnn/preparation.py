@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from fastnn import threads
 from fastnn.activations import Activation
 from fastnn.alloc import aligned_zeros
-from fastnn.blocking import depth_of_a_product, rows_of_a_block, rows_of_an_update, strips_pay
+from fastnn.blocking import (
+    depth_of_a_product,
+    each_panel_pays,
+    rows_of_a_block,
+    rows_of_an_update,
+    strips_pay,
+    widest_panel,
+)
 from fastnn.items import Chosen
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
@@ -205,6 +212,7 @@ class Preparation:
             record["weights"], record["tail_weights"] = start, start + layer.panels_size
             record["bias"], record["size"] = start + layer.weights_size, layer.size
             record["transposed"], record["column"] = transposed, column
+            record["transposes_each_panel"] = k > 0 and each_panel_pays(layer.transposed_size, self._dtype)
             record["update_rows"] = rows = rows_of_an_update(self._dtype)
             record["strip"] = rows if strips_pay(input_row, layer.panel_vectors, self._dtype) else 0
             if k < len(layers) - 1:
@@ -250,15 +258,17 @@ class Preparation:
 
     def memory_of(self, count: int, loads: bool = False) -> Memory:
         """Memory for `count` row blocks of a step under way: for each, behind one another, the activations, the deltas
-        and these packed, scratch memory; where the slope needs them the inputs of the activations; what dropout needs;
-        and room for rows that are loaded."""
+        and these packed, scratch memory; where weights are transposed a panel at a time room for one; where the slope
+        needs them the inputs of the activations; what dropout needs; and room for rows that are loaded."""
         rows, own = self._most_rows, self._regularization
         strips = count * rows * int(self._layers["strip"].max())
+        longest = int((self._layers["row"] * self._layers["transposes_each_panel"]).max())
         sizes = {
             "activations": rows * self._row,
             "deltas": rows * self._row,
             "packed_deltas": rows * self._row,
             "scratch": plans.UPDATE_BLOCK + strips,
+            "panel": longest * widest_panel(self._dtype),
             "activation_inputs": self._inputs_kept(rows),
             "outputs": rows * self._row if any(own.dropout) else 0,
             "inputs": rows * self._layout.layers[0].inputs if loads or own.input_dropout > 0 else 0,

@@ -11,6 +11,7 @@ import pytest
 import fastnn
 from fastnn import blocking, caches, preparation
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES
+from fastnn.optimizers import base as optimizers
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 
@@ -43,6 +44,13 @@ def test_strips_where_rows_conflict_and_are_read_often() -> None:
     assert blocking.strips_pay(512, wide, F8)
     assert not blocking.strips_pay(784, wide, F4)
     assert not blocking.strips_pay(1024, NR_VECTORS, F4)
+
+
+def test_arrays_beyond_the_second_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    of(monkeypatch, 32, 512)
+    for dtype, scale in ((F4, 1), (F8, 2)):
+        assert [blocking.each_panel_pays(size // scale, dtype) for size in (2**16, 2**16 + 2)] == [False, True]
+        assert [blocking.fetching_pays(size // scale, dtype) for size in (2**18, 2**18 + 2)] == [False, True]
 
 
 def test_update_blocks_are_whole_micro_tiles_and_fit() -> None:
@@ -91,10 +99,32 @@ def test_steps_are_the_same_whatever_the_blocks(
     monkeypatch.setattr(preparation, "rows_of_an_update", lambda _: 2 * MR)
     monkeypatch.setattr(preparation, "depth_of_a_product", lambda: 13)
     monkeypatch.setattr(preparation, "rows_of_a_block", lambda *_: 32)
+    monkeypatch.setattr(preparation, "each_panel_pays", lambda *_: True)
     # Sums of 300 terms of about 1 at most, in another order, times a rate of 0.1, in two steps. Adam's first step is
     # lr g / (|g| + eps), whose slope is at most lr / eps: a rate of 0.1 too.
     for found, expected in zip(trained(), whole, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=60 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("n", [20, 50, 120])
+def test_what_is_fetched_and_where_weights_are_transposed_change_no_bit(
+    n: int, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(n)
+    x, t = rng.standard_normal((n, 48)).astype(dtype), rng.integers(0, 10, n)
+
+    def trained(leaves: bool) -> list[np.ndarray]:
+        monkeypatch.setattr(preparation, "each_panel_pays", lambda *_: leaves)
+        monkeypatch.setattr(optimizers, "fetching_pays", lambda *_: leaves)
+        net, optimizer = fastnn.MLP((48, 100, 36, 10), activation="tanh", dtype=dtype, seed=1), fastnn.Adam(1e-2)
+        for _ in range(2):
+            net.train_step(x, t, optimizer)
+        layers = net._preparation._layers
+        assert layers["transposes_each_panel"].tolist() == [0, leaves, leaves]
+        return net.get_weights()
+
+    for found, expected in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_strips_of_several_row_blocks(monkeypatch: pytest.MonkeyPatch, restore_threads) -> None:

@@ -19,31 +19,34 @@ def micro_tile(
     vectors: int,
     fetch_ahead: bool = False,
     fetch_rows: bool = False,
+    fetch_columns: bool = False,
     fetch_target: bool = False,
     active_columns: bool = False,
 ) -> Callable:
     """The micro-kernel for a micro-tile of `rows` rows and `vectors` vectors of columns.
 
-    tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead): c[r, :] = start[r, :] + Σ a[r, i] b[i, :] over
-    i < k.
+    tile(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k):
+    c[r, :] = start[r, :] + Σ a[r, i] b[i, :] over i < k.
 
-    `a`, `b`, `start`, `c` and `ahead` are addresses; `a_row`, `a_k` and so on are the elements from one row, or one i,
-    to the next. All sums stay in registers: for each i the vectors of b are loaded once and each element of a is
-    broadcast once. Vectors of b, start and c are read and written in full, so that their rows must be padded to a
+    `a`, `b`, `start`, `c` and `ahead` are addresses; `a_row`, `a_k`, `ahead_k` and so on are the elements from one row,
+    or one i, to the next. All sums stay in registers: for each i the vectors of b are loaded once and each element of a
+    is broadcast once. Vectors of b, start and c are read and written in full, so that their rows must be padded to a
     multiple of the lanes.
 
-    fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, one cache line for every two i.
+    fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, `ahead_k` elements for each i,
+        which may be no more than LINES_AHEAD for every two.
     fetch_rows : prefetch the next `rows` rows of a into the second-level cache; a_k must be 1. The hardware prefetcher
         does not: each row begins on another page, on which it must first see a pattern.
-    fetch_target : prefetch into the first-level cache the micro-tile of c, for writing, and for each i what of a lies a
-        cache line further on, which the next micro-tiles read; a_row must be 1. The hardware prefetcher does not: from
-        one i to the next is another page.
-    active_columns : the micro-kernel takes one more argument, the address of k int32 indices, and sums over these i
-        instead of all below k. It prefetches twice as much from `ahead`.
+    fetch_columns : prefetch into the first-level cache for each i what of a lies a cache line further on, which the
+        next micro-tiles read; a_row must be 1. The hardware prefetcher does not: from one i to the next is another
+        page.
+    fetch_target : prefetch into the first-level cache the micro-tile of c, for writing.
+    active_columns : in place of `ahead_k` the micro-kernel takes the address of k int32 indices, and sums over these i
+        instead of all below k. It prefetches a cache line from `ahead` for each.
     """
     # A micro-tile of few sums is bound by the latency of multiply-adds: several sets of sums, for i in turn, hide it.
     sets = max(1, min(4, MR * NR_VECTORS // (2 * rows * vectors)))
-    fetches = fetch_ahead, fetch_rows, fetch_target
+    fetches = fetch_ahead, fetch_rows, fetch_columns, fetch_target
 
     if active_columns:
 
@@ -51,14 +54,14 @@ def micro_tile(
         def sparse_tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, indices):
             int64, int32s = types.int64, types.CPointer(types.int32)
             signature = types.none(a, int64, int64, a, int64, a, int64, a, int64, int64, a, int32s)
-            return signature, _MicroTile(rows, vectors, sets, fetches, a.dtype).generate
+            return signature, _MicroTile(rows, vectors, sets, fetches, a.dtype, sparse=True).generate
 
         return sparse_tile
 
     @intrinsic
-    def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead):
+    def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k):
         int64 = types.int64
-        signature = types.none(a, int64, int64, a, int64, a, int64, a, int64, int64, a)
+        signature = types.none(a, int64, int64, a, int64, a, int64, a, int64, int64, a, int64)
         return signature, _MicroTile(rows, vectors, sets, fetches, a.dtype).generate
 
     return tile
@@ -68,14 +71,25 @@ def micro_tile(
 CACHE_LINE = 64
 
 
+# How many lines of what lies ahead a full micro-tile prefetches for every two i at most. Of what an update is about to
+# read, weights and two moments, that is all of a micro-tile's where there are 36 i or more.
+LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE = 1, max(1, MR * NR_VECTORS * VECTOR_BYTES // (6 * CACHE_LINE))
+
+
 class _MicroTile:
     """Emits one micro-kernel."""
 
     def __init__(
-        self, rows: int, vectors: int, sets: int, fetches: tuple[bool, bool, bool], dtype: types.Float
+        self,
+        rows: int,
+        vectors: int,
+        sets: int,
+        fetches: tuple[bool, bool, bool, bool],
+        dtype: types.Float,
+        sparse: bool = False,
     ) -> None:
-        self.rows, self.vectors, self.sets = rows, vectors, sets
-        self.fetch_ahead, self.fetch_rows, self.fetch_target = fetches
+        self.rows, self.vectors, self.sets, self.sparse = rows, vectors, sets, sparse
+        self.fetch_ahead, self.fetch_rows, self.fetch_columns, self.fetch_target = fetches
         self.unrolled = max(2, sets)
         self.item = dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.item
@@ -84,7 +98,8 @@ class _MicroTile:
 
     def generate(self, context, builder, signature, arguments):
         """The code of one call, inline: sums stay in registers from the first load to the last store."""
-        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, *indices = arguments
+        a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, last = arguments
+        ahead_k = ir.IntType(64)(CACHE_LINE // self.item) if self.sparse else last
         self.builder, index = builder, ir.IntType(64)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
@@ -96,20 +111,16 @@ class _MicroTile:
         def multiply_add(first, sums, unrolled):
             """The body of the loop over k, for `unrolled` values of i from `first` on."""
             if self.fetch_ahead and unrolled > 1:
-                line = CACHE_LINE // self.item
-                elements_per_i = index(line if indices else line // 2)
-                for more in range(0, line * (2 if indices else 1), line):
-                    offset = builder.add(builder.mul(first, elements_per_i), index(more))
-                    prefetch(builder, builder.gep(ahead, [offset]), SECOND_LEVEL)
+                self._fetch_ahead(ahead, ahead_k, first)
             if self.fetch_rows and unrolled > 1:
                 self._fetch_rows(a, a_row, first)
             for u in range(unrolled):
                 i, first_sum = builder.add(first, index(u)), u % self.sets * len(tile)
-                if indices:
-                    i = builder.zext(builder.load(builder.gep(indices[0], [i])), index)
+                if self.sparse:
+                    i = builder.zext(builder.load(builder.gep(last, [i])), index)
                 b_vectors = [self._load(b, b_k, i, v) for v in range(self.vectors)]
                 row_0 = self._opaque(builder.gep(a, [builder.mul(i, a_k)]))
-                if self.fetch_target:
+                if self.fetch_columns:
                     prefetch(builder, builder.gep(row_0, [index(CACHE_LINE // self.item)]), FIRST_LEVEL)
                 for r in range(self.rows):
                     element = splat(builder, builder.load(self._row(row_0, r, odd_rows)), self.lanes)
@@ -160,6 +171,15 @@ class _MicroTile:
         if self.rows < MR:
             return value
         return self.builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
+
+    def _fetch_ahead(self, ahead, ahead_k, i):
+        """Prefetch what lies ahead for the iteration that begins with i."""
+        builder, index = self.builder, ir.IntType(64)
+        lines = self.unrolled if self.sparse else LINES_AHEAD_OF_AN_UPDATE if self.fetch_columns else LINES_AHEAD
+        begin = builder.gep(ahead, [builder.mul(i, ahead_k)])
+        for line in range(lines):
+            past = builder.sdiv(builder.mul(ahead_k, index(line * self.unrolled)), index(lines))
+            prefetch(builder, builder.gep(begin, [past]), SECOND_LEVEL)
 
     def _fetch_rows(self, a, a_row, i):
         """Prefetch i's cache line of the rows below the micro-tile: a few rows in each iteration on that line."""

@@ -8,16 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, load, micro_tile, offset, store
-from fastnn.jit import inline_ir
-from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.intrinsics import (
+    CACHE_LINE,
+    LINES_AHEAD,
+    LINES_AHEAD_OF_AN_UPDATE,
+    MR,
+    NR_VECTORS,
+    VECTOR_BYTES,
+    lanes_of,
+    load,
+    micro_tile,
+    offset,
+    store,
+)
+from fastnn.jit import force_inline, inline_ir
+from fastnn.linalg.packing import padded, panel_count, panel_start, transpose_panel
 from fastnn.units import unit
 
-# What a product prefetches; `panel_product` explains each.
-NOTHING, ROWS, PANEL, ROWS_AND_PANEL, TARGET = range(5)
+# What a product prefetches beside what its caller names; `panel_product` explains each.
+NOTHING, ROWS, TARGET, UPDATE = range(4)
 
 
-def _micro_tiles(vectors: int) -> Callable:
+@force_inline
+def _most_ahead(lines, lanes):
+    """Elements that are prefetched for each k, where so many lines are for every two."""
+    return lines * CACHE_LINE * lanes // (2 * VECTOR_BYTES)
+
+
+def _micro_tiles(vectors: int, widest: bool = False) -> Callable:
     """The micro-kernels for a panel of `vectors` vectors: one per number of rows, and for MR rows one per kind of
     prefetching.
 
@@ -27,57 +45,83 @@ def _micro_tiles(vectors: int) -> Callable:
     full = micro_tile(MR, vectors, fetch_ahead=True)
     four, two, one = (micro_tile(rows, vectors) for rows in (4, 2, 1))
     fetching_rows = micro_tile(MR, vectors, fetch_ahead=True, fetch_rows=True)
-    fetching_target = micro_tile(MR, vectors, fetch_target=True)
+    fetching_target = micro_tile(MR, vectors, fetch_columns=True, fetch_target=True)
+    # Of what an update reads, so much belongs to narrow panels that they need no micro-kernel of their own.
+    before_update = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True) if widest else fetching_target
 
     @inline_ir
-    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead):
-        if rows == MR and fetch in (ROWS, ROWS_AND_PANEL):
-            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+    def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_k):
+        most = _most_ahead(LINES_AHEAD, lanes_of(a))
+        if rows == MR and fetch == ROWS:
+            fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
+        elif rows == MR and fetch == UPDATE:
+            before_update(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k)
         elif rows == MR and fetch == TARGET:
-            fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
         elif rows == MR:
-            full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
         elif rows == 4:
-            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
         elif rows == 2:
-            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            two(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
         else:
-            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead)
+            one(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
 
     return product
 
 
 # Where panels have at most two vectors, nothing is called for three.
-_one_vector, _two_vectors, _three_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2, 3))
+_one_vector, _two_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2))
+_three_vectors = _micro_tiles(min(3, NR_VECTORS), widest=True)
 
 
-@unit("int int real* int int real* int real* int real* int int int -> none")
-def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch):
+@unit("int int real* int int real* int real* int real* int int int real* int -> none")
+def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_row):
     """c[r, :] ← start[r, :] + Σ a[r, k] b[k, :] for m rows and one panel of `vectors` vectors.
 
     a, b, start, c are addresses; `a_row`, `a_k`, ... are the elements from one row, or one k, to the next. With
     `start_row` 0 every row has the same start.
 
-    `fetch` is what is prefetched: NOTHING; the next ROWS of a (`a_k` must be 1); the next PANEL after b, a part of it
-    with each micro-tile; ROWS_AND_PANEL; or the TARGET, which is each micro-tile of c and what of a lies a cache line
-    further on (`a_row` must be 1), and pays if one of both is not in a near cache.
+    `fetch` is what is prefetched meanwhile: NOTHING more than what lies from the address `ahead` on, into the
+    second-level cache, `ahead_row` elements for each row of c; that and the next ROWS of a (`a_k` must be 1); the
+    TARGET, which is each micro-tile of c and what of a lies a cache line further on (`a_row` must be 1), and pays if
+    one of both is not in a near cache; or before an UPDATE the latter and what lies ahead, as much as there is time
+    for.
     """
     r = 0
     rows = MR
-    size = k * b_k if fetch in (PANEL, ROWS_AND_PANEL) else 0
-    part = size // m if size else 0
+    most, ahead_k = _most_ahead(LINES_AHEAD_OF_AN_UPDATE, lanes_of(a)), 0
+    if fetch == UPDATE:
+        ahead_k = most if MR * ahead_row > most * k else (MR * ahead_row + k - 1) // k
     while r < m:
         while rows > m - r:
             rows //= 2
         x, y, z = offset(a, r * a_row), offset(start, r * start_row), offset(c, r * c_row)
-        ahead = offset(b, size + r * part)
+        own = offset(ahead, r * ahead_row)
         if vectors == 3:
-            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
+            _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         elif vectors == 2:
-            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
+            _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         else:
-            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, ahead)
+            _one_vector(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         r += rows
+
+
+@inline_ir
+def product_before_update(
+    m, vectors, a, a_row, b, width, start, start_row, c, k, arrays, w, moments, moment_stride
+):  # fmt: skip
+    """The gradient of an update block, c[r, :] ← start[r, :] + Σ a[k, r] b[k, :], while what its update reads is
+    prefetched: so many arrays like c, first the weights at w, then their moments, `moment_stride` elements apart. Rows
+    of b and c are `width` elements."""
+    ahead, row = w, 0
+    for array in range(arrays):
+        end = m if array == arrays - 1 else m // MR * (array + 1) // arrays * MR
+        panel_product(
+            end - row, vectors, offset(a, row), 1, a_row, b, width, offset(start, row * start_row), start_row,
+            offset(c, row * width), width, k, UPDATE, ahead, arrays * width,
+        )  # fmt: skip
+        row, ahead = end, offset(moments, array * moment_stride)
 
 
 @inline_ir
@@ -93,14 +137,31 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         out, begin, begin_row = offset(c, column), offset(start, column), start_row
-        fetch = ROWS_AND_PANEL if p == 0 else PANEL
+        fetch = ROWS if p == 0 else NOTHING
         for block in range(blocks):
             top, bottom = inner * block // blocks, inner * (block + 1) // blocks
-            b = offset(panels, column * inner + top * width)
+            b, size = offset(panels, column * inner + top * width), (bottom - top) * width
             panel_product(
-                m, last - first, offset(a, top), a_row, 1, b, width, begin, begin_row, out, c_row, bottom - top, fetch
-            )
+                m, last - first, offset(a, top), a_row, 1, b, width, begin, begin_row, out, c_row, bottom - top, fetch,
+                offset(b, size), size // m,
+            )  # fmt: skip
             begin, begin_row = out, c_row
+
+
+@inline_ir
+def multiply_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, start, dx, dx_row, depth, copy):
+    """dx ← start + dy wᵀ: dy (m, columns), w (inner, columns) in panels, each panel of wᵀ copied before it is used;
+    every row has the same start. `copy` has room for one."""
+    vectors = padded(inner, lanes) // lanes
+    n_panels = panel_count(vectors)
+    for q in range(n_panels):
+        first, last = panel_start(q, n_panels, vectors), panel_start(q + 1, n_panels, vectors)
+        transpose_panel(panels, inner, columns, q, copy, lanes)
+        column = first * lanes
+        multiply_panels(
+            m, columns, last - first, lanes, dy, dy_row, copy, offset(start, column), 0, offset(dx, column), dx_row,
+            depth,
+        )  # fmt: skip
 
 
 @inline_ir
@@ -151,6 +212,6 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip
             c = offset(panels, first * inner + row * width)
             panel_product(
                 rows, width // lanes, columns, 1, columns_row, offset(dy, m * first), width, c, width, c, width, m,
-                TARGET,
+                TARGET, c, 0,
             )  # fmt: skip
         row += rows

@@ -86,25 +86,33 @@ def aligned_empty(size, like):
     return raw[shift : shift + size]
 
 
+@unit("real* int int int real* int -> none")
+def transpose_panel(panels, inner, columns, q, transposed, lanes):
+    """transposed ← the panel of index q of wᵀ (columns, inner), from the panels of w (inner, columns); both are
+    addresses."""
+    vectors, out_vectors = padded(columns, lanes) // lanes, padded(inner, lanes) // lanes
+    n_panels, n_out_panels = panel_count(vectors), panel_count(out_vectors)
+    first = panel_start(q, n_out_panels, out_vectors) * lanes
+    last = panel_start(q + 1, n_out_panels, out_vectors) * lanes
+    out_width, within = last - first, min(last, inner) - first
+    for p in range(n_panels):
+        start, end = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
+        width = end - start
+        transpose(
+            within, min(end, columns) - start, lanes, offset(panels, start * inner + first * width), width,
+            offset(transposed, start * out_width), out_width,
+        )  # fmt: skip
+    for c in range(columns if within < out_width else 0):
+        row = offset(transposed, c * out_width)
+        for k in range(within, out_width):
+            row[k] = 0
+
+
 @unit("real* int int real* int -> none")
 def transpose_panels(panels, inner, columns, transposed, lanes):
     """transposed ← the panels of wᵀ (columns, inner), from the panels of w (inner, columns); both are addresses."""
-    vectors, out_vectors = padded(columns, lanes) // lanes, padded(inner, lanes) // lanes
-    n_panels, n_out_panels = panel_count(vectors), panel_count(out_vectors)
+    out_vectors = padded(inner, lanes) // lanes
+    n_out_panels = panel_count(out_vectors)
     for q in range(n_out_panels):
-        first, last = (
-            panel_start(q, n_out_panels, out_vectors) * lanes,
-            panel_start(q + 1, n_out_panels, out_vectors) * lanes,
-        )
-        out_width, within = last - first, min(last, inner) - first
-        for p in range(n_panels):
-            start, end = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
-            width = end - start
-            transpose(
-                within, min(end, columns) - start, lanes, offset(panels, start * inner + first * width), width,
-                offset(transposed, first * columns + start * out_width), out_width,
-            )  # fmt: skip
-        for c in range(columns if within < out_width else 0):
-            row = offset(transposed, first * columns + c * out_width)
-            for k in range(within, out_width):
-                row[k] = 0
+        first = panel_start(q, n_out_panels, out_vectors) * lanes
+        transpose_panel(panels, inner, columns, q, offset(transposed, first * columns), lanes)

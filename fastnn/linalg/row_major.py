@@ -23,7 +23,7 @@ from fastnn.intrinsics import (
     store,
 )
 from fastnn.jit import force_inline, inline_ir
-from fastnn.linalg.gemm import NOTHING, PANEL, ROWS, ROWS_AND_PANEL, TARGET, copy_columns, panel_product
+from fastnn.linalg.gemm import NOTHING, ROWS, TARGET, copy_columns, panel_product
 from fastnn.linalg.packing import aligned_empty, padded, panel_count, panel_start
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
@@ -120,12 +120,12 @@ def multiply(n, inner, row, x, w, start, y, columns, height):
                 if p % _STRIP == 0:
                     left = _copy_strip(k, p, n_panels, vectors, columns, lanes, offset(w, first * row), row, copied)
                 b, b_row = offset(copied, column - left), _STRIP * NR_VECTORS * lanes
-            panel_product(n, width, offset(x, first), inner, 1, b, b_row, begin, begin_row, out, row, k, NOTHING)
+            panel_product(n, width, offset(x, first), inner, 1, b, b_row, begin, begin_row, out, row, k, NOTHING, b, 0)
     if overlaps:
         column, width = _panel(n_panels - 1, n_panels, vectors, columns, lanes)
         panel_product(
             n, width, x, inner, 1, offset(w, column), row, offset(start, column), 0, offset(y, column), row, inner,
-            NOTHING,
+            NOTHING, w, 0,
         )  # fmt: skip
 
 
@@ -192,12 +192,13 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
                 transpose(width, inner, lanes, offset(w, column * inner), inner, panel, width)
             elif first == 0:
                 copy_columns(inner, width, offset(w, column), row, panel, width)
-            fetch = ROWS if p == 0 else TARGET
+            rows, fetch, ahead_row = min(height, n - first), ROWS if p == 0 else TARGET, 0
             if exceeds_l2 and first > 0:
-                fetch = ROWS_AND_PANEL if p == 0 else PANEL
+                fetch, ahead_row = ROWS if p == 0 else NOTHING, inner * width // rows
             panel_product(
-                min(height, n - first), panel_vectors, offset(x, first * inner), inner, 1, panel, width,
+                rows, panel_vectors, offset(x, first * inner), inner, 1, panel, width,
                 offset(start, column), 0, offset(y, first * row + column), row, inner, fetch,
+                offset(panel, inner * width), ahead_row,
             )  # fmt: skip
 
 
@@ -258,7 +259,8 @@ def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
                     out, out_row = element(last_panel, (row - top) * last_width), last_width
                 start, start_row = (element(zeros, 0), 0) if first == 0 else (out, out_row)
                 panel_product(
-                    rows, panel_vectors, block_a, 1, a_k, panel, panel_row, start, start_row, out, out_row, m, TARGET
+                    rows, panel_vectors, block_a, 1, a_k, panel, panel_row, start, start_row, out, out_row, m,
+                    TARGET, out, 0,
                 )  # fmt: skip
     if separate:
         for r in range(top, bottom):

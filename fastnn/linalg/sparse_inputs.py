@@ -116,7 +116,7 @@ def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, 
         if done < m:
             panel_product(
                 m - done, last - first, offset(a, done * a_row), a_row, 1, b, width, begin, 0,
-                offset(c, done * c_row + column), c_row, inner, NOTHING,
+                offset(c, done * c_row + column), c_row, inner, NOTHING, b, 0,
             )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
         target = offset(c, top * width)
         panel_product(
             bottom - top, vectors, offset(a, done * a_row + top), 1, a_row, offset(dy, done * dy_row), dy_row, target,
-            width, target, width, m - done, TARGET,
+            width, target, width, m - done, TARGET, target, 0,
         )  # fmt: skip
 
 

@@ -60,5 +60,5 @@ def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, 
         column = first * lanes
         panel_product(
             m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
-            offset(c, column), c_row, k, NOTHING,
+            offset(c, column), c_row, k, NOTHING, b, 0,
         )  # fmt: skip

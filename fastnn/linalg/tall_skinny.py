@@ -132,13 +132,13 @@ def multiply_in_lanes(n, inner, columns, x, w, start, y, batch):
     for k in range(n_copied):
         for c in range(columns):
             workspace[(1 + k) * lanes + c] = w[(n_direct + k) * columns + c]
-    panel_product(unbuffered, 1, x, inner, 1, copied, lanes, bias, 0, y, columns, inner, ROWS)
+    panel_product(unbuffered, 1, x, inner, 1, copied, lanes, bias, 0, y, columns, inner, ROWS, x, 0)
     for first in range(unbuffered, n, _BLOCK_ROWS):
         m = min(_BLOCK_ROWS, n - first)
         rows, out = offset(x, first * inner), element(workspace, out_at)
-        panel_product(m, 1, rows, inner, 1, w, columns, bias, 0, out, lanes, n_direct, ROWS)
+        panel_product(m, 1, rows, inner, 1, w, columns, bias, 0, out, lanes, n_direct, ROWS, x, 0)
         panel_product(
-            m, 1, offset(rows, n_direct), inner, 1, copied, lanes, out, lanes, out, lanes, n_copied, NOTHING
+            m, 1, offset(rows, n_direct), inner, 1, copied, lanes, out, lanes, out, lanes, n_copied, NOTHING, x, 0
         )  # fmt: skip
         for r in range(m):
             for c in range(columns):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastnn import scalar_checks
 from fastnn.alloc import aligned_zeros, row_apart
+from fastnn.blocking import fetching_pays
 from fastnn.optimizers.loops import MOST_NUMBERS
 from fastnn.optimizers.own import rule_of
 from fastnn.optimizers.rule import UpdateRule
@@ -126,6 +127,8 @@ class State:
         plan = new["plan"]
         plan["is_linear"] = rule.is_linear
         plan["moments"], plan["moment_stride"] = moments.ctypes.data, moments.shape[1]
+        fetches = fetching_pays((1 + len(rule.moments)) * moments.shape[1], self._dtype)
+        plan["n_fetched"] = 1 + len(rule.moments) if fetches else 0
         for name in ("hyper", "constants"):
             plan[name] = self._record[name].ctypes.data
         for slot, address in rule.addresses(numba.from_dtype(self._dtype)).items():

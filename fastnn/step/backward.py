@@ -7,7 +7,7 @@ from numba.core import types
 from fastnn.intrinsics import indirect_call, lanes_of, offset
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.few_rows import multiply_transposed
-from fastnn.linalg.gemm import multiply_panels, pack_rows
+from fastnn.linalg.gemm import multiply_panels, multiply_transposed_panels, pack_rows
 from fastnn.linalg.gemv import gemv_transposed
 from fastnn.linalg.packing import transpose_panels
 from fastnn.linalg.tail_columns import tail_product
@@ -32,20 +32,29 @@ def transposes(plan, layer):
     return plan.n > 2 * min(lanes_of(plan.parameters), layer.panel_vectors)
 
 
+@force_inline
+def transposes_each_panel(plan, layer):
+    """Whether each worker transposes a panel of such weights before it uses it, and not one of them all at first.
+
+    That costs the same for each row block as for all; but it stays in the caches, and nobody waits for it.
+    """
+    return layer.transposes_each_panel != 0 and plan.n_blocks <= plan.workers
+
+
 @inline_ir
 def transpose_weights(plan):
     """Transpose the panels of the weights of every layer but the first, where that pays."""
     lanes = lanes_of(plan.parameters)
     for index in range(1, plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
-        if transposes(plan, layer):
+        if transposes(plan, layer) and not transposes_each_panel(plan, layer):
             w, transposed = offset(plan.parameters, layer.weights), offset(plan.transposed, layer.transposed)
             transpose_panels(w, layer.inputs, layer.outputs - layer.tail, transposed, lanes)
 
 
 @inline_ir
-def input_gradient(plan, layer, m, dy, dx):
-    """dx ← dy wᵀ for m rows of deltas dy, in padded rows."""
+def input_gradient(plan, layer, m, dy, dx, block):
+    """dx ← dy wᵀ for m rows of deltas dy, in padded rows, of that row block."""
     lanes = lanes_of(dy)
     w, columns = offset(plan.parameters, layer.weights), layer.outputs - layer.tail
     # The products with the panels come first. Those with the tail columns are added to them, or to zero without panels.
@@ -53,6 +62,10 @@ def input_gradient(plan, layer, m, dy, dx):
     if layer.panel_vectors > 0:
         if m == 1:
             gemv_transposed(layer.inputs, columns, lanes, dy, w, dx, layer.input_row)
+        elif transposes(plan, layer) and transposes_each_panel(plan, layer):
+            multiply_transposed_panels(
+                m, layer.inputs, columns, lanes, dy, layer.row, w, start, dx, layer.input_row, plan.depth, block.panel
+            )
         elif transposes(plan, layer):
             transposed = offset(plan.transposed, layer.transposed)
             multiply_panels(
@@ -82,7 +95,7 @@ def forward_backward_block(plan, first, m, block):
     for index in range(plan.n_layers - 1, 0, -1):
         layer, before = layer_of(plan.layers, index, plan), layer_of(plan.layers, index - 1, plan)
         dx, y = offset(deltas, m * before.column), offset(activations, m * before.column)
-        input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx)
+        input_gradient(plan, layer, m, offset(deltas, m * layer.column), dx, block)
         if plan.drops and before.dropout > 0:
             drop(plan, dx, dx, first, m, before.row, index, before.dropout)
             y = offset(block.outputs, m * before.column)

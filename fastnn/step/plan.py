@@ -44,6 +44,7 @@ LAYER = RecordLayout(
     bias="int",
     size="int",
     transposed="int",  # where the transposed weights begin
+    transposes_each_panel="int",  # whether they are transposed a panel at a time where workers have one row block each
     update_rows="int",  # rows of its panels in an update block
     strip="int",  # columns of its input that its gradient copies together; 0 for none
     # The padded outputs of all layers before, together; 0 in the first layer alone. The layer's activations and deltas
@@ -71,6 +72,7 @@ BLOCK = RecordLayout(
     ends="int64*",
     firsts="int64*",
     lasts="int64*",
+    panel="real*",  # room for one of transposed weights
     scratch="real*",  # an update block, and behind it strips of all row blocks (`strips_of`)
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
@@ -80,6 +82,7 @@ OPTIMIZER = RecordLayout(
     steps="int",  # made so far
     moments="real*",  # the first moment
     moment_stride="int",  # elements from one moment to the next
+    n_fetched="int",  # arrays that are prefetched before an update: the weights and the moments, or none
     hyper="float64*",  # hyper-parameters, as the optimizer's `constants` slot takes them
     constants="float64*",  # what that slot works out of them for the step
     compute_constants="int",  # slots

@@ -2,7 +2,8 @@
 
 Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of the rows of every
 layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; one of
-them takes tail columns and biases too, of each layer another. Else each worker adds up the gradients of its row blocks,
+them takes tail columns and biases too, of each layer another. What an update reads, weights and moments, is prefetched
+while the gradient is computed, which leaves memory idle. Else each worker adds up the gradients of its row blocks,
 and then updates a part of the parameters by the sum of all workers' gradients. Where more than that sum is needed of
 the gradient (`step/transform.py`), gradients are stored too.
 """
@@ -22,7 +23,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
-from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product
+from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product, product_before_update
 from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.linalg.rank_one import accumulate_rank_one
 from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
@@ -39,6 +40,9 @@ call_update = indirect_call(types.none)
 # factor is a row's gradient, its width (whole vectors), first moment, the elements from one moment to the next,
 # constants.
 call_rank_one_update = indirect_call(types.none)
+
+# Rows of a row block below which a product is over before much can be prefetched meanwhile.
+_ROWS_WORTH_FETCHING = 16
 
 # Places of a row block's rows among the values of compressed rows.
 _alloc_places = stack_alloc(BLOCK_ROWS)
@@ -119,7 +123,9 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
     n_panels = panel_count(layer.panel_vectors)
     first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
     width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
-    scratch = block_of(plan.blocks, worker, plan).scratch
+    scratch, optimizer = block_of(plan.blocks, worker, plan).scratch, optimizer_of(plan.optimizer, 0, plan)
+    begin = layer.weights + first * layer.inputs + top * width
+    fetches = optimizer.n_fetched > 0 and plan.block_rows >= _ROWS_WORTH_FETCHING
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, dy = block_operands(plan, layer, index, block)
@@ -150,9 +156,17 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             columns, columns_row = strips_of(plan, layer, index, worker), layer.strip
         b = offset(block.packed_deltas, m * (layer.column + first))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
-        panel_product(
-            height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, TARGET
-        )
+        if fetches and index == plan.n_blocks - 1:
+            w, moments = offset(plan.parameters, begin), offset(optimizer.moments, begin)
+            product_before_update(
+                height, width // lanes, columns, columns_row, b, width, start, start_row, scratch, m,
+                optimizer.n_fetched, w, moments, optimizer.moment_stride,
+            )  # fmt: skip
+        else:
+            panel_product(
+                height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, TARGET,
+                scratch, 0,
+            )  # fmt: skip
 
 
 @unit("StepPlan LayerPlan int int -> none")

@@ -228,7 +228,7 @@ def test_micro_kernel_uses_fused_products_of_whole_registers() -> None:
     row = types.CPointer(types.float32), types.int64
     # Not as kept on disk, where there is no assembly.
     product, whole = numba.njit(fastmath={"contract"})(gemm.panel_product.unit._copied.py_func), types.int64
-    product.compile((whole, whole, *row, whole, *row, *row, *row, whole, whole))
+    product.compile((whole, whole, *row, whole, *row, *row, *row, whole, whole, *row))
     register = {32: "%ymm", 64: "%zmm"}[VECTOR_BYTES]
     lines = "".join(product.inspect_asm().values()).splitlines()
     assert sum("vfmadd" in line and "ps" in line and register in line for line in lines) >= MR * NR_VECTORS
