@@ -9,9 +9,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastnn.intrinsics.host import LLVM, MR, NR_VECTORS, REGISTER_CONSTRAINT, VECTOR_BYTES, splat
+from fastnn.intrinsics.host import LLVM, MR, REGISTER_CONSTRAINT, VECTOR_BYTES, splat
 from fastnn.intrinsics.loop import loop_over_sums
 from fastnn.intrinsics.memory import FIRST_LEVEL, SECOND_LEVEL, prefetch
+
+# Sums that hide the latency of multiply-adds: two are begun in a cycle, and each takes four.
+_SUMS_UNDER_WAY = 8
 
 
 def micro_tile(
@@ -42,7 +45,7 @@ def micro_tile(
         instead of all below k. It prefetches twice as much from `ahead`.
     """
     # A micro-tile of few sums is bound by the latency of multiply-adds: several sets of sums, for i in turn, hide it.
-    sets = max(1, min(4, MR * NR_VECTORS // (2 * rows * vectors)))
+    sets = next((sets for sets in (1, 2, 4) if sets * rows * vectors >= _SUMS_UNDER_WAY), 4)
     fetches = fetch_ahead, fetch_rows, fetch_target
 
     if active_columns:
