@@ -13,6 +13,9 @@ from fastnn.intrinsics.host import LLVM, MR, NR_VECTORS, REGISTER_CONSTRAINT, VE
 from fastnn.intrinsics.loop import loop_over_sums
 from fastnn.intrinsics.memory import FIRST_LEVEL, SECOND_LEVEL, prefetch
 
+# Sums that hide the latency of multiply-adds: two are begun in a cycle, and each takes four.
+_SUMS_UNDER_WAY = 8
+
 
 def micro_tile(
     rows: int,
@@ -45,7 +48,7 @@ def micro_tile(
         instead of all below k. It prefetches a cache line from `ahead` for each.
     """
     # A micro-tile of few sums is bound by the latency of multiply-adds: several sets of sums, for i in turn, hide it.
-    sets = max(1, min(4, MR * NR_VECTORS // (2 * rows * vectors)))
+    sets = next((sets for sets in (1, 2, 4) if sets * rows * vectors >= _SUMS_UNDER_WAY), 4)
     fetches = fetch_ahead, fetch_rows, fetch_columns, fetch_target
 
     if active_columns:
@@ -175,7 +178,8 @@ class _MicroTile:
     def _fetch_ahead(self, ahead, ahead_k, i):
         """Prefetch what lies ahead for the iteration that begins with i."""
         builder, index = self.builder, ir.IntType(64)
-        lines = self.unrolled if self.sparse else LINES_AHEAD_OF_AN_UPDATE if self.fetch_columns else LINES_AHEAD
+        of_two = 2 if self.sparse else LINES_AHEAD_OF_AN_UPDATE if self.fetch_columns else LINES_AHEAD
+        lines = of_two * self.unrolled // 2
         begin = builder.gep(ahead, [builder.mul(i, ahead_k)])
         for line in range(lines):
             past = builder.sdiv(builder.mul(ahead_k, index(line * self.unrolled)), index(lines))

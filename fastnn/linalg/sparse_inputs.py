@@ -55,16 +55,18 @@ def all_finite(numbers, size):
 def sparsity_of(x, n, inner, panels, panels_size):
     """NEVER, GRADIENT or ALWAYS for n rows x (n, inner) and the weights in the first layer's panels.
 
-    Only the first row is examined: a group of rows has at least as many active columns as each of its rows.
+    Fewer than MR rows leave out zeros in their gradient alone (`few_rows_gradient.py`): looking whether all weights are
+    finite takes as long as their product. Only the first row is examined: a group of rows has at least as many active
+    columns as each of its rows.
     """
-    if n < MR or panels_size == 0:
+    if n == 1 or panels_size == 0:
         return NEVER
     nonzero = 0
     for k in range(inner):
         nonzero += x[k] != 0
     if 2 * nonzero > inner:
         return NEVER
-    return ALWAYS if all_finite(panels, panels_size) else GRADIENT
+    return ALWAYS if n >= MR and all_finite(panels, panels_size) else GRADIENT
 
 
 @unit("int int int real* int int32* -> none")

@@ -23,10 +23,10 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
+from fastnn.linalg.few_rows_gradient import accumulate_few_rows
 from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product, product_before_update
 from fastnn.linalg.packing import panel_count, panel_start, part_start
-from fastnn.linalg.rank_one import accumulate_rank_one
-from fastnn.linalg.sparse_inputs import sparse_gradient, sparse_gradient_panels
+from fastnn.linalg.sparse_inputs import NEVER, sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.plan import BLOCK_ROWS, UPDATE_BLOCK, block_of, layer_of, optimizer_of, source_of
 from fastnn.step.transform import bound_gradient, part_of_parameters, sum_gradients
@@ -44,6 +44,9 @@ call_rank_one_update = indirect_call(types.none)
 # Rows of a row block below which a product is over before much can be prefetched meanwhile.
 _ROWS_WORTH_FETCHING = 16
 
+# Below so many rows, those that groups of MR rows leave over weigh most.
+_FEW_ROWS = 8
+
 # Places of a row block's rows among the values of compressed rows.
 _alloc_places = stack_alloc(BLOCK_ROWS)
 
@@ -58,6 +61,13 @@ def block_operands(plan, layer, index, block):
         return m, block.x, dy
     # The activations of the layer before: its `column` is less by its `row`, which is this layer's `input_row`.
     return m, offset(block.activations, m * (layer.column - layer.input_row)), dy
+
+
+@force_inline
+def leaves_out_zeros_of_few_rows(plan, layer, m):
+    """Whether the gradient of m rows of the layer's input is one of a few rows with many zeros: groups of MR rows
+    (`linalg/sparse_inputs.py`) would leave some over, or all."""
+    return layer.column == 0 and plan.sparsity != NEVER and m < _FEW_ROWS and m % MR != 0
 
 
 @unit("StepPlan int int real* -> none")
@@ -129,7 +139,8 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, dy = block_operands(plan, layer, index, block)
-        if layer.column == 0 and (plan.compressed or block.active[0] != 0):
+        few = leaves_out_zeros_of_few_rows(plan, layer, m)
+        if layer.column == 0 and (plan.compressed or few or block.active[0] != 0):
             if index == 0:
                 for k in range(height * width):
                     scratch[k] = 0
@@ -145,7 +156,13 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
                     layer.row, offset(scratch, -top * width),
                 )  # fmt: skip
                 continue
-            # It takes the address of the panel's row 0; scratch begins with row `top`.
+            # What follows takes the address of the panel's row 0; scratch begins with row `top`.
+            if few:
+                accumulate_few_rows(
+                    top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
+                    offset(dy, first), layer.row, offset(scratch, -top * width),
+                )  # fmt: skip
+                continue
             sparse_gradient(
                 top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
                 offset(dy, first), layer.row, offset(scratch, -top * width), block.active,
@@ -284,8 +301,10 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
                 m, last - first, (last - first) * lanes, source.values, source.columns, firsts, lasts,
                 offset(dy, first * lanes), layer.row, offset(target, first * lanes * layer.inputs),
             )  # fmt: skip
-    elif m == 1:
-        accumulate_rank_one(top, bottom, layer.inputs, layer.panel_vectors, lanes, a, dy, target)
+    elif m == 1 or leaves_out_zeros_of_few_rows(plan, layer, m):
+        accumulate_few_rows(
+            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, dy, layer.row, target
+        )  # fmt: skip
     elif layer.column == 0 and block.active[0] != 0:
         sparse_gradient_panels(
             top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a,

@@ -8,7 +8,7 @@ import pytest
 from numba.core import types
 
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
-from fastnn.linalg import few_rows, gemm, gemv, packing, rank_one
+from fastnn.linalg import few_rows, few_rows_gradient, gemm, gemv, packing
 
 # Rows that need every smaller tile; columns of one lane, one vector, one panel, uneven packing.
 ROWS = (1, 2, 3, 7, 8, 12, 15, 33)
@@ -80,10 +80,11 @@ def add_gradient(x, dy, flat, top, bottom, strip, packed_dy, copies):
 
 
 @numba.njit
-def add_rank_one(x, dy, flat, top, bottom):
+def add_few_rows(x, dy, flat, top, bottom):
     count = lanes_of(x)
-    rank_one.accumulate_rank_one(
-        top, bottom, x.size, dy.size // count, count, element(x, 0), element(dy, 0), element(flat, 0)
+    few_rows_gradient.accumulate_few_rows(
+        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
+        dy.shape[1], element(flat, 0),
     )  # fmt: skip
 
 
@@ -171,44 +172,53 @@ def test_products(inner: int, columns: int, dtype: str, rng: np.random.Generator
 
 
 @pytest.mark.parametrize("columns", COLUMNS)
-def test_rank_one_update_leaves_out_rows_of_zero(columns: int, dtype: str, rng: np.random.Generator) -> None:
-    a, dy = rng.standard_normal(33).astype(dtype), rng.standard_normal(columns).astype(dtype)
-    a[rng.permutation(33)[:25]] = 0
+@pytest.mark.parametrize("m", [1, 3, 7])
+def test_gradient_of_few_rows_leaves_out_rows_of_zero(
+    m: int, columns: int, dtype: str, rng: np.random.Generator
+) -> None:
+    a, dy = rng.standard_normal((m, 33)).astype(dtype), rng.standard_normal((m, columns)).astype(dtype)
+    a[rng.random(a.shape) < 0.5] = -0.0
+    a[:, rng.permutation(33)[:20]] = 0
     w = rng.standard_normal((33, columns)).astype(dtype)
-    w[a == 0] = np.nan  # which only a row that is left out can stay: nothing was added, and nothing read
+    zero = ~a.any(axis=0)
+    w[zero] = -0.0  # which only stays where nothing is added: -0.0 + 0.0 is 0.0
     flat = packed(w)
     total, whole = guarded(flat.size, dtype)
     total[:] = flat
-    add_rank_one(a, padded_rows(dy[None])[0], total, 0, 16)
-    add_rank_one(a, padded_rows(dy[None])[0], total, 16, 33)
+    add_few_rows(a, padded_rows(dy), total, 0, 16)
+    add_few_rows(a, padded_rows(dy), total, 16, 33)
     assert_guarded(whole)
     found = np.empty_like(w)
     packing.unpack(total, found, count_of(dtype))
-    np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
+    np.testing.assert_allclose(found, w + a.T.astype("float64") @ dy, atol=tolerance(dtype, m))
+    assert np.signbit(found[zero]).all()
 
 
-def test_rank_one_update_of_more_rows_than_are_written_down_at_once(dtype: str, rng: np.random.Generator) -> None:
-    a, dy = rng.standard_normal(2500).astype(dtype), rng.standard_normal(3).astype(dtype)
-    a[rng.permutation(2500)[:2000]] = 0
-    a[1030] = np.nan
+@pytest.mark.parametrize("m", [1, 7])
+def test_gradient_of_few_rows_of_many_columns(m: int, dtype: str, rng: np.random.Generator) -> None:
+    """More than are written down at once."""
+    a, dy = rng.standard_normal((m, 2500)).astype(dtype), rng.standard_normal((m, 3)).astype(dtype)
+    a[:, rng.permutation(2500)[:2000]] = 0
+    a[-1, 1030] = np.nan
     w = rng.standard_normal((2500, 3)).astype(dtype)
     flat = packed(w)
-    add_rank_one(a, padded_rows(dy[None])[0], flat, 0, 2500)
+    add_few_rows(a, padded_rows(dy), flat, 0, 2500)
     found = np.empty_like(w)
     packing.unpack(flat, found, count_of(dtype))
-    np.testing.assert_allclose(found, w + np.outer(a.astype("float64"), dy), atol=tolerance(dtype, 1))
+    np.testing.assert_allclose(found, w + a.T.astype("float64") @ dy, atol=tolerance(dtype, m))
 
 
+@pytest.mark.parametrize("m", [1, 7])
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_zero_times_what_is_not_finite_is_nan(number: float, dtype: str) -> None:
-    a, dy, w = np.zeros(40, dtype), np.ones(3, dtype), np.ones((40, 3), dtype)
-    a[7], dy[1] = 1, number
+def test_zero_times_what_is_not_finite_is_nan(number: float, m: int, dtype: str) -> None:
+    a, dy, w = np.zeros((m, 40), dtype), np.ones((m, 3), dtype), np.ones((40, 3), dtype)
+    a[0, 7], dy[-1, 1] = 1, number
     flat = packed(w)
-    add_rank_one(a, padded_rows(dy[None])[0], flat, 0, 40)
+    add_few_rows(a, padded_rows(dy), flat, 0, 40)
     found = np.empty_like(w)
     packing.unpack(flat, found, count_of(dtype))
     with np.errstate(invalid="ignore"):
-        np.testing.assert_array_equal(found, w + np.outer(a, dy))
+        np.testing.assert_array_equal(found, w + a.T @ dy)
 
 
 def test_a_row_is_the_same_to_the_bit_whatever_the_others(dtype: str, rng: np.random.Generator) -> None:

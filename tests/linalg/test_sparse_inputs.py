@@ -147,7 +147,8 @@ def test_what_is_worth_skipping(dtype: str, rng: np.random.Generator) -> None:
     x = np.zeros((MR, 20), dtype)
     x[:, :10] = 1
     assert sparsity(x, panels) == sparse_inputs.ALWAYS
-    assert sparsity(x[1:], panels) == sparse_inputs.NEVER, "no group is full"
+    assert sparsity(x[1:], panels) == sparse_inputs.GRADIENT, "no group is full"
+    assert sparsity(x[:1], panels) == sparse_inputs.NEVER, "one row has a gradient of its own"
     assert sparsity(np.ones_like(x), panels) == sparse_inputs.NEVER
     for number in (np.nan, np.inf, -np.inf):
         panels[-1] = number
