@@ -75,6 +75,16 @@ def test_weights_that_are_spoiled_are_named(x, t) -> None:
     net.fit(x, t, optimizer=fastnn.Adam(), epochs=1, **QUIET)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_number_spoils_a_net(value) -> None:
+    net, sgd = new_net(), fastnn.SGD(lr=0.1)
+    assert not_finite.spoiled(net, sgd) == ""
+    weights = net.get_weights()
+    weights[-1][1] = value
+    net.set_weights(weights)
+    assert not_finite.spoiled(net, sgd).startswith("the net's weights had NaN or infinite numbers before")
+
+
 def test_weights_that_are_finite_are_not_blamed(x, t) -> None:
     net = new_net()
     result = EpochResult(np.inf, 10, 1, False)
@@ -93,13 +103,26 @@ def test_missing_numbers_are_named(x, t, value) -> None:
         new_net().fit(x, t, validation_split=0.2, seed=1, **QUIET)
 
 
-def test_missing_numbers_of_sparse_rows_are_named(x, t) -> None:
+@pytest.mark.parametrize("chunk", [4096, 16])
+@pytest.mark.parametrize("column", [0, 2])
+def test_missing_numbers_of_later_rows_are_named(x, t, column, chunk, monkeypatch) -> None:
+    """Also where rows are looked at some at a time, and where a row of a sparse matrix begins with what is missing."""
     sparse = pytest.importorskip("scipy.sparse")
+    monkeypatch.setattr(not_finite, "_CHUNK", chunk)
     x[:, 1] = 0
     x[3] = 0
-    x[41, 2] = np.nan
-    with pytest.raises(fastnn.NonFiniteLossError, match="x has NaN or infinite numbers in row 41: fill in"):
-        new_net().fit(sparse.csr_array(x), t, **QUIET)
+    x[41, column] = np.nan
+    for rows in (x, sparse.csr_array(x)):
+        with pytest.raises(fastnn.NonFiniteLossError, match="x has NaN or infinite numbers in row 41: fill in"):
+            new_net().fit(rows, t, **QUIET)
+
+
+def test_batches_are_not_asked_again(x, t) -> None:
+    """Nothing is said of their rows, which only they know."""
+    x[5] = np.nan
+    with pytest.raises(fastnn.NonFiniteLossError, match="smaller learning rate.*weights are not finite") as caught:
+        new_net().fit([(x[:20], t[:20]), (x[20:], t[20:])], **QUIET)
+    assert "fill in" not in str(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"ignore_label": 1}, {"class_weight": [1.0, 0.0, 1.0]}])
