@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 from fastnn.linalg.layout import ParameterLayout
-from fastnn.sharing import Sharing
+from fastnn.sharing import _LEAST, Sharing
 
 pytestmark = pytest.mark.usefixtures("restore_threads")
 
@@ -77,3 +77,59 @@ def test_the_number_of_threads_is_looked_at_each_time() -> None:
     fastnn.set_num_threads(1)
     fastnn.set_thread_invariant(True)
     assert own.workers(2048) == 8
+
+
+@pytest.mark.parametrize("sizes", NETS)
+def test_every_worker_has_enough_to_do(sizes: tuple[int, ...]) -> None:
+    """Four times as much where one thread may have to pay for them all."""
+    own = sharing(sizes)
+    for n in (*range(1, 800), 1000, 2048, 10_000):
+        work = n * (own._row + own._gradient) + own._update
+        for most in (2, 16, 64):
+            workers = own._workers(n, most, False)
+            assert workers == 1 or workers * _LEAST <= work
+        workers = own._workers(n, 1, True)
+        assert workers == 1 or workers * 4 * _LEAST <= work
+
+
+def test_workers_that_cost_more_than_they_save_stay_out() -> None:
+    """Each is one more to tell, and to wait for. An update alone may be worth many."""
+    large = sharing((784, 1024, 1024, 10))
+    assert 2 < large._workers(1, 64, False) < large._workers(14, 64, False) < 60
+    assert (14 * (large._row + large._gradient) + large._update) // _LEAST > 60
+
+
+def test_a_step_is_three_products_of_which_a_prediction_is_one() -> None:
+    wide = sharing((784, 1024, 1024, 10))
+    assert (wide._row + wide._gradient) / wide._prediction == pytest.approx(3, rel=0.03)
+    # Activations count beside them: of a narrow net they are more than half.
+    narrow = (4, 32, 16, 4)
+    assert sharing(narrow)._prediction > 4 * ParameterLayout(narrow, LANES).size
+
+
+def test_without_padding_float64_is_twice_the_work_in_all_parts() -> None:
+    single, double = (sharing((32, 64, 16), dtype) for dtype in ("float32", "float64"))
+    for part in ("_row", "_gradient", "_update", "_fetch", "_prediction"):
+        assert getattr(double, part) == 2 * getattr(single, part), part
+
+
+@pytest.mark.parametrize("sizes", NETS)
+def test_predictions_are_shared_as_far_as_they_last(sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastnn.threads, "get_num_threads", lambda: 64)
+    own = sharing(sizes)
+    first = own._rows_to_predict
+    counts = [own.workers_of_predictions(n) for n in (1, first - 1, first, 10 * first, 10**6)]
+    assert counts[1:3] == [1, 2]
+    assert counts == sorted(counts)
+    assert 2 < counts[3] < counts[4] == 64
+
+
+def test_what_is_remembered_is_of_these_rows_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, found = sharing((784, 50, 10)), {}
+    for threads in (64, 3):
+        monkeypatch.setattr(fastnn.threads, "sharing", lambda threads=threads: (threads, False))
+        for n in (32, 2048, 32, 256, 256):
+            found[threads, n] = own.workers(n)
+            assert found[threads, n] == own._workers(n, threads, False)
+    assert found[64, 32] < found[64, 256] < found[64, 2048] == 64
+    assert found[3, 2048] == 3

@@ -94,6 +94,8 @@ def test_several_targets_are_numbers(write) -> None:
     assert (table.targets, table.t.tolist()) == (("c", "a"), [[3, 1], [6, 4]])
     with pytest.raises(UsageError, match=r"column 'species', row 1: 'setosa' is no number"):
         read(write(FLOWERS), ["species", "width"])
+    with pytest.raises(UsageError, match=r"column 'b', row 2: has no value \(NA\), expected a target"):
+        read(write("a,b,c\n1,2,3\n4,NA,6\n"), ["c", "b"])
 
 
 def test_drop(write) -> None:
@@ -109,10 +111,13 @@ def test_drop(write) -> None:
         ("a,b,t\n1,2,0\n3,Paris,1\n", r"column 'b', row 2: 'Paris' is no number; .*pandas.get_dummies.*--drop b"),
         ("a,b,t\n1,2,0\n3,NA,1\n", r"column 'b', row 2: has no value \(NA\); fill it in, .*--drop b"),
         ("a,b,t\n1,2,0\n3,nan,1\n", r"column 'b', row 2: has no value \(nan\); fill it in"),
+        ("a,b,t\n1,2,0\n3, NaN ,1\n", r"column 'b', row 2: has no value \(NaN\); fill it in"),
+        ("a,b,t\n1,2,0\n3,NAN,1\n", r"column 'b', row 2: has no value \(nan\); fill it in"),
         ("a,b,t\n1,2,0\n3,Paris,1\n4,N/A,1\n", r"column 'b', row 2: 'Paris' is no number"),
         ("a,b,t\n1,2,0\n3,inf,1\n", r"column 'b', row 2: inf is no finite number"),
         ("a,b,t\n1,2,0\n3,1_0,1\n", r"column 'b', row 2: '1_0' is no number"),
         ("a,b,t\n1,2,0\n3,4,\n", r"column 't', row 2: has no value, expected a target"),
+        ("a,b,t\n1,2,0\n3,4, NA \n", r"column 't', row 2: has no value \(NA\), expected a target"),
         ("a,b,t\n1,2,0\n3,4,5,6\n", r"Expected 3 fields in line 3, saw 4"),
         ("a,b,t\n1,2,0,9\n3,4,5,6\n", r"rows have more fields than the first line, which has 3"),
         ('a,b,t\n1,"2,0\n', r"EOF inside string"),
@@ -147,11 +152,21 @@ def test_what_is_missing_is_what_pandas_takes_for_it() -> None:
     pandas = pytest.importorskip("pandas")
     lines = "".join(f'"{text}",x\n' for text in MISSING)
     assert pandas.read_csv(io.StringIO("a,b\n" + lines))["a"].isna().all()
+    from pandas._libs.parsers import STR_NA_VALUES  # it has no public name
+
+    assert MISSING == STR_NA_VALUES
 
 
-def test_a_first_row_with_a_missing_number_is_no_header(write) -> None:
+@pytest.mark.parametrize("missing", ["NA", " NA "])
+def test_a_first_row_with_a_missing_number_is_no_header(write, missing: str) -> None:
     with pytest.raises(UsageError, match=r"column '2', row 1: has no value \(NA\)"):
-        read(write("5.1,NA,0\n4.9,3.0,1\n"), ["3"])
+        read(write(f"5.1,{missing},0\n4.9,3.0,1\n"), ["3"])
+
+
+def test_a_header_of_numbers_over_an_index(write) -> None:
+    """As pandas writes a frame whose columns have no names."""
+    table = read(write(",0,1\n0,5,6\n1,7,8\n"), ["1"], ["-3"])
+    assert (table.features, table.x.tolist(), table.t.tolist()) == (("0",), [[5], [7]], [6, 8])
 
 
 @pytest.mark.parametrize("number", ["0", "4", "-4"])
@@ -214,6 +229,7 @@ def test_npz(tmp_path: Path) -> None:
             r"array 't', row 2: has no value \(nan\), expected a target",
         ),
         ({"x": np.array([[1.0, 2], [3, np.inf]]), "t": np.ones(2)}, r"array 'x', row 2, column 2: inf is no finite"),
+        ({"x": np.array([[1.0, np.nan], [3, 4]]), "t": np.ones(2)}, r"array 'x', row 1, column 2: nan is no finite"),
         ({"x": np.ones((2, 3)), "t": np.array([{}, {}])}, r"cannot be read \(.*allow_pickle"),
     ],
 )

@@ -44,6 +44,21 @@ def test_every_reference_function_and_every_item_is_declared_and_public() -> Non
     assert set(DECLARED) <= set(fastnn.__all__)
 
 
+def test_items_of_the_package_give_all_parts() -> None:
+    """Also those that an item of a user's own may leave out: they are verified, documented and counted."""
+    own = [item for item in (*fastnn.Activation.by_name.values(), *RULES.values()) if item.module.startswith("fastnn.")]
+    assert len(own) > 20
+    for item in own:
+        assert item.has_reference, item.name
+        assert item.formula, item.name
+        assert item.ulps is not None, item.name
+        assert item.name == "identity" or np.all(item.flops), item.name
+    for name, function in DECLARED.items():
+        if function.declaration.kernel.__module__.startswith("fastnn."):
+            assert function.declaration.ulps is not None, name
+            assert "own code" not in function.__doc__, name
+
+
 @pytest.mark.parametrize("name", REFERENCE_FUNCTIONS)
 def test_references_and_kernels_have_the_same_names(name: str) -> None:
     function, module = DECLARED[name], REFERENCE_FUNCTIONS[name]

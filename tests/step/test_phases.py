@@ -6,7 +6,10 @@ from itertools import pairwise
 
 import numba
 import numpy as np
+import pytest
 
+from fastnn.linalg.layout import ParameterLayout
+from fastnn.sharing import _MEETING, _MEMBER, Sharing
 from fastnn.step import plan as plans
 from fastnn.step.phases import cut_rows
 
@@ -35,3 +38,25 @@ def test_row_blocks_are_even_and_as_many_as_gradients_are_allocated_for() -> Non
             # So many blocks at the most, each rounded up by less than eight rows.
             each = -(-n // (workers * most))
             assert max(rows) <= n / workers + 8 * each
+
+
+def test_the_cost_of_a_step_goes_by_these_row_blocks() -> None:
+    """The rows of the worker who has most, and of the gradient an even share, unless it is stored by row blocks."""
+    plan, most = plans.STEP.empty(), 64
+    plan["most_rows"] = most
+    rows, gradients = (Sharing(ParameterLayout((4, 8, 3), 16), np.dtype("float32"), most) for _ in range(2))
+    for own, row, gradient in ((rows, 1, 0), (gradients, 0, 1)):
+        own._row, own._gradient, own._update, own._fetch = row, gradient, 0, 0
+    for workers in (1, 2, 3, 7, 16):
+        sharing = _MEETING + _MEMBER * workers if workers > 1 else 0
+        for n in (*range(1, 300), 512, 577, 2048, 5000):
+            cut(plan.ctypes.data, n, workers)
+            size, count = int(plan["block_rows"][0]), int(plan["n_blocks"][0])
+            ends = [min(n, count * worker // workers * size) for worker in range(workers + 1)]
+            busiest = max(last - first for first, last in pairwise(ends))
+            # The last row block may be a small one.
+            found = rows._cost(n, workers) - sharing
+            assert busiest <= found < busiest + size
+            assert found == busiest or count > workers
+            even = n / workers if count <= workers else found
+            assert gradients._cost(n, workers) - sharing == pytest.approx(even)

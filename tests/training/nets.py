@@ -8,6 +8,9 @@ import numpy as np
 
 import fastnn
 
+# For `fit`, which else writes lines.
+QUIET: dict[str, Any] = {"progress": False}
+
 
 def new_net(**options: Any) -> fastnn.MLP:
     """A net for the task, the same at each call."""

@@ -24,9 +24,7 @@ from fastnn.callbacks import (
     ReduceOnPlateau,
     Training,
 )
-from tests.training.nets import new_net, same_weights
-
-QUIET: dict[str, Any] = {"progress": False}
+from tests.training.nets import QUIET, new_net, same_weights
 
 
 class FakeNet:
