@@ -181,9 +181,12 @@ class _MicroTile:
         of_two = 2 if self.sparse else LINES_AHEAD_OF_AN_UPDATE if self.fetch_columns else LINES_AHEAD
         lines = of_two * self.unrolled // 2
         begin = builder.gep(ahead, [builder.mul(i, ahead_k)])
+        # x86 has few registers for integers: these addresses are one of two, plus this step or twice as much.
+        step = self._opaque(builder.sdiv(builder.mul(ahead_k, index(self.unrolled)), index(lines)))
+        starts = [begin, self._opaque(builder.gep(begin, [step]))] if lines > 1 else [begin]
         for line in range(lines):
-            past = builder.sdiv(builder.mul(ahead_k, index(line * self.unrolled)), index(lines))
-            prefetch(builder, builder.gep(begin, [past]), SECOND_LEVEL)
+            past = builder.mul(step, index(line - line % 2))
+            prefetch(builder, builder.gep(starts[line % 2], [past]), SECOND_LEVEL)
 
     def _fetch_rows(self, a, a_row, i):
         """Prefetch i's cache line of the rows below the micro-tile: a few rows in each iteration on that line."""
