@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "losses": {
         "losses", "items", "ops", "reference", "step", "kernels", "linalg", "jit", "intrinsics", "scalar_checks",
     },
-    "optimizers": {"optimizers", "ops", "reference", "step", "alloc", "jit", "intrinsics", "scalar_checks"},
+    "optimizers": {"optimizers", "blocking", "ops", "reference", "step", "alloc", "jit", "intrinsics", "scalar_checks"},
     "regularization": {"scalar_checks"},
     "pacing": set(),
     "preparation": {
