@@ -34,9 +34,9 @@ _COMPILES = 3.0
 class Pace:
     """Which way the calls of one net take, from how long they took.
 
-    threaded : whether the next call shall run on threads. The first call after a change of ways may compile, or wake
-    threads: it counts only in a trial that it does not decide wrongly. Several threads may call at a time; then some
-    calls are counted for nothing.
+    threaded : whether the next call shall run on threads. The first call after a change of ways may compile, wake
+    threads, or fetch what the other core has written: it counts only in a trial of calls so long that few are made, and
+    where it does not decide wrongly. Several threads may call at a time; then some calls are counted for nothing.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Pace:
         if not self._begun:
             self._begun = True
             most = (1.0 if threaded else _COMPILES) * rows * self._speeds[not threaded]
-            if not self._trying or seconds > most:
+            if not self._trying or seconds < _TRIAL or seconds > most:
                 return
         # Read once, and written in one assignment: another thread may do so too.
         total, all_rows, calls = self._sums

@@ -21,6 +21,7 @@ from fastnn.blocking import (
     strips_pay,
     widest_panel,
 )
+from fastnn.intrinsics import MR
 from fastnn.items import Chosen
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
@@ -44,15 +45,20 @@ _MOST_IDLE = 4
 
 
 class Memory(NamedTuple):
-    """BLOCK records, the sums of each worker, and the two arrays that the records point to. `loads` : whether there is
-    room for rows that are loaded."""
+    """BLOCK records, the sums of each worker, and the arrays that the records point to. strip_columns : how many
+    columns of strips each has room for. loads : whether there is room for rows that are loaded."""
 
     blocks: NDArray
     sums: NDArray  # (3, workers): losses, penalties, squared norms
     room: NDArray  # activations, deltas, scratch memory
     active: NDArray  # active columns
     places: NDArray  # of compressed rows
+    strip_columns: int
     loads: bool
+
+    def give(self, plan: NDArray) -> None:
+        """Have the plan use the blocks."""
+        plan["blocks"], plan["strip_columns"] = self.blocks.ctypes.data, self.strip_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ class Preparation:
         state = optimizer.state(net)
         # A new plan: another thread may be within a step with the last one.
         plan = last.plan.copy()
-        plan["blocks"] = memory.blocks.ctypes.data
+        memory.give(plan)
         for name, numbers in zip(("losses", "penalties", "norms"), memory.sums, strict=True):
             plan[name] = numbers.ctypes.data
         plan["gradients"], plan["optimizer"] = stored.ctypes.data, state.address
@@ -237,7 +243,8 @@ class Preparation:
             return idle
         memory = self._memory_for_predictions(workers, needed)
         own = plan.copy()
-        own["blocks"], own["drops"] = memory.blocks.ctypes.data, False
+        memory.give(own)
+        own["drops"] = False
         return Predictor(*prediction_addresses(self._real), own.ctypes.data, own, memory, needed)
 
     def compressed_predictor(self, plan: NDArray, rows: Any, workers: int) -> Predictor:
@@ -245,7 +252,8 @@ class Preparation:
         memory, own = self._memory_for_predictions(workers, self._most_rows, loads=True), plan.copy()
         source = plans.SOURCE.empty()
         keeps = source, rows.fill(source)
-        own["blocks"], own["drops"] = memory.blocks.ctypes.data, False
+        memory.give(own)
+        own["drops"] = False
         own["source"], own["x_address"] = source.ctypes.data, source["x"]
         for name, value in compressed_loading(self._real, rows.is_dense).items():
             own[name] = value
@@ -261,19 +269,26 @@ class Preparation:
         and these packed, scratch memory; where weights are transposed a panel at a time room for one; where the slope
         needs them the inputs of the activations; what dropout needs; and room for rows that are loaded."""
         rows, own = self._most_rows, self._regularization
-        strips = count * rows * int(self._layers["strip"].max())
+        strip_columns = self._strip_columns(count)
         longest = int((self._layers["row"] * self._layers["transposes_each_panel"]).max())
         sizes = {
             "activations": rows * self._row,
             "deltas": rows * self._row,
             "packed_deltas": rows * self._row,
-            "scratch": plans.UPDATE_BLOCK + strips,
+            "scratch": plans.UPDATE_BLOCK + rows * strip_columns,
             "panel": longest * widest_panel(self._dtype),
             "activation_inputs": self._inputs_kept(rows),
             "outputs": rows * self._row if any(own.dropout) else 0,
             "inputs": rows * self._layout.layers[0].inputs if loads or own.input_dropout > 0 else 0,
         }
-        return self._memory(count, rows, sizes, loads)
+        return self._memory(count, rows, sizes, loads, strip_columns)
+
+    def _strip_columns(self, count: int) -> int:
+        """How many columns strips of `count` row blocks may have together: those of whole strips, but no more than are
+        copied where as many workers share the inputs."""
+        strips = self._layers[self._layers["strip"] > 0]
+        shared = np.minimum(count * strips["strip"], strips["inputs"] + count * MR)
+        return int(np.maximum(strips["strip"], shared).max(initial=0))
 
     def _memory_for_predictions(self, count: int, rows: int, loads: bool = False) -> Memory:
         sizes = {
@@ -287,7 +302,7 @@ class Preparation:
         """Elements of the inputs of activations, for so many rows."""
         return self._row * rows if self._layers["keeps_input"].any() else 0
 
-    def _memory(self, count: int, rows: int, sizes: dict[str, int], loads: bool) -> Memory:
+    def _memory(self, count: int, rows: int, sizes: dict[str, int], loads: bool, strip_columns: int = 0) -> Memory:
         room = aligned_zeros((count, sum(sizes.values())), self._dtype)
         active = np.zeros((count, active_columns_size(rows, self._layout.layers[0].inputs)), np.int32)
         blocks, item = plans.BLOCK.empty(count), self._dtype.itemsize
@@ -300,4 +315,4 @@ class Preparation:
             block["active"] = columns.ctypes.data
             block["begins"], block["ends"] = row_places.ctypes.data, row_places[1:].ctypes.data
             block["firsts"], block["lasts"] = row_places[2:].ctypes.data, row_places[2 + count :].ctypes.data
-        return Memory(blocks, np.zeros((3, count)), room, active, places, loads)
+        return Memory(blocks, np.zeros((3, count)), room, active, places, strip_columns, loads)

@@ -12,6 +12,7 @@ import fastnn
 from fastnn import blocking, caches, preparation
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.optimizers import base as optimizers
+from fastnn.sharing import Sharing
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 
@@ -145,3 +146,36 @@ def test_strips_of_several_row_blocks(monkeypatch: pytest.MonkeyPatch, restore_t
     monkeypatch.setattr(preparation, "strips_pay", lambda *_: True)
     for found, expected in zip(trained(True), whole, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=60 * np.finfo("float64").eps)
+
+
+def test_memory_for_strips_grows_as_the_workers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that share 512 inputs copy no more columns together, but for whole micro-tiles."""
+    monkeypatch.setattr(preparation, "strips_pay", lambda *_: True)
+    own = fastnn.MLP((512, 20, 4))._preparation
+    strip = int(own._layers["strip"].max())
+    assert own._strip_columns(1) == strip
+    assert own._strip_columns(128) == max(strip, 512 + 128 * MR)
+    monkeypatch.setattr(preparation, "strips_pay", lambda *_: False)
+    assert fastnn.MLP((512, 20, 4))._preparation._strip_columns(128) == 0
+
+
+def test_strips_fit_the_memory_of_an_epoch_on_sparse_rows(
+    monkeypatch: pytest.MonkeyPatch, restore_threads: None
+) -> None:
+    """It has its own, for its own number of workers, whatever steps before had."""
+    sparse = pytest.importorskip("scipy.sparse")
+    fastnn.set_num_threads(1)
+    monkeypatch.setattr(preparation, "strips_pay", lambda *_: True)
+    monkeypatch.setattr(Sharing, "workers", lambda self, n: 8 if n > 600 else 4)
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((512, 30)).astype("f4") * (rng.random((512, 30)) < 0.1), rng.integers(0, 10, 512)
+
+    def trained(more: bool) -> list[np.ndarray]:
+        net = fastnn.MLP((30, 400, 10), activation="tanh", seed=1)
+        if more:
+            net.train_step(np.zeros((1024, 30), "f4"), np.zeros(1024, int), fastnn.Adam(0))
+        net.train_epoch(sparse.csr_array(x), t, fastnn.Adam(1e-2), batch_size=512)
+        return net.get_weights()
+
+    for found, expected in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -43,6 +43,15 @@ def test_few_of_long_calls_are_trials(turns: float) -> None:
     assert calls.count(False) == 1
 
 
+def test_first_call_in_turns_that_fetches_what_another_core_wrote_does_not_count() -> None:
+    pace, last = Pace(), True
+    for _ in range(500):
+        threaded = pace.threaded
+        pace.took(threaded, 1e-3 if threaded else 8e-4 if not last else 2.5e-3, 8)
+        last = threaded
+    assert not pace.threaded
+
+
 def test_trials_of_slow_threads_are_cut_short() -> None:
     """They end with the first call that loses more than a trial of short calls takes."""
     pace, calls = Pace(), [0]

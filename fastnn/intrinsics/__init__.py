@@ -7,7 +7,7 @@ from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_of_panels
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.memory import fetch_ahead
-from fastnn.intrinsics.micro_tile import CACHE_LINE, LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE, micro_tile
+from fastnn.intrinsics.micro_tile import CACHE_LINE, LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE, micro_tile, sets_of_sums
 from fastnn.intrinsics.nonzero import nonzero_columns
 from fastnn.intrinsics.parallel_region import (
     ARRIVED,
@@ -145,6 +145,7 @@ __all__ = [
     "restore_subnormals",
     "scale_row",
     "set_affinity",
+    "sets_of_sums",
     "shift_row",
     "sign",
     "sleep",

@@ -17,6 +17,12 @@ from fastnn.intrinsics.memory import FIRST_LEVEL, SECOND_LEVEL, prefetch
 _SUMS_UNDER_WAY = 8
 
 
+def sets_of_sums(rows: int, vectors: int) -> int:
+    """How many sets of sums a micro-tile has, for i in turn: one of few sums is bound by the latency of additions,
+    which several sets hide."""
+    return next((sets for sets in (1, 2, 4) if sets * rows * vectors >= _SUMS_UNDER_WAY), 4)
+
+
 def micro_tile(
     rows: int,
     vectors: int,
@@ -25,6 +31,7 @@ def micro_tile(
     fetch_columns: bool = False,
     fetch_target: bool = False,
     active_columns: bool = False,
+    in_order: bool = False,
 ) -> Callable:
     """The micro-kernel for a micro-tile of `rows` rows and `vectors` vectors of columns.
 
@@ -36,8 +43,8 @@ def micro_tile(
     is broadcast once. Vectors of b, start and c are read and written in full, so that their rows must be padded to a
     multiple of the lanes.
 
-    fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, `ahead_k` elements for each i,
-        which may be no more than LINES_AHEAD for every two.
+    fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, `ahead_k` elements for each i; for
+        every two i these may be no more than LINES_AHEAD cache lines, with `fetch_columns` LINES_AHEAD_OF_AN_UPDATE.
     fetch_rows : prefetch the next `rows` rows of a into the second-level cache; a_k must be 1. The hardware prefetcher
         does not: each row begins on another page, on which it must first see a pattern.
     fetch_columns : prefetch into the first-level cache for each i what of a lies a cache line further on, which the
@@ -46,9 +53,10 @@ def micro_tile(
     fetch_target : prefetch into the first-level cache the micro-tile of c, for writing.
     active_columns : in place of `ahead_k` the micro-kernel takes the address of k int32 indices, and sums over these i
         instead of all below k. It prefetches a cache line from `ahead` for each.
+    in_order : each sum is added up in the order of i, as if those that are zero were left out; else as hides the
+        latency of additions (`sets_of_sums`).
     """
-    # A micro-tile of few sums is bound by the latency of multiply-adds: several sets of sums, for i in turn, hide it.
-    sets = next((sets for sets in (1, 2, 4) if sets * rows * vectors >= _SUMS_UNDER_WAY), 4)
+    sets = 1 if in_order else sets_of_sums(rows, vectors)
     fetches = fetch_ahead, fetch_rows, fetch_columns, fetch_target
 
     if active_columns:
@@ -181,7 +189,7 @@ class _MicroTile:
         of_two = 2 if self.sparse else LINES_AHEAD_OF_AN_UPDATE if self.fetch_columns else LINES_AHEAD
         lines = of_two * self.unrolled // 2
         begin = builder.gep(ahead, [builder.mul(i, ahead_k)])
-        # x86 has few registers for integers: these addresses are one of two, plus this step or twice as much.
+        # x86 has few registers for integers: these addresses are one of two, or that plus twice this step.
         step = self._opaque(builder.sdiv(builder.mul(ahead_k, index(self.unrolled)), index(lines)))
         starts = [begin, self._opaque(builder.gep(begin, [step]))] if lines > 1 else [begin]
         for line in range(lines):

@@ -19,6 +19,7 @@ from fastnn.intrinsics import (
     load,
     micro_tile,
     offset,
+    sets_of_sums,
     store,
 )
 from fastnn.jit import force_inline, inline_ir
@@ -26,7 +27,7 @@ from fastnn.linalg.packing import padded, panel_count, panel_start, transpose_pa
 from fastnn.units import unit
 
 # What a product prefetches beside what its caller names; `panel_product` explains each.
-NOTHING, ROWS, TARGET, UPDATE = range(4)
+NOTHING, ROWS, TARGET, UPDATE, IN_ORDER = range(5)
 
 
 @force_inline
@@ -35,7 +36,7 @@ def _most_ahead(lines, lanes):
     return lines * CACHE_LINE * lanes // (2 * VECTOR_BYTES)
 
 
-def _micro_tiles(vectors: int, widest: bool = False) -> Callable:
+def _micro_tiles(vectors: int) -> Callable:
     """The micro-kernels for a panel of `vectors` vectors: one per number of rows, and for MR rows one per kind of
     prefetching.
 
@@ -43,21 +44,25 @@ def _micro_tiles(vectors: int, widest: bool = False) -> Callable:
     there is none for MR rows without prefetching.
     """
     full = micro_tile(MR, vectors, fetch_ahead=True)
+    # Of what an update reads, so little belongs to narrow panels that they need no micro-kernel of their own.
+    widest, several = vectors == NR_VECTORS, sets_of_sums(MR, vectors) > 1
     four, two, one = (micro_tile(rows, vectors) for rows in (4, 2, 1))
     fetching_rows = micro_tile(MR, vectors, fetch_ahead=True, fetch_rows=True)
     fetching_target = micro_tile(MR, vectors, fetch_columns=True, fetch_target=True)
-    # Of what an update reads, so much belongs to narrow panels that they need no micro-kernel of their own.
-    before_update = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True) if widest else fetching_target
+    before_update = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True)
+    in_order = micro_tile(MR, vectors, fetch_ahead=True, in_order=True)
 
     @inline_ir
     def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_k):
         most = _most_ahead(LINES_AHEAD, lanes_of(a))
         if rows == MR and fetch == ROWS:
             fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
-        elif rows == MR and fetch == UPDATE:
+        elif rows == MR and widest and fetch == UPDATE:
             before_update(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k)
-        elif rows == MR and fetch == TARGET:
+        elif rows == MR and fetch in (TARGET, UPDATE):
             fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
+        elif rows == MR and several and fetch == IN_ORDER:
+            in_order(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
         elif rows == MR:
             full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
         elif rows == 4:
@@ -70,9 +75,9 @@ def _micro_tiles(vectors: int, widest: bool = False) -> Callable:
     return product
 
 
-# Where panels have at most two vectors, nothing is called for three.
-_one_vector, _two_vectors = (_micro_tiles(min(vectors, NR_VECTORS)) for vectors in (1, 2))
-_three_vectors = _micro_tiles(min(3, NR_VECTORS), widest=True)
+_tiles = [_micro_tiles(vectors) for vectors in range(1, NR_VECTORS + 1)]
+_one_vector, _two_vectors, _three_vectors = _tiles[0], _tiles[1], _tiles[-1]
+_HAS_THREE = NR_VECTORS == 3
 
 
 @unit("int int real* int int real* int real* int real* int int int real* int -> none")
@@ -86,7 +91,7 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     second-level cache, `ahead_row` elements for each row of c; that and the next ROWS of a (`a_k` must be 1); the
     TARGET, which is each micro-tile of c and what of a lies a cache line further on (`a_row` must be 1), and pays if
     one of both is not in a near cache; or before an UPDATE the latter and what lies ahead, as much as there is time
-    for.
+    for. IN_ORDER is NOTHING, but for micro-tiles whose sums would not be added up in the order of k.
     """
     r = 0
     rows = MR
@@ -98,7 +103,7 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
             rows //= 2
         x, y, z = offset(a, r * a_row), offset(start, r * start_row), offset(c, r * c_row)
         own = offset(ahead, r * ahead_row)
-        if vectors == 3:
+        if _HAS_THREE and vectors == 3:
             _three_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
         elif vectors == 2:
             _two_vectors(rows, x, a_row, a_k, b, b_k, y, start_row, z, c_row, k, fetch, own, ahead_k)
@@ -124,12 +129,17 @@ def product_before_update(
         row, ahead = end, offset(moments, array * moment_stride)
 
 
+# Whether sums of a panel of one vector are added up in another order than that of k, unless it is asked for.
+_NARROW_OUT_OF_ORDER = sets_of_sums(MR, 1) > 1
+
+
 @inline_ir
-def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row, depth):
+def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row, depth, in_order):
     """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors.
 
     At most `depth` rows of a panel are multiplied at a time, for all rows of a: so that they stay in the first-level
-    cache where that is large enough (fastnn/blocking.py).
+    cache where that is large enough (fastnn/blocking.py). in_order : whether sums are those of `sparse_forward`, which
+    leaves zeros out.
     """
     n_panels = panel_count(vectors)
     blocks = (inner + depth - 1) // depth
@@ -138,6 +148,8 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
         column, width = first * lanes, (last - first) * lanes
         out, begin, begin_row = offset(c, column), offset(start, column), start_row
         fetch = ROWS if p == 0 else NOTHING
+        if _NARROW_OUT_OF_ORDER and in_order and last - first == 1:
+            fetch = IN_ORDER
         for block in range(blocks):
             top, bottom = inner * block // blocks, inner * (block + 1) // blocks
             b, size = offset(panels, column * inner + top * width), (bottom - top) * width
@@ -149,19 +161,25 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
 
 
 @inline_ir
-def multiply_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, start, dx, dx_row, depth, copy):
-    """dx ← start + dy wᵀ: dy (m, columns), w (inner, columns) in panels, each panel of wᵀ copied before it is used;
-    every row has the same start. `copy` has room for one."""
+def multiply_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, zeros, dx, dx_row, depth, copy):
+    """dx ← dy wᵀ: dy (m, columns), w (inner, columns) in panels, each panel of wᵀ copied before it is used; `copy` has
+    room for one."""
     vectors = padded(inner, lanes) // lanes
     n_panels = panel_count(vectors)
+    blocks = (columns + depth - 1) // depth
     for q in range(n_panels):
         first, last = panel_start(q, n_panels, vectors), panel_start(q + 1, n_panels, vectors)
         transpose_panel(panels, inner, columns, q, copy, lanes)
-        column = first * lanes
-        multiply_panels(
-            m, columns, last - first, lanes, dy, dy_row, copy, offset(start, column), 0, offset(dx, column), dx_row,
-            depth,
-        )  # fmt: skip
+        width, out, begin, begin_row = (last - first) * lanes, offset(dx, first * lanes), zeros, 0
+        for block in range(blocks):
+            top, bottom = columns * block // blocks, columns * (block + 1) // blocks
+            # The copy is in a near cache: nothing is to be prefetched.
+            b = offset(copy, top * width)
+            panel_product(
+                m, last - first, offset(dy, top), dy_row, 1, b, width, begin, begin_row, out, dx_row, bottom - top,
+                NOTHING, b, 0,
+            )  # fmt: skip
+            begin, begin_row = out, dx_row
 
 
 @inline_ir

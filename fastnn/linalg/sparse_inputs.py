@@ -25,7 +25,8 @@ _HEADER = 64
 
 _append_nonzero = nonzero_columns(MR)
 _one_vector, _two_vectors, _three_vectors = (
-    micro_tile(MR, min(vectors, NR_VECTORS), fetch_ahead=True, active_columns=True) for vectors in (1, 2, 3)
+    micro_tile(MR, min(vectors, NR_VECTORS), fetch_ahead=True, active_columns=True, in_order=True)
+    for vectors in (1, 2, 3)
 )
 _update_one, _update_two, _update_three = (sparse_rank_update(MR, min(vectors, NR_VECTORS)) for vectors in (1, 2, 3))
 

@@ -38,7 +38,7 @@ def transposes_each_panel(plan, layer):
 
     That costs the same for each row block as for all; but it stays in the caches, and nobody waits for it.
     """
-    return layer.transposes_each_panel != 0 and plan.n_blocks <= plan.workers
+    return layer.transposes_each_panel != 0 and plan.n_blocks <= plan.parts
 
 
 @inline_ir
@@ -70,7 +70,7 @@ def input_gradient(plan, layer, m, dy, dx, block):
             transposed = offset(plan.transposed, layer.transposed)
             multiply_panels(
                 m, columns, layer.input_row // lanes, lanes, dy, layer.row, transposed, start, 0, dx,
-                layer.input_row, plan.depth,
+                layer.input_row, plan.depth, False,
             )  # fmt: skip
         else:
             multiply_transposed(m, layer.inputs, columns, lanes, dy, layer.row, w, dx, layer.input_row, start)

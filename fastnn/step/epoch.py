@@ -39,9 +39,9 @@ def _take_batch(plan, source, first, n):
 
 
 @force_inline
-def _begin_step(plan, source, address, first, n, step, workers):
+def _begin_step(plan, source, address, first, n, step, workers, parts):
     _take_batch(plan, source, first, n)
-    plan.workers = workers
+    plan.workers, plan.parts = workers, parts
     if source.has_rates:
         source.rate[0] = source.rates[step]
     call_phase(plan.begin, opaque(address))
@@ -73,7 +73,7 @@ def train_steps(address, first, n, steps, workers, stops_at_nan, total):
     if not try_lock(plan.in_use):
         return total, rows, made, IN_USE
     for step in range(steps):
-        _begin_step(plan, source, address, first + step * n, n, step, workers)
+        _begin_step(plan, source, address, first + step * n, n, step, workers, 1)
         work(address, workers)
         total, rows, loss = _end_step(plan, address, n, total, rows)
         made += 1
@@ -92,7 +92,7 @@ def parallel_train_steps(address, first, n, steps, workers, stops_at_nan, total,
     if not try_lock(plan.in_use):
         return total, rows, made, IN_USE
     for step in range(steps):
-        _begin_step(plan, source, address, first + step * n, n, step, workers)
+        _begin_step(plan, source, address, first + step * n, n, step, workers, workers)
         parallel_work(address, workers, region)
         total, rows, loss = _end_step(plan, address, n, total, rows)
         made += 1

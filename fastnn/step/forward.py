@@ -41,12 +41,14 @@ def affine_block(plan, layer, m, a, z, block):
             active,
         )  # fmt: skip
     else:
-        # Where other row blocks may skip columns, these sums are not cut either: in which of both a row is depends on
-        # how many workers there are, and its sums must not.
-        depth = layer.inputs if layer.column == 0 and plan.sparsity == ALWAYS else plan.depth
+        # Where other row blocks may skip columns, these sums are not cut either, nor added up in another order: in
+        # which of both a row is depends on how many workers there are, and its sums must not.
+        others_skip = layer.column == 0 and plan.sparsity == ALWAYS
+        depth = layer.inputs if others_skip else plan.depth
         multiply_panels(
-            m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, 0, z, layer.row, depth
-        )
+            m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, w, bias, 0, z, layer.row, depth,
+            others_skip,
+        )  # fmt: skip
     if layer.tail > 0 and not (layer.column == 0 and plan.compressed):
         whole = layer.panel_vectors * lanes
         tail = offset(plan.parameters, layer.tail_weights)

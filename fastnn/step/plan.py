@@ -15,8 +15,8 @@ the next.
 
 A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
 activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a
-slope needs them, and their outputs if some are dropped; and scratch memory. Deltas are the gradients of the loss with
-respect to a layer's affine output.
+slope needs them, and their outputs if some are dropped; for a panel of transposed weights; and scratch memory. Deltas
+are the gradients of the loss with respect to a layer's affine output.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LAYER = RecordLayout(
     bias="int",
     size="int",
     transposed="int",  # where the transposed weights begin
-    transposes_each_panel="int",  # whether they are transposed a panel at a time where workers have one row block each
+    transposes_each_panel="int",  # whether they are transposed a panel at a time where threads have one row block each
     update_rows="int",  # rows of its panels in an update block
     strip="int",  # columns of its input that its gradient copies together; 0 for none
     # The padded outputs of all layers before, together; 0 in the first layer alone. The layer's activations and deltas
@@ -72,8 +72,8 @@ BLOCK = RecordLayout(
     ends="int64*",
     firsts="int64*",
     lasts="int64*",
-    panel="real*",  # room for one of transposed weights
-    scratch="real*",  # an update block, and behind it strips of all row blocks (`strips_of`)
+    panel="real*",  # room for one of transposed weights, where a worker transposes each
+    scratch="real*",  # an update block, and behind it strips of all row blocks (`strip_of`)
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )
 
@@ -172,6 +172,7 @@ STEP = RecordLayout(
     t_row_bytes="int",
     max_rows="int",
     most_rows="int",  # of a row block
+    strip_columns="int",  # that strips of all row blocks may have together, in the scratch memory of each
     depth="int",  # of the products with panels (`multiply_panels`)
     shares="int64*",  # whether steps are shared between workers
     # Of the step under way.

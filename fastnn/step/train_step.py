@@ -135,8 +135,9 @@ def transform_address(real: types.Float) -> int:
 
 
 @kernel
-def start_step(x, t, n, address, workers):
-    """Look at the arguments, take the lock of the net, and call `begin`; see `train_step` for the arguments.
+def start_step(x, t, n, address, workers, parts):
+    """Look at the arguments, take the lock of the net, and call `begin`; see `train_step` for the arguments. parts : as
+    many as workers, or 1 where they take turns.
 
     Returns DONE, or why nothing was done. `finish_step` frees the lock. No Python code may run in between: it could be
     interrupted.
@@ -154,7 +155,7 @@ def start_step(x, t, n, address, workers):
             return wrong
     if not try_lock(plan.in_use):
         return IN_USE
-    plan.x_address, plan.t, plan.n, plan.workers = data_of(x), data_of(t), n, workers
+    plan.x_address, plan.t, plan.n, plan.workers, plan.parts = data_of(x), data_of(t), n, workers, parts
     call_phase(plan.begin, opaque(address))
     return DONE
 
@@ -191,8 +192,8 @@ def work(address, workers):
     for worker in range(workers):
         call_phase(plan.accumulate_gradients, opaque(address), worker)
     # The sums of `transform_gradients` are one for each part. Else parts change no bit, and one takes less time.
-    plan.parts = 1 if plan.transform_gradients == 0 else workers
     if plan.transform_gradients != 0:
+        plan.parts = workers
         for worker in range(workers):
             call_phase(plan.transform_gradients, opaque(address), worker)
     for part in range(plan.parts):
@@ -203,7 +204,6 @@ def work(address, workers):
 def parallel_work(address, workers, region):
     """`work`, each worker on a thread of the parallel region, whose address is `region`."""
     plan = _step_of(address, 0, np.float32(0))
-    plan.parts = workers
     in_parallel(
         plan.accumulate_gradients, plan.transform_gradients, plan.apply_update, address, workers, region
     )  # fmt: skip
@@ -221,7 +221,7 @@ def train_step(x, t, n, address, workers):
     Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, MORE_ROWS,
     IN_USE, or the position of the first label out of range.
     """
-    status = start_step(x, t, n, address, workers)
+    status = start_step(x, t, n, address, workers, 1)
     if status != DONE:
         return np.nan, status
     work(address, workers)
@@ -240,7 +240,7 @@ def parallel_train_step(x, t, n, address, workers, region):
 
     One kernel, so that no interrupt can come between its phases.
     """
-    status = start_step(x, t, n, address, workers)
+    status = start_step(x, t, n, address, workers, workers)
     if status != DONE:
         return np.nan, status
     parallel_work(address, workers, region)

@@ -96,21 +96,21 @@ def add_rows(m, rows, row, total, size):
 
 
 @force_inline
-def strips_of(plan, layer, index, worker):
-    """Where a worker copies strips of the layer's input in the row block with that index."""
+def strip_of(plan, columns, index, worker):
+    """Where a worker copies a strip of so many columns of the layer's input in the row block with that index."""
     scratch = block_of(plan.blocks, worker, plan).scratch
-    return offset(scratch, UPDATE_BLOCK + index * plan.most_rows * layer.strip)
+    return offset(scratch, UPDATE_BLOCK + index * plan.most_rows * columns)
 
 
-@unit("StepPlan LayerPlan int int int -> none")
-def copy_strips(plan, layer, top, height, worker):
-    """Copy `height` columns from `top` on of the layer's input, in every row block but those with active columns."""
+@unit("StepPlan LayerPlan int int int int -> none")
+def copy_strips(plan, layer, top, height, strip, worker):
+    """Copy `height` columns from `top` on of the layer's input to strips of `strip` columns, in every row block but
+    those with active columns."""
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, _ = block_operands(plan, layer, index, block)
         if layer.column > 0 or not (plan.compressed or block.active[0] != 0):
-            strips = strips_of(plan, layer, index, worker)
-            copy_columns(m, height, offset(a, top), layer.input_row, strips, layer.strip)
+            copy_columns(m, height, offset(a, top), layer.input_row, strip_of(plan, strip, index, worker), strip)
 
 
 @unit("StepPlan LayerPlan int int int -> none")
@@ -126,9 +126,10 @@ def find_places(plan, layer, top, height, worker):
         )  # fmt: skip
 
 
-@unit("StepPlan LayerPlan int int int int -> none")
-def panel_block_gradient(plan, layer, panel, top, height, worker):
-    """The worker's scratch ← the gradient over the whole batch of `height` rows from `top` on of one panel."""
+@unit("StepPlan LayerPlan int int int int int -> none")
+def panel_block_gradient(plan, layer, panel, top, height, strip, worker):
+    """The worker's scratch ← the gradient over the whole batch of `height` rows from `top` on of one panel. strip : the
+    columns of strips of the layer's input, or 0 where there are none."""
     lanes = lanes_of(plan.parameters)
     n_panels = panel_count(layer.panel_vectors)
     first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
@@ -169,8 +170,8 @@ def panel_block_gradient(plan, layer, panel, top, height, worker):
             )  # fmt: skip
             continue
         columns, columns_row = offset(a, top), layer.input_row
-        if layer.strip > 0:
-            columns, columns_row = strips_of(plan, layer, index, worker), layer.strip
+        if strip > 0:
+            columns, columns_row = strip_of(plan, strip, index, worker), strip
         b = offset(block.packed_deltas, m * (layer.column + first))
         start, start_row = (plan.zeros, 0) if index == 0 else (scratch, width)
         if fetches and index == plan.n_blocks - 1:
@@ -210,17 +211,20 @@ def update_panels(plan, layer, top, bottom, worker):
     """Update the rows from `top` to `bottom` of a layer's panels, update block by update block."""
     lanes, scratch = lanes_of(plan.parameters), block_of(plan.blocks, worker, plan).scratch
     n_panels = panel_count(layer.panel_vectors)
-    rows = layer.update_rows
+    rows, strip = layer.update_rows, 0
+    if layer.strip > 0 and not (layer.column == 0 and plan.compressed):
+        # No power of two, but by chance: rows of strips that far apart would fall into few sets of a cache again.
+        rows = strip = min(rows, plan.strip_columns // plan.n_blocks // MR * MR)
     for row in range(top, bottom, rows):
         height = min(rows, bottom - row)
         if layer.column == 0 and plan.compressed:
             find_places(plan, layer, row, height, worker)
-        elif layer.strip > 0:
-            copy_strips(plan, layer, row, height, worker)
+        elif strip > 0:
+            copy_strips(plan, layer, row, height, strip, worker)
         for panel in range(n_panels):
             first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
             width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
-            panel_block_gradient(plan, layer, panel, row, height, worker)
+            panel_block_gradient(plan, layer, panel, row, height, strip, worker)
             update_range(plan, layer.weights + first * layer.inputs + row * width, height * width, scratch)
 
 
@@ -343,7 +347,7 @@ def fused_sgd_update(plan, layer, worker, takes_tail):
     w = offset(plan.parameters, layer.weights)
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
-        accumulate_panels(plan, layer, top, bottom, index, block, w, strips_of(plan, layer, 0, worker))
+        accumulate_panels(plan, layer, top, bottom, index, block, w, strip_of(plan, layer.strip, 0, worker))
         if takes_tail:
             accumulate_tail_and_bias(plan, layer, index, block, plan.parameters)
 
@@ -387,8 +391,8 @@ def update_by_stored_gradient(plan, worker):
 def adds_products_to_weights(plan, layer):
     """Whether a fused update adds a layer's products to its weights one by one, without a sum of them in between.
 
-    Of a matrix all products of a weight are summed in registers. Of compressed rows each product that is added rounds a
-    weight: that may be no more often than a matrix would, which rounds each weight once.
+    Of a matrix many products of a weight are summed in registers before. Of compressed rows each product that is added
+    rounds a weight: that may be no more often than once for every weight.
     """
     if not plan.fused_update or layer.column > 0 or not plan.compressed:
         return plan.fused_update != 0

@@ -35,8 +35,8 @@ class Steps:
             plan[name] = value
         if source.is_compressed:
             # One row is scattered over zeros, which nothing else may write to.
-            memory = net._preparation.memory_of(self._workers, True)
-            plan["blocks"], self._memory = memory.blocks.ctypes.data, memory
+            self._memory = net._preparation.memory_of(self._workers, True)
+            self._memory.give(plan)
         if source.sample_weight is not None:
             self._options = net._loss.record(net.sizes[-1], source.sample_weight)
             plan["loss_options"] = self._options.ctypes.data

@@ -59,7 +59,7 @@ def forward(x, flat, start, y, depth):
     count = lanes_of(x)
     gemm.multiply_panels(
         x.shape[0], x.shape[1], start.size // count, count, element(x, 0), x.shape[1], element(flat, 0),
-        element(start, 0), 0, element(y, 0), start.size, depth,
+        element(start, 0), 0, element(y, 0), start.size, depth, False,
     )  # fmt: skip
 
 
