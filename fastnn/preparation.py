@@ -14,6 +14,7 @@ from fastnn import threads
 from fastnn.activations import Activation
 from fastnn.alloc import aligned_zeros
 from fastnn.blocking import (
+    columns_of_strips,
     depth_of_a_product,
     each_panel_pays,
     rows_of_a_block,
@@ -21,7 +22,6 @@ from fastnn.blocking import (
     strips_pay,
     widest_panel,
 )
-from fastnn.intrinsics import MR
 from fastnn.items import Chosen
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.sparse_inputs import active_columns_size
@@ -269,7 +269,8 @@ class Preparation:
         and these packed, scratch memory; where weights are transposed a panel at a time room for one; where the slope
         needs them the inputs of the activations; what dropout needs; and room for rows that are loaded."""
         rows, own = self._most_rows, self._regularization
-        strip_columns = self._strip_columns(count)
+        strips = zip(self._layers["strip"].tolist(), self._layers["inputs"].tolist(), strict=True)
+        strip_columns = max(columns_of_strips(count, strip, inputs) for strip, inputs in strips)
         longest = int((self._layers["row"] * self._layers["transposes_each_panel"]).max())
         sizes = {
             "activations": rows * self._row,
@@ -282,13 +283,6 @@ class Preparation:
             "inputs": rows * self._layout.layers[0].inputs if loads or own.input_dropout > 0 else 0,
         }
         return self._memory(count, rows, sizes, loads, strip_columns)
-
-    def _strip_columns(self, count: int) -> int:
-        """How many columns strips of `count` row blocks may have together: those of whole strips, but no more than are
-        copied where as many workers share the inputs."""
-        strips = self._layers[self._layers["strip"] > 0]
-        shared = np.minimum(count * strips["strip"], strips["inputs"] + count * MR)
-        return int(np.maximum(strips["strip"], shared).max(initial=0))
 
     def _memory_for_predictions(self, count: int, rows: int, loads: bool = False) -> Memory:
         sizes = {

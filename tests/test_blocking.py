@@ -148,15 +148,12 @@ def test_strips_of_several_row_blocks(monkeypatch: pytest.MonkeyPatch, restore_t
         np.testing.assert_allclose(found, expected, rtol=0, atol=60 * np.finfo("float64").eps)
 
 
-def test_memory_for_strips_grows_as_the_workers_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that share 512 inputs copy no more columns together, but for whole micro-tiles."""
-    monkeypatch.setattr(preparation, "strips_pay", lambda *_: True)
-    own = fastnn.MLP((512, 20, 4))._preparation
-    strip = int(own._layers["strip"].max())
-    assert own._strip_columns(1) == strip
-    assert own._strip_columns(128) == max(strip, 512 + 128 * MR)
-    monkeypatch.setattr(preparation, "strips_pay", lambda *_: False)
-    assert fastnn.MLP((512, 20, 4))._preparation._strip_columns(128) == 0
+def test_memory_for_strips_grows_as_the_workers_do() -> None:
+    """Workers that share the inputs copy no more columns together, but for whole micro-tiles."""
+    assert [blocking.columns_of_strips(count, 168, 1024) for count in (1, 2)] == [168, 336]
+    assert blocking.columns_of_strips(128, 168, 1024) == 1024 + 128 * MR
+    assert blocking.columns_of_strips(2, 1024, 512) == 1024
+    assert blocking.columns_of_strips(128, 0, 1024) == 0
 
 
 def test_strips_fit_the_memory_of_an_epoch_on_sparse_rows(
