@@ -74,6 +74,6 @@ def strips_pay(input_row: int, panel_vectors: int, dtype: np.dtype) -> bool:
 
 
 def columns_of_strips(count: int, strip: int, inputs: int) -> int:
-    """How many columns strips of `count` row blocks may have together, where a strip has so many at the most and a layer
-    so many inputs: those of whole strips, but no more than are copied where as many workers share the inputs."""
+    """How many columns strips of `count` row blocks may have together, where a strip has so many at the most and a
+    layer so many inputs: those of whole strips, but no more than are copied where as many workers share the inputs."""
     return max(strip, min(count * strip, inputs + count * MR)) if strip > 0 else 0
