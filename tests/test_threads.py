@@ -19,6 +19,7 @@ import pytest
 
 import fastnn
 from fastnn.intrinsics import VECTOR_BYTES
+from fastnn.sharing import Sharing
 
 PACKAGE = str(Path(fastnn.__file__).parent)
 
@@ -146,6 +147,29 @@ def test_predictions_are_the_same_for_any_number_of_workers(
             np.testing.assert_array_equal(found, answers[0])
     assert len(cuts) > 1
     assert skips == {0, 1}, "else the test shows nothing"
+
+
+@needs_two
+@pytest.mark.parametrize("n", [70, 200])
+def test_threads_transpose_panels_as_turns_transpose_all(n: int, monkeypatch: Any) -> None:
+    """In turns one transposes large weights at first, on threads each a panel at a time: bits must not tell."""
+    monkeypatch.setattr("fastnn.preparation.each_panel_pays", lambda *_: True)
+    monkeypatch.setattr(Sharing, "workers", lambda self, n: 2)
+    fastnn.set_num_threads(2)
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((n, 60)).astype(np.float32), rng.integers(0, 10, n)
+
+    def weights(threaded: bool) -> list[np.ndarray]:
+        net = fastnn.MLP((60, 100, 70, 10), "relu", seed=1)
+        pace, optimizer = net._preparation.pace, fastnn.Adam(1e-2)
+        for _ in range(2):
+            pace.threaded = threaded
+            net.train_step(x, t, optimizer)
+        assert net._prepared.plan["parts"] == (2 if threaded else 1)
+        return net.get_weights()
+
+    for found, expected in zip(weights(True), weights(False), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @needs_two

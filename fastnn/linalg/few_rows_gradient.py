@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastnn.intrinsics import nonzero_columns, offset, pointer, sparse_rank_update, stack_alloc
+from fastnn.intrinsics import NR_VECTORS, nonzero_columns, offset, pointer, sparse_rank_update, stack_alloc
 from fastnn.jit import inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
@@ -19,7 +19,9 @@ _alloc_positions = stack_alloc(_POSITIONS)
 def _products_of(rows: int) -> Callable:
     """The kernel that adds the products of so many rows, of their nonzero columns from `start` to `end`."""
     append_nonzero = nonzero_columns(rows)
-    one_vector, two_vectors, three_vectors = (sparse_rank_update(rows, vectors) for vectors in (1, 2, 3))
+    one_vector, two_vectors, three_vectors = (
+        sparse_rank_update(rows, min(vectors, NR_VECTORS)) for vectors in (1, 2, 3)
+    )
 
     @inline_ir
     def add_products(start, end, leaves_out, inner, vectors, lanes, a, a_row, dy, dy_row, panels, positions):

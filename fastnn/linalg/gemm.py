@@ -173,7 +173,7 @@ def multiply_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, zer
         width, out, begin, begin_row = (last - first) * lanes, offset(dx, first * lanes), zeros, 0
         for block in range(blocks):
             top, bottom = columns * block // blocks, columns * (block + 1) // blocks
-            # The copy is in a near cache: nothing is to be prefetched.
+            # What is prefetched is the copy itself, which is in a near cache: what lies behind it is another's.
             b = offset(copy, top * width)
             panel_product(
                 m, last - first, offset(dy, top), dy_row, 1, b, width, begin, begin_row, out, dx_row, bottom - top,
