@@ -200,6 +200,7 @@ class Preparation:
         plan["array_type"], plan["x_dtype"] = id(np.ndarray), id(self._dtype)
         plan["most_rows"], plan["depth"] = self._most_rows, depth_of_a_product()
         plan["max_rows"] = min(self._most_rows, self.sharing.rows - 1)
+        plan["wide_layers"], plan["fewest_panels"] = self.sharing.wide_layers, self.sharing.fewest_panels
         nothing = np.empty(0, self._dtype)
         memory, step = self.memory_of(0), train_step_entry()
         return Prepared(NOBODY, NOBODY, plan, plan.ctypes.data, None, memory, nothing, False, {}, step)

@@ -1,4 +1,4 @@
-"""Between how many workers a step or a prediction is shared, by what it has to do and what sharing costs.
+"""Between how many workers a step or a prediction is shared, and how, by what it has to do and what sharing costs.
 
 All is counted in multiplications and additions of float32, some 250 of which take a nanosecond on a core with AVX-512
 and 100 with AVX2; what takes longer counts as so many. Sharing costs a meeting of the threads, and what one core wrote
@@ -11,6 +11,8 @@ import numpy as np
 
 from fastnn import threads
 from fastnn.linalg.layout import ParameterLayout
+from fastnn.linalg.packing import panel_count
+from fastnn.step.phases import sharing_pays
 
 # What a worker must have to do at the least. A thread that sleeps takes as long to wake as ten times that.
 _LEAST = 4_000_000
@@ -28,15 +30,37 @@ _FETCH = 32
 # memory that all threads write to, one after the other.
 _MEETING, _MEMBER = 2_000_000, 50_000
 
+# A meeting of the workers between the stages of a pass that they share (`step/shared_pass.py`), and what each adds.
+_STAGE, _STAGE_MEMBER = 50_000, 10_000
+
+# Elements of the panels of a layer from which on workers share it by columns, and meet before and after it.
+_WIDE = 65536
+
 # Sharing must save a tenth.
 _WORTH = 0.9
 
 
 class Sharing:
-    """Between how many workers the steps and predictions of a net are shared. most_rows : of a row block."""
+    """Between how many workers the steps and predictions of a net are shared. most_rows : of a row block.
+
+    wide_layers : how many layers, the first ones, workers share by columns in a pass that they share: those up to the
+    last large one of several panels. fewest_panels : of a large one. Otherwise each worker takes row blocks of its own
+    through all layers.
+    """
 
     def __init__(self, layout: ParameterLayout, dtype: np.dtype, most_rows: int) -> None:
         scale, size, self._most_rows = dtype.itemsize // 4, layout.size, most_rows
+        panels = [panel_count(layer.panel_vectors) for layer in layout.layers]
+        wide = [k for k, own in enumerate(layout.layers) if own.panels_size >= _WIDE and panels[k] > 1]
+        self.wide_layers = wide[-1] + 1 if wide else 0
+        self.fewest_panels = min((panels[k] for k in wide), default=1)
+        # Of each wide layer: its panels, and what it does for one row; and the latter of the other layers together.
+        costs = [scale * (4 * own.size + _ELEMENT * own.row) for own in layout.layers]
+        self._wide = [(max(1, panels[k]), costs[k]) for k in range(self.wide_layers)]
+        self._narrow = sum(costs[self.wide_layers :])
+        # A worker reads no more than its part of them, forward, and but for those of the first layer backward.
+        weights = [own.weights_size for own in layout.layers[: self.wide_layers]]
+        self._fetch_of_part = scale * _FETCH * (2 * sum(weights) - sum(weights[:1]))
         outputs = sum(layer.row for layer in layout.layers)
         # Of each row, forward and backward, and its part of the gradient of the weights; and what each batch costs.
         self._row, self._gradient = scale * (4 * size + _ELEMENT * outputs), scale * 2 * size
@@ -85,9 +109,21 @@ class Sharing:
         # Row blocks are as in `cut_rows`: as many for each worker, of a multiple of eight rows.
         blocks = -(-n // (workers * self._most_rows))
         busiest = min(n, blocks * 8 * -(-n // (8 * workers * blocks)))
+        one_block = self.wide_layers > 0 and n <= self._most_rows
+        if one_block and sharing_pays(n, workers, busiest, self.fewest_panels):
+            return self._cost_of_shared_pass(n, workers)
         # With one row block each, workers share the gradient evenly, whoever has more rows.
         gradient = self._gradient * (n / workers if blocks == 1 else busiest)
         alone = busiest * self._row + gradient + self._update / workers
         if workers == 1:
             return alone
         return alone + _MEETING + _MEMBER * workers + self._fetch * (1 - 1 / workers)
+
+    def _cost_of_shared_pass(self, n: int, workers: int) -> float:
+        """The same where the workers share one pass: the panels of each wide layer, and then the rows, of which the
+        last worker has most (`part_start`)."""
+        busiest = n - n // 8 * (workers - 1) // workers * 8
+        by_columns = n * sum(cost * -(-panels // workers) / panels for panels, cost in self._wide)
+        alone = by_columns + busiest * self._narrow + (n * self._gradient + self._update) / workers
+        stages = (2 * self.wide_layers + 1) * (_STAGE + _STAGE_MEMBER * workers)
+        return alone + _MEETING + _MEMBER * workers + stages + self._fetch_of_part * (1 - 1 / workers) / workers

@@ -46,7 +46,7 @@ MAY_IMPORT = {
         "activations", "losses", "optimizers", "step", "linalg", "alloc", "blocking", "items", "pacing",
         "regularization", "sharing", "threads",
     },
-    "sharing": {"linalg", "threads"},
+    "sharing": {"linalg", "step", "threads"},
     "training": {
         "training", "datasets", "losses", "optimizers", "ops", "scalar_checks", "schedules", "step", "threads",
     },

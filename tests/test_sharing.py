@@ -43,9 +43,8 @@ def test_float64_is_twice_the_work(sizes: tuple[int, ...]) -> None:
 
 
 def test_what_is_mostly_weights_to_fetch_is_not_shared() -> None:
-    """Eight rows are one micro-tile: one worker takes it forward and backward, and the other has half of the update."""
     own = sharing((784, 128, 10))
-    assert [own._workers(n, 2, False) for n in (8, 16)] == [1, 2]
+    assert [own._workers(n, 2, False) for n in (1, 4, 8, 16)] == [1, 1, 2, 2]
     # But where the update is large beside a meeting it is worth it.
     assert sharing((784, 1024, 1024, 10))._workers(1, 2, False) == 2
 

@@ -32,12 +32,15 @@ def _dot_pair(values, columns, first, last, row, other):
     return one + two, other_one + other_two
 
 
-@unit("int int int int int real* int32* int64* int64* real* real* real* int -> none")
-def compressed_forward(m, inner, vectors, tail, lanes, values, columns, begins, ends, w, start, c, c_row):
+@unit("int int int int int int int real* int32* int64* int64* real* real* real* int -> none")
+def compressed_forward(
+    m, inner, vectors, begin_panel, end_panel, tail, lanes, values, columns, begins, ends, w, start, c, c_row
+):  # fmt: skip
     """c ← start + a w for m compressed rows a, w in `vectors` vectors of panels and `tail` tail columns; start and rows
-    of c are padded to full vectors."""
+    of c are padded to full vectors. Only the columns of the panels from `begin_panel` to `end_panel`, and the tail
+    columns."""
     n_panels = panel_count(vectors)
-    for p in range(n_panels):
+    for p in range(begin_panel, end_panel):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         b, begin = offset(w, column * inner), offset(start, column)

@@ -18,9 +18,10 @@ _PANELS = 8
 _alloc_places = stack_alloc(2 * _PANELS)
 
 
-@unit("int int int int real* int real* real* int real* -> none")
-def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row, zeros):
-    """dx ← dy wᵀ for a few rows: dot products of rows of dy (m, columns) with rows of w (inner, columns).
+@unit("int int int int int int real* int real* real* int real* -> none")
+def multiply_transposed(m, inner, top, bottom, columns, lanes, dy, dy_row, panels, dx, dx_row, zeros):
+    """dx ← dy wᵀ for a few rows: dot products of rows of dy (m, columns) with rows of w (inner, columns), of which only
+    those from `top` to `bottom`.
 
     Rows of dy and dx are padded, w is in panels. Padding of dy and w takes no part: an update may have left NaN there,
     such as Adam's 0 / 0 without eps. Where rows of w are left over, the last tile overlaps the one before.
@@ -32,11 +33,11 @@ def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row
     places = _alloc_places(pointer(0, np.int64(0)))
     for r in range(m):
         out = offset(dx, r * dx_row)
-        for k in range(inner, dx_row):
+        for k in range(inner, dx_row if bottom == inner else inner):
             out[k] = 0
-    tile_columns = _COLUMNS if inner >= _COLUMNS else 1
-    for column in range(0, inner, tile_columns):
-        top = min(column, inner - tile_columns)
+    tile_columns = _COLUMNS if bottom - top >= _COLUMNS else 1
+    for column in range(top, bottom, tile_columns):
+        own_top = min(column, bottom - tile_columns)
         first = over = 0
         for panel in range(0, n_panels, _PANELS):
             count, last = min(_PANELS, n_panels - panel), first
@@ -47,11 +48,11 @@ def multiply_transposed(m, inner, columns, lanes, dy, dy_row, panels, dx, dx_row
                 if over >= n_panels:
                     over -= n_panels
                     width += lanes
-                places[2 * p], places[2 * p + 1] = last * inner + top * width, width
+                places[2 * p], places[2 * p + 1] = last * inner + own_top * width, width
                 last += width
             k = min(columns, last) - first
             for r in range(0, m, _ROWS):
-                own, out = offset(dy, r * dy_row + first), offset(dx, r * dx_row + top)
+                own, out = offset(dy, r * dy_row + first), offset(dx, r * dx_row + own_top)
                 start, start_row = (zeros, 0) if panel == 0 else (out, dx_row)
                 if m - r < _ROWS:
                     if tile_columns == 1:

@@ -134,8 +134,11 @@ _NARROW_OUT_OF_ORDER = sets_of_sums(MR, 1) > 1
 
 
 @inline_ir
-def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row, c, c_row, depth, in_order):
-    """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors.
+def multiply_panels(
+    m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, panels, start, start_row, c, c_row, depth, in_order
+):  # fmt: skip
+    """c ← start + a w: a (m, inner), w packed in panels; rows of c and start are padded to full vectors. Only the
+    columns of the panels from `begin_panel` to `end_panel`.
 
     At most `depth` rows of a panel are multiplied at a time, for all rows of a: so that they stay in the first-level
     cache where that is large enough (fastnn/blocking.py). in_order : whether sums are those of `sparse_forward`, which
@@ -143,11 +146,11 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
     """
     n_panels = panel_count(vectors)
     blocks = (inner + depth - 1) // depth
-    for p in range(n_panels):
+    for p in range(begin_panel, end_panel):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         out, begin, begin_row = offset(c, column), offset(start, column), start_row
-        fetch = ROWS if p == 0 else NOTHING
+        fetch = ROWS if p == begin_panel else NOTHING
         if _NARROW_OUT_OF_ORDER and in_order and last - first == 1:
             fetch = IN_ORDER
         for block in range(blocks):
@@ -161,13 +164,15 @@ def multiply_panels(m, inner, vectors, lanes, a, a_row, panels, start, start_row
 
 
 @inline_ir
-def multiply_transposed_panels(m, inner, columns, lanes, dy, dy_row, panels, zeros, dx, dx_row, depth, copy):
+def multiply_transposed_panels(
+    m, inner, columns, begin_panel, end_panel, lanes, dy, dy_row, panels, zeros, dx, dx_row, depth, copy
+):  # fmt: skip
     """dx ← dy wᵀ: dy (m, columns), w (inner, columns) in panels, each panel of wᵀ copied before it is used; `copy` has
-    room for one."""
+    room for one. Only the columns of dx that the panels of wᵀ from `begin_panel` to `end_panel` have."""
     vectors = padded(inner, lanes) // lanes
     n_panels = panel_count(vectors)
     blocks = (columns + depth - 1) // depth
-    for q in range(n_panels):
+    for q in range(begin_panel, end_panel):
         first, last = panel_start(q, n_panels, vectors), panel_start(q + 1, n_panels, vectors)
         transpose_panel(panels, inner, columns, q, copy, lanes)
         width, out, begin, begin_row = (last - first) * lanes, offset(dx, first * lanes), zeros, 0
@@ -195,9 +200,10 @@ def copy_columns(rows, columns, source, source_row, target, target_row):
             copy[c] = row[c]
 
 
-@unit("int int int real* int real* -> none")
-def pack_rows(m, vectors, lanes, rows, row, packed):
-    """packed ← the columns of m rows that panels have, panel behind panel, each as m rows of its own.
+@unit("int int int int int real* int real* -> none")
+def pack_rows(m, begin, end, vectors, lanes, rows, row, packed):
+    """packed ← the columns of m rows that panels have, panel behind panel, each as m rows of its own: those of the rows
+    from `begin` to `end`.
 
     As they lie, all rows of one panel fall into a few sets of the first-level cache, for the lengths of rows tend to be
     multiples of powers of two.
@@ -205,7 +211,8 @@ def pack_rows(m, vectors, lanes, rows, row, packed):
     n_panels = panel_count(vectors)
     for p in range(n_panels):
         first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
-        copy_columns(m, last - first, offset(rows, first), row, offset(packed, m * first), last - first)
+        own, copy = offset(rows, begin * row + first), offset(packed, m * first + begin * (last - first))
+        copy_columns(end - begin, last - first, own, row, copy, last - first)
 
 
 @unit("int int int int int int real* int int real* real* real* -> none")

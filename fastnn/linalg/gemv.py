@@ -12,9 +12,10 @@ _many_rows, _one_row = dot_tile(1, _ROWS), dot_tile(1, 1)
 _alloc_products = stack_alloc(_ROWS)
 
 
-@unit("int int int real* real* real* int -> none")
-def gemv_transposed(inner, columns, lanes, dy, panels, dx, dx_row):
-    """dx ← dy wᵀ for one row: the dot product of dy with each row of w (inner, columns), panel by panel.
+@unit("int int int int int real* real* real* int -> none")
+def gemv_transposed(inner, top, bottom, columns, lanes, dy, panels, dx, dx_row):
+    """dx ← dy wᵀ for one row: the dot product of dy with each row of w (inner, columns) from `top` to `bottom`, panel
+    by panel.
 
     dx is padded with zeros. Padding of dy and w takes part only where it adds zero: an update may have left NaN there,
     such as Adam's 0 / 0 without eps. One element tells, for all padding is treated alike. The panels are read in
@@ -22,7 +23,7 @@ def gemv_transposed(inner, columns, lanes, dy, panels, dx, dx_row):
     """
     vectors = padded(columns, lanes) // lanes
     products = _alloc_products(dx)
-    for k in range(dx_row):
+    for k in range(top, dx_row if bottom == inner else bottom):
         dx[k] = 0
     n_panels = panel_count(vectors)
     for p in range(n_panels - 1, -1, -1):
@@ -30,10 +31,10 @@ def gemv_transposed(inner, columns, lanes, dy, panels, dx, dx_row):
         d, width, used = offset(dy, first), last - first, min(last, columns) - first
         if used < width and d[used] * panels[first * inner + used] == 0:
             used = width  # full vectors, which are faster than masked ones
-        r = 0
-        while r < inner:
+        r = top
+        while r < bottom:
             w = offset(panels, first * inner + r * width)
-            rows = _ROWS if inner - r >= _ROWS else 1
+            rows = _ROWS if bottom - r >= _ROWS else 1
             if rows == 1:
                 _one_row(d, width, w, width, used, products)
             else:

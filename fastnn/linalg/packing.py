@@ -43,6 +43,12 @@ def part_start(rows, worker, workers):
     return rows if worker == workers else rows // MR * worker // workers * MR
 
 
+@shared
+def panels_before(n_panels, worker, workers):
+    """How many of the panels the workers before this one share: each has as many as can be, but for one."""
+    return (2 * n_panels * worker + workers) // (2 * workers)
+
+
 def pack(w: NDArray, panels: NDArray, lanes: int) -> None:
     """panels (inner * padded(columns),) ← the matrix w (inner, columns)."""
     for panel, columns in _panel_pairs(panels, w, lanes):

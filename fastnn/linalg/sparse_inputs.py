@@ -70,13 +70,11 @@ def sparsity_of(x, n, inner, panels, panels_size):
     return ALWAYS if n >= MR and all_finite(panels, panels_size) else GRADIENT
 
 
-@unit("int int int real* int int32* -> none")
-def find_active_columns(m, inner, lanes, a, a_row, active):
-    """active ← the active columns of m rows of a."""
-    groups = m // MR
+@unit("int int int int real* int int32* -> none")
+def find_active_columns(begin, end, inner, lanes, a, a_row, active):
+    """active ← the active columns of the groups of rows of a from row `begin` to `end`; `begin` is the first of one."""
     full = inner // lanes * lanes
-    total = 0
-    for group in range(groups):
+    for group in range(begin // MR, end // MR):
         rows, indices = offset(a, group * MR * a_row), _indices(active, group, inner)
         found = 0
         for k in range(0, full, lanes):
@@ -88,18 +86,25 @@ def find_active_columns(m, inner, lanes, a, a_row, active):
                 nonzero |= rows[r * a_row + k] != 0
             found += nonzero
         active[1 + group] = found
-        total += found
-    # Above three quarters, skipping saves less than it may cost.
-    active[0] = groups > 0 and 4 * total <= 3 * groups * inner
 
 
-@unit("int int int int real* int real* real* real* int int32* -> none")
-def sparse_forward(m, inner, vectors, lanes, a, a_row, panels, start, c, c_row, active):
+@inline_ir
+def skipping_pays(m, inner, active):
+    """Whether the active columns of m rows are few enough: above three quarters, skipping saves less than it may
+    cost."""
+    groups, total = m // MR, np.int64(0)
+    for group in range(groups):
+        total += active[1 + group]
+    return groups > 0 and 4 * total <= 3 * groups * inner
+
+
+@unit("int int int int int int real* int real* real* real* int int32* -> none")
+def sparse_forward(m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, panels, start, c, c_row, active):
     """c ← start + a w: a (m, inner) with these active columns, w packed in panels; rows of c are padded to full
-    vectors."""
+    vectors. Only the columns of the panels from `begin_panel` to `end_panel`."""
     groups, n_panels = m // MR, panel_count(vectors)
     done = groups * MR
-    for p in range(n_panels):
+    for p in range(begin_panel, end_panel):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column, width = first * lanes, (last - first) * lanes
         b, begin = offset(panels, column * inner), offset(start, column)

@@ -57,7 +57,7 @@ _SLEEPS, _SLEEP = 4, 50
 # Bits of a mark that tell the thread; the others tell the region, by the number of its first phase.
 _THREAD_BITS = 24
 
-# Phases that one region may have.
+# Slots of phases that one region may have.
 _PHASES = 3
 
 _alloc_mask = stack_alloc(CPU_WORDS)
@@ -70,20 +70,21 @@ def _words(region, place):
 
 
 @force_inline
-def _try_share(slot, address, worker, region, number):
+def _try_share(slot, address, worker, stage, region, number):
     """Do the share of that worker in the phase with that number, unless somebody has begun it."""
     claim = _words(region, CLAIMS + CLAIM * worker)
     before = read_word(claim)
     if before < number and replace_word(claim, before, number):
-        call_phase(slot, opaque(address), worker)
+        call_phase(slot, opaque(address), worker, stage)
         add_to_word(_words(region, DONE), 1)
 
 
 @kernel
-def _take_part(slot, address, workers, first, last, region, number, until):
+def _take_part(slot, stage, first, last, region, number, until):
     """Do the shares of the workers from `first` to `last` in a phase; come back when `until` shares were done in the
     region, which are all of this phase."""
-    done = _words(region, DONE)
+    done, job = _words(region, DONE), _words(region, JOB)
+    address, workers = job[_PHASES], job[_PHASES + 1]
     looks = 0
     while True:
         if looks == 0:
@@ -91,7 +92,7 @@ def _take_part(slot, address, workers, first, last, region, number, until):
         else:
             begin, end = 0, workers
         for worker in range(begin, end):
-            _try_share(slot, address, worker, region, number)
+            _try_share(slot, address, worker, stage, region, number)
         for _ in range(_LOOKS_BEFORE_HELPING):
             if read_word(done) >= until:
                 return
@@ -135,13 +136,13 @@ def _member(region, me, members, number, done):
     """What one of so many members does in a region whose first phase has the number `number` + 1, before which `done`
     shares were done."""
     job = _words(region, JOB)
-    address, workers = job[_PHASES], job[_PHASES + 1]
+    workers, stages = job[_PHASES + 1], job[_PHASES + 2]
     _arrive(region, number)
     first, last = workers * me // members, workers * (me + 1) // members
     for k in range(_PHASES):
-        if job[k] != 0:
-            done += workers
-            _take_part(job[k], address, workers, first, last, region, number + 1 + k, done)
+        for stage in range(0 if job[k] == 0 else stages if k == 0 else 1):
+            done, number = done + workers, number + 1
+            _take_part(job[k], stage, first, last, region, number, done)
 
 
 @kernel
@@ -166,16 +167,18 @@ def _on_threads(region, members, number, done, arrived):
 
 
 @kernel
-def in_parallel(first, second, third, address, workers, region):
-    """Up to three phases, one after the other, each of all workers, on the threads of a parallel region.
+def in_parallel(first, stages, second, third, address, workers, region):
+    """Up to three phases, one after the other, each of all workers, on the threads of a parallel region. The first has
+    so many stages, each of which is a phase.
 
     first, second, third : slots, 0 for none. address : of the plan. region : the address of the parallel region.
     """
     threads = enter_parallel_region(region)
     members = min(workers, _words(region, 1)[0])
     job, number = _words(region, JOB), _words(region, NUMBER)
-    job[0], job[1], job[2], job[_PHASES], job[_PHASES + 1] = first, second, third, address, workers
+    job[0], job[1], job[2] = first, second, third
+    job[_PHASES], job[_PHASES + 1], job[_PHASES + 2] = address, workers, stages
     done, arrived = _words(region, DONE)[0], _words(region, ARRIVED)[0]
     _on_threads(region, members, number[0], done, arrived + members)
-    number[0] += _PHASES
+    number[0] += stages + _PHASES - 1
     leave_parallel_region(region, threads)

@@ -22,6 +22,7 @@ from fastnn.intrinsics import (
 )
 from fastnn.jit import force_inline
 from fastnn.kernels.philox import philox
+from fastnn.step.plan import layer_of
 from fastnn.units import unit
 
 # Columns whose factors are computed at once: the four words of 16 counters, a full register of the widest kind.
@@ -44,18 +45,21 @@ def _write_factors(factors, first_counter, row, stream, step, key, rate):
         factors[3 * _COUNTERS + k] = factor if words[3] >= threshold else zero
 
 
-@unit("StepPlan real* real* int int int int float -> none")
-def drop(plan, source, target, first, m, width, stream, rate):
-    """target ← source times its factors: m rows of `width` elements, of which `first` is the first row's index in the
-    batch. stream : 0 for the input of the net, k for its k-th hidden layer. target may be source."""
+@unit("StepPlan real* real* int int int int int -> none")
+def drop(plan, source, target, first, m, begin, end, stream):
+    """target ← source times its factors: m rows, of which `first` is the first row's index in the batch; only the
+    columns from `begin`, whole vectors, to `end`. stream : 0 for the input of the net, k for its k-th hidden layer.
+    target may be source."""
     prefer_full_vectors()
+    layer = layer_of(plan.layers, max(0, stream - 1), plan)
+    row, rate = (layer.row, layer.dropout) if stream > 0 else (layer.inputs, plan.input_dropout)
     lanes, factors, step = lanes_of(source), _alloc_factors(source), plan.net_steps[0]
     for r in range(m):
-        for start in range(0, width, _COLUMNS):
+        for start in range(begin // _COLUMNS * _COLUMNS, end, _COLUMNS):
             _write_factors(factors, start // 4, first + r, stream, step, plan.dropout_key, rate)
-            size, position = min(_COLUMNS, width - start), r * width + start
+            size, position = min(_COLUMNS, end - start), r * row + start
             full = size // lanes * lanes
-            for k in range(0, full, lanes):
+            for k in range(max(0, begin - start), full, lanes):
                 store(load(offset(source, position + k)) * load(offset(factors, k)), offset(target, position + k))
             if full < size:
                 rest, position = size - full, position + full

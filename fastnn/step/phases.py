@@ -5,10 +5,11 @@ from __future__ import annotations
 from numba.core import types
 
 from fastnn.intrinsics import indirect_call
-from fastnn.jit import force_inline
+from fastnn.jit import force_inline, shared
 
-# call_phase(slot, ...): the plan, and the number of the worker (not for what is done once). The address of the plan is
-# passed without a type, because a phase is compiled for a plan of its own precision.
+# call_phase(slot, ...): the plan, the number of the worker (not for what is done once), and that of the stage (only for
+# what has several). The address of the plan is passed without a type, because a phase is compiled for a plan of its own
+# precision.
 call_phase = indirect_call(types.none)
 
 
@@ -22,3 +23,24 @@ def cut_rows(plan, n, workers):
     each = (n + most - 1) // most
     plan.block_rows = (n + 8 * workers * each - 1) // (8 * workers * each) * 8
     plan.n_blocks = (n + plan.block_rows - 1) // plan.block_rows
+
+
+# Reading all weights takes as long as so many rows more: where each worker has few rows, a part of them takes less.
+_ROWS_OF_READING = 4
+
+
+@shared
+def sharing_pays(n, workers, rows, panels):
+    """Whether the workers share the pass of n rows by panels, of which a layer has so many, and do not take row blocks,
+    of which one worker has so many rows."""
+    return workers > 1 and n * ((panels + workers - 1) // workers) <= (rows + _ROWS_OF_READING) * panels
+
+
+@force_inline
+def share_or_cut_rows(plan, n, workers):
+    """Leave n rows in one row block, where the workers are to share its pass, or cut them up."""
+    cut_rows(plan, n, workers)
+    one_block = plan.wide_layers > 0 and n <= plan.most_rows
+    plan.shares_pass = one_block and sharing_pays(n, workers, min(n, plan.block_rows), plan.fewest_panels)
+    if plan.shares_pass:
+        plan.block_rows, plan.n_blocks = (n + 7) // 8 * 8, 1

@@ -41,4 +41,4 @@ def predict(begin, part, address, x, n, z, workers):
 def parallel_predict(begin, part, address, x, n, z, workers, region):
     """`predict`, each worker on a thread of the parallel region, whose address is `region`."""
     _begin(begin, address, x, n, z, workers)
-    in_parallel(part, 0, 0, address, workers, region)
+    in_parallel(part, 1, 0, 0, address, workers, region)

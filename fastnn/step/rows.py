@@ -22,13 +22,13 @@ def _index(plan, source, r):
     return source.order[plan.position + r] if source.is_ordered else plan.position + r
 
 
-@unit("StepPlan int int BlockPlan -> none")
-def gather_rows(plan, first, m, block):
-    """`inputs` ← m rows of the batch from `first` on."""
+@unit("StepPlan int int int BlockPlan -> none")
+def gather_rows(plan, first, begin, end, block):
+    """`inputs` ← the rows from `begin` to `end` of the row block, whose first one is the row `first` of the batch."""
     source, inputs = source_of(plan.source, 0, plan), layer_of(plan.layers, 0, plan).inputs
     base, lanes = pointer(source.x, plan.zeros[0]), lanes_of(plan.zeros)
     full = inputs // lanes * lanes
-    for r in range(m):
+    for r in range(begin, end):
         row, target = offset(base, _index(plan, source, first + r) * inputs), offset(block.inputs, r * inputs)
         # Rows drawn at random are in no cache, and the hardware cannot know which is next.
         last = min(plan.position + first + r + _ROWS_AHEAD, source.n - 1)
@@ -40,11 +40,11 @@ def gather_rows(plan, first, m, block):
             target[k] = row[k]
 
 
-@unit("StepPlan int int BlockPlan -> none")
-def scatter_rows(plan, first, m, block):
-    """`inputs` ← m compressed rows of the batch from `first` on, as a matrix."""
+@unit("StepPlan int int int BlockPlan -> none")
+def scatter_rows(plan, first, begin, end, block):
+    """The same of compressed rows, as a matrix."""
     source, inputs = source_of(plan.source, 0, plan), layer_of(plan.layers, 0, plan).inputs
-    for r in range(m):
+    for r in range(begin, end):
         row, target = _index(plan, source, first + r), offset(block.inputs, r * inputs)
         for k in range(inputs):
             target[k] = 0
@@ -52,9 +52,9 @@ def scatter_rows(plan, first, m, block):
             target[source.columns[k]] = source.values[k]
 
 
-@unit("StepPlan int int BlockPlan -> none")
-def point_to_rows(plan, first, m, block):
-    """The places of m compressed rows of the batch from `first` on; nothing of them is copied.
+@unit("StepPlan int int int BlockPlan -> none")
+def point_to_rows(plan, first, begin, end, block):
+    """The places of compressed rows, those from `begin` to `end` of the row block; nothing of them is copied.
 
     But a batch of one row is written to `inputs` as well, for an update by its outer product. `inputs` is zero but for
     what the last row left, which is cleared first: no more elements are written than are stored.
@@ -63,7 +63,7 @@ def point_to_rows(plan, first, m, block):
     if plan.n == 1:
         for k in range(block.begins[0], block.ends[0]):
             block.inputs[source.columns[k]] = 0
-    for r in range(m):
+    for r in range(begin, end):
         row = _index(plan, source, first + r)
         block.begins[r], block.ends[r] = source.starts[row], source.starts[row + 1]
     if plan.n == 1:

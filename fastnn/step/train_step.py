@@ -30,15 +30,17 @@ from fastnn.intrinsics import (
     try_lock,
     unlock,
 )
-from fastnn.jit import entry_point, kernel
+from fastnn.jit import entry_point, force_inline, kernel
 from fastnn.kernels.encoding import first_label_out_of_range
-from fastnn.linalg.sparse_inputs import NEVER, all_finite, sparsity_of
+from fastnn.linalg.sparse_inputs import NEVER, sparsity_of
 from fastnn.step.arguments import data_of, rows_like_last
-from fastnn.step.backward import forward_backward_block, pack_deltas, transpose_weights
+from fastnn.step.backward import forward_backward_block, transpose_weights
 from fastnn.step.crew import in_parallel
-from fastnn.step.phases import call_phase, cut_rows
+from fastnn.step.deltas import finish_deltas
+from fastnn.step.phases import call_phase, share_or_cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
-from fastnn.step.transform import penalizes, scale_in_place, transform_gradients
+from fastnn.step.shared_pass import begin_shared_pass, share_pass
+from fastnn.step.transform import penalizes, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
 
@@ -65,7 +67,7 @@ def begin(plan):
     # Here and below zeros[0] tells the precision of the net; its value is not used.
     plan.x = pointer(plan.x_address, plan.zeros[0])
     # `Preparation.following` allocates gradients where there are more row blocks than workers.
-    cut_rows(plan, n, workers)
+    share_or_cut_rows(plan, n, workers)
     # The norm of the gradient of one row needs no gradient.
     plan.stores_gradients = plan.n_blocks > workers or penalizes(plan) or (plan.clip_norm > 0 and n > 1)
     divisor = 1.0 * n * plan.loss_terms_per_row
@@ -85,6 +87,9 @@ def begin(plan):
     decays = optimizer.constants[0] != 0
     is_plain = optimizer.is_linear and not decays and plan.clip_value == 0 and plan.clip_norm == 0
     plan.fused_update = is_plain and not plan.stores_gradients
+    plan.stages = 1
+    if plan.shares_pass:
+        begin_shared_pass(plan)
 
 
 @unit("StepPlan int -> none")
@@ -95,7 +100,6 @@ def accumulate_gradients(plan, worker):
     they are not, no worker has more than one row block, and each row block's activations and deltas are left in the
     BLOCK of its index, for `apply_update` of all workers; for a fused update the deltas are scaled by -rate.
     """
-    layer, optimizer = layer_of(plan.layers, 0, plan), optimizer_of(plan.optimizer, 0, plan)
     own = block_of(plan.blocks, worker, plan)
     gradient = offset(plan.gradients, worker * plan.parameters_size)
     if plan.stores_gradients:
@@ -110,14 +114,7 @@ def accumulate_gradients(plan, worker):
         # With fewer row blocks than workers the index of a row block need not be that of its worker.
         block = own if plan.stores_gradients else block_of(plan.blocks, index, plan)
         total += forward_backward_block(plan, first, m, block)
-        if plan.fused_update:
-            last = layer_of(plan.layers, plan.n_layers - 1, plan)
-            scale_in_place(block.deltas, m * (last.column + last.row), -optimizer.constants[1])
-        # 0 times infinity is NaN: with such deltas the first layer's gradient may skip no column.
-        if block.active[0] != 0 and not all_finite(block.deltas, m * layer.row):
-            block.active[0] = 0
-        if plan.n > 1 or plan.clip_value > 0:
-            pack_deltas(plan, m, block)
+        finish_deltas(plan, m, 0, m, block)
         if plan.stores_gradients:
             add_block_gradient(plan, index, block, gradient)
     restore_subnormals(before)
@@ -126,7 +123,7 @@ def accumulate_gradients(plan, worker):
 
 def phase_addresses(real: types.Float) -> dict[str, int]:
     """Where the phases that every step has are in memory, compiled for that precision, by the names of their slots."""
-    return {phase.unit.name: phase.unit.link(real) for phase in (begin, accumulate_gradients, apply_update)}
+    return {phase.unit.name: phase.unit.link(real) for phase in (begin, accumulate_gradients, share_pass, apply_update)}
 
 
 def transform_address(real: types.Float) -> int:
@@ -185,19 +182,26 @@ def finish_step(address):
     return loss
 
 
+@force_inline
+def _passes(plan):
+    """The slot of the phase of the passes."""
+    return plan.share_pass if plan.shares_pass else plan.accumulate_gradients
+
+
 @kernel
 def work(address, workers):
     """The phases of a step between its start and its end, one worker after the other."""
     plan = _step_of(address, 0, np.float32(0))
-    for worker in range(workers):
-        call_phase(plan.accumulate_gradients, opaque(address), worker)
+    for stage in range(plan.stages):
+        for worker in range(workers):
+            call_phase(_passes(plan), opaque(address), worker, stage)
     # The sums of `transform_gradients` are one for each part. Else parts change no bit, and one takes less time.
     if plan.transform_gradients != 0:
         plan.parts = workers
         for worker in range(workers):
-            call_phase(plan.transform_gradients, opaque(address), worker)
+            call_phase(plan.transform_gradients, opaque(address), worker, 0)
     for part in range(plan.parts):
-        call_phase(plan.apply_update, opaque(address), part)
+        call_phase(plan.apply_update, opaque(address), part, 0)
 
 
 @kernel
@@ -205,7 +209,7 @@ def parallel_work(address, workers, region):
     """`work`, each worker on a thread of the parallel region, whose address is `region`."""
     plan = _step_of(address, 0, np.float32(0))
     in_parallel(
-        plan.accumulate_gradients, plan.transform_gradients, plan.apply_update, address, workers, region
+        _passes(plan), plan.stages, plan.transform_gradients, plan.apply_update, address, workers, region
     )  # fmt: skip
 
 

@@ -12,17 +12,9 @@ import numpy as np
 from fastnn.intrinsics import flush_subnormals, lanes_of, like, offset, restore_subnormals
 from fastnn.jit import force_inline, force_inline_reassociated, inline_ir
 from fastnn.linalg.packing import panel_count, panel_start
-from fastnn.step.backward import pack_deltas
+from fastnn.step.deltas import pack_deltas, scale_in_place
 from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
-
-
-@inline_ir
-def scale_in_place(numbers, size, factor):
-    """numbers ← factor numbers."""
-    own = like(numbers[0], factor)
-    for k in range(size):
-        numbers[k] *= own
 
 
 @force_inline
@@ -180,7 +172,7 @@ def transform_gradients(plan, worker):
                 plan.norms[worker] = factor * factor * _squared_norm_of_row(plan, block)
                 factor *= _norm_factor(plan)
             scale_in_place(block.deltas, m * (last_layer.column + last_layer.row), factor)
-            pack_deltas(plan, m, block)
+            pack_deltas(plan, m, 0, m, block)
     restore_subnormals(before)
 
 

@@ -57,10 +57,14 @@ def padded_rows(rows: np.ndarray) -> np.ndarray:
 @numba.njit
 def forward(x, flat, start, y, depth):
     count = lanes_of(x)
-    gemm.multiply_panels(
-        x.shape[0], x.shape[1], start.size // count, count, element(x, 0), x.shape[1], element(flat, 0),
-        element(start, 0), 0, element(y, 0), start.size, depth, False,
-    )  # fmt: skip
+    vectors = start.size // count
+    n_panels = packing.panel_count(vectors)
+    # Two workers' panels, one after the other.
+    for begin, end in ((n_panels // 2, n_panels), (0, n_panels // 2)):
+        gemm.multiply_panels(
+            x.shape[0], x.shape[1], vectors, begin, end, count, element(x, 0), x.shape[1], element(flat, 0),
+            element(start, 0), 0, element(y, 0), start.size, depth, False,
+        )  # fmt: skip
 
 
 @numba.njit
@@ -72,7 +76,8 @@ def transpose_panels(flat, inner, columns, transposed):
 def add_gradient(x, dy, flat, top, bottom, strip, packed_dy, copies):
     count = lanes_of(x)
     m, vectors = x.shape[0], dy.shape[1] // count
-    gemm.pack_rows(m, vectors, count, element(dy, 0), dy.shape[1], element(packed_dy, 0))
+    for begin, end in ((m // 3, m), (0, m // 3)):
+        gemm.pack_rows(m, begin, end, vectors, count, element(dy, 0), dy.shape[1], element(packed_dy, 0))
     gemm.accumulate_transposed(
         top, bottom, m, x.shape[1], vectors, count, element(x, 0), x.shape[1], strip, element(packed_dy, 0),
         element(flat, 0), element(copies, 0),
@@ -90,15 +95,19 @@ def add_few_rows(x, dy, flat, top, bottom):
 
 @numba.njit
 def few_rows_back(dy, columns, flat, zeros, dx, inner):
-    few_rows.multiply_transposed(
-        dy.shape[0], inner, columns, lanes_of(dx), element(dy, 0), dy.shape[1], element(flat, 0), element(dx, 0),
-        dx.shape[1], element(zeros, 0),
-    )  # fmt: skip
+    for top, bottom in ((inner // 3, inner), (0, inner // 3)):
+        few_rows.multiply_transposed(
+            dy.shape[0], inner, top, bottom, columns, lanes_of(dx), element(dy, 0), dy.shape[1], element(flat, 0),
+            element(dx, 0), dx.shape[1], element(zeros, 0),
+        )  # fmt: skip
 
 
 @numba.njit
 def row_back(dy, columns, flat, dx, inner):
-    gemv.gemv_transposed(inner, columns, lanes_of(dx), element(dy, 0), element(flat, 0), element(dx, 0), dx.size)
+    for top, bottom in ((inner // 3, inner), (0, inner // 3)):
+        gemv.gemv_transposed(
+            inner, top, bottom, columns, lanes_of(dx), element(dy, 0), element(flat, 0), element(dx, 0), dx.size
+        )
 
 
 def tolerance(dtype: str, length: int) -> float:

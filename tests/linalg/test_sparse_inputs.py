@@ -18,18 +18,23 @@ GUARD = 64
 
 @numba.njit
 def find(x, places):
-    sparse_inputs.find_active_columns(
-        x.shape[0], x.shape[1], lanes_of(x), element(x, 0), x.shape[1], element(places, 0)
-    )
+    m, inner = x.shape
+    # Two workers' rows, one after the other.
+    for begin, end in ((m // MR // 2 * MR, m), (0, m // MR // 2 * MR)):
+        sparse_inputs.find_active_columns(begin, end, inner, lanes_of(x), element(x, 0), inner, element(places, 0))
+    places[0] = sparse_inputs.skipping_pays(m, inner, element(places, 0))
 
 
 @numba.njit
 def forward(x, flat, bias, c, places):
     count = lanes_of(x)
-    sparse_inputs.sparse_forward(
-        x.shape[0], x.shape[1], c.shape[1] // count, count, element(x, 0), x.shape[1], element(flat, 0),
-        element(bias, 0), element(c, 0), c.shape[1], element(places, 0),
-    )  # fmt: skip
+    vectors = c.shape[1] // count
+    n_panels = packing.panel_count(vectors)
+    for begin, end in ((n_panels // 2, n_panels), (0, n_panels // 2)):
+        sparse_inputs.sparse_forward(
+            x.shape[0], x.shape[1], vectors, begin, end, count, element(x, 0), x.shape[1], element(flat, 0),
+            element(bias, 0), element(c, 0), c.shape[1], element(places, 0),
+        )  # fmt: skip
 
 
 @numba.njit

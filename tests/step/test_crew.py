@@ -16,6 +16,7 @@ from fastnn.intrinsics import (
     CLAIM,
     CLAIMS,
     DONE,
+    JOB,
     MARKS,
     NUMBER,
     add_to_word,
@@ -57,6 +58,17 @@ def second_phase(record, worker):
         add_to_word(offset(words, SECOND + worker), 1)
 
 
+@kernel
+def staged_phase(record, worker, stage):
+    """Counts its share if all of the stage before were done as often as those of this one, and once more."""
+    words = pointer(address_of_pointer(record), np.int64(0))
+    own, right = offset(words, FIRST + 8 * stage + worker), True
+    for other in range(words[WORKERS] if stage > 0 else 0):
+        right &= read_word(offset(words, FIRST + 8 * (stage - 1) + other)) == read_word(own) + 1
+    if right:
+        add_to_word(own, 1)
+
+
 def slots() -> tuple[int, int]:
     kinds = types.voidptr, types.int64
     return address_of(first_phase, kinds), address_of(second_phase, kinds)
@@ -73,10 +85,24 @@ def test_each_share_is_done_once_and_phases_wait_for_each_other(workers: int, th
         record = np.zeros(48, np.int64)
         record[WORKERS] = workers
         for _ in range(times):
-            crew.in_parallel(first, 0 if skipped else second, second, record.ctypes.data, workers, PARALLEL_REGION)
+            crew.in_parallel(first, 1, 0 if skipped else second, second, record.ctypes.data, workers, PARALLEL_REGION)
         expected = np.arange(8) < workers
         np.testing.assert_array_equal(record[FIRST : FIRST + 8], times * expected)
         np.testing.assert_array_equal(record[SECOND : SECOND + 8], (1 if skipped else 2) * times * expected)
+
+
+@needs_two
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("workers", [2, 8])
+def test_stages_wait_for_each_other(workers: int, threads: int) -> None:
+    fastnn.set_num_threads(threads)
+    staged = address_of(staged_phase, (types.voidptr, types.int64, types.int64))
+    record, stages, times = np.zeros(48, np.int64), 5, 200
+    record[WORKERS] = workers
+    for _ in range(times):
+        crew.in_parallel(staged, stages, 0, 0, record.ctypes.data, workers, PARALLEL_REGION)
+    counts = record[FIRST : FIRST + 8 * stages].reshape(stages, 8)
+    np.testing.assert_array_equal(counts, np.broadcast_to(times * (np.arange(8) < workers), (stages, 8)))
 
 
 def test_who_is_alone_does_all_shares_and_who_is_late_none() -> None:
@@ -85,7 +111,8 @@ def test_who_is_alone_does_all_shares_and_who_is_late_none() -> None:
     record[WORKERS] = workers
     _region[NUMBER] += 1
     until = int(_region[DONE]) + workers
-    arguments = first, record.ctypes.data, workers, 1, 2, PARALLEL_REGION, int(_region[NUMBER]), until
+    _region[JOB + crew._PHASES : JOB + crew._PHASES + 2] = record.ctypes.data, workers
+    arguments = first, 0, 1, 2, PARALLEL_REGION, int(_region[NUMBER]), until
     for _ in range(2):
         crew._take_part(*arguments)
         np.testing.assert_array_equal(record[FIRST : FIRST + 8], np.arange(8) < workers)

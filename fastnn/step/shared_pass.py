@@ -1,0 +1,115 @@
+"""The pass of one row block that all workers share: of few rows, or of more through large layers.
+
+Each wide layer is shared by columns: forward each worker multiplies by panels of its own, backward it computes deltas
+of its own. What it reads of the weights no other reads, and of a layer a worker needs no more than its part in its
+caches. Workers meet between layers, for each needs all columns of the layer before. What follows the last wide layer,
+narrow layers and the loss, is shared by rows, without meetings. The stages of the pass, in this order:
+
+- `take_rows`, by rows: only where they are loaded, some of them is dropped, or zeros are looked for;
+- forward through each of the `wide_layers`, by columns;
+- by rows: forward through the other layers, the loss, and back to the deltas of the last wide layer;
+- back through the wide layers but the first, by columns;
+- `finish_deltas`, by rows: a stage of its own only after such layers, and where there is something to do;
+- where gradients are stored, a part of the rows of each layer's gradient.
+"""
+
+from __future__ import annotations
+
+from fastnn.intrinsics import flush_subnormals, lanes_of, offset, restore_subnormals
+from fastnn.jit import inline_ir
+from fastnn.linalg.packing import panel_count, panels_before, part_start
+from fastnn.linalg.sparse_inputs import NEVER
+from fastnn.step.backward import backward_layer, loss_of_rows
+from fastnn.step.deltas import finish_deltas
+from fastnn.step.forward import choose_columns, forward_layer, take_rows
+from fastnn.step.plan import UPDATE_BLOCK, block_of, layer_of
+from fastnn.step.update import accumulate_panels, accumulate_tail_and_bias
+from fastnn.units import unit
+
+
+@inline_ir
+def begin_shared_pass(plan):
+    """How many stages the pass of a batch has, and its rows where they need no stage."""
+    wide, block = plan.wide_layers, block_of(plan.blocks, 0, plan)
+    plan.takes_rows = plan.load_rows != 0 or (plan.drops and plan.input_dropout > 0) or plan.sparsity != NEVER
+    if not plan.takes_rows:
+        take_rows(plan, 0, 0, plan.n, block)
+    finishes = wide > 1 and (plan.n > 1 or plan.fused_update or plan.clip_value > 0 or plan.stores_gradients)
+    plan.stages = plan.takes_rows + 2 * wide + finishes + plan.stores_gradients
+
+
+@inline_ir
+def _forward_columns(plan, index, worker, block):
+    layer = layer_of(plan.layers, index, plan)
+    n_panels, workers = panel_count(layer.panel_vectors), plan.workers
+    begin, end = panels_before(n_panels, worker, workers), panels_before(n_panels, worker + 1, workers)
+    takes_tail = worker == workers - 1
+    if begin < end or takes_tail:
+        forward_layer(plan, index, 0, plan.n, (0, plan.n, begin, end), takes_tail, block)
+
+
+@inline_ir
+def _backward_columns(plan, index, worker, block, own):
+    layer = layer_of(plan.layers, index, plan)
+    n_panels, workers = panel_count(layer.input_row // lanes_of(plan.parameters)), plan.workers
+    begin, end = panels_before(n_panels, worker, workers), panels_before(n_panels, worker + 1, workers)
+    if begin < end:
+        backward_layer(plan, index, 0, plan.n, (0, plan.n, begin, end), block, own)
+
+
+@inline_ir
+def _rows(plan, worker, begin, end, block, own):
+    n, total = plan.n, 0.0
+    if begin < end:
+        for index in range(plan.wide_layers, plan.n_layers):
+            layer = layer_of(plan.layers, index, plan)
+            forward_layer(plan, index, 0, n, (begin, end, 0, panel_count(layer.panel_vectors)), True, block)
+        total = loss_of_rows(plan, 0, n, begin, end, block)
+        for index in range(plan.n_layers - 1, plan.wide_layers - 1, -1):
+            layer = layer_of(plan.layers, index, plan)
+            n_panels = panel_count(layer.input_row // lanes_of(plan.parameters))
+            backward_layer(plan, index, 0, n, (begin, end, 0, n_panels), block, own)
+    plan.losses[worker] = total
+
+
+@inline_ir
+def _add_gradient(plan, worker, block, own):
+    """The gradient of a part of the rows of each layer, into the worker's own gradient, whose other parts are zero."""
+    gradient = offset(plan.gradients, worker * plan.parameters_size)
+    for k in range(plan.parameters_size):
+        gradient[k] = 0
+    for index in range(plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
+        target, copies = offset(gradient, layer.weights), offset(own.scratch, UPDATE_BLOCK)
+        accumulate_panels(plan, layer, top, bottom, 0, block, target, copies)
+        if worker == index % plan.workers:
+            accumulate_tail_and_bias(plan, layer, 0, block, gradient)
+
+
+@unit("StepPlan int int -> none")
+def share_pass(plan, worker, stage):
+    """A worker's share in a stage of the pass of a batch that is one row block."""
+    block, own = block_of(plan.blocks, 0, plan), block_of(plan.blocks, worker, plan)
+    wide, n = plan.wide_layers, plan.n
+    begin, end = part_start(n, worker, plan.workers), part_start(n, worker + 1, plan.workers)
+    before = flush_subnormals()
+    last = stage == plan.stages - 1
+    stage -= plan.takes_rows
+    if stage < 0:
+        if begin < end:
+            take_rows(plan, 0, begin, end, block)
+    elif stage < wide:
+        if stage == 0:
+            # All workers write the same.
+            choose_columns(plan, n, block)
+        _forward_columns(plan, stage, worker, block)
+    elif stage == wide:
+        _rows(plan, worker, begin, end, block, own)
+    elif stage < 2 * wide:
+        _backward_columns(plan, 2 * wide - stage, worker, block, own)
+    if stage == (2 * wide if wide > 1 else wide) and begin < end:
+        finish_deltas(plan, n, begin, end, block)
+    elif plan.stores_gradients and last:
+        _add_gradient(plan, worker, block, own)
+    restore_subnormals(before)

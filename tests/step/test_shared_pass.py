@@ -1,0 +1,118 @@
+"""A pass that workers share: what one worker does alone, to the bit, whatever the net, the rows and the workers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+import scipy.sparse
+
+import fastnn
+import fastnn.sharing
+from fastnn.sharing import Sharing
+from fastnn.training.epoch import run_epoch
+from fastnn.training.sources import order_of, source_of
+
+pytestmark = [
+    pytest.mark.usefixtures("restore_threads"),
+    pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU"),
+]
+
+# With narrow layers behind wide ones, between them, and none; with tail columns and without.
+NETS = [(60, 100, 70, 10), (37, 130, 3), (48, 96, 10, 112, 80)]
+
+KINDS: dict[str, tuple[dict[str, Any], fastnn.Optimizer]] = {
+    "adam": ({"activation": "relu"}, fastnn.Adam(0.01)),
+    "fused": ({"activation": "sigmoid"}, fastnn.SGD(0.1)),
+    "drops": ({"activation": "gelu", "dropout": 0.3, "input_dropout": 0.2}, fastnn.SGD(0.1, momentum=0.9)),
+    "penalty": ({"activation": "tanh", "l2": 1e-2}, fastnn.Adam(0.01)),
+    "clipped": ({"activation": "relu"}, fastnn.Adam(0.01, clip_value=0.01)),
+}
+
+
+@pytest.fixture(autouse=True)
+def all_layers_are_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastnn.sharing, "_WIDE", 1)
+    # Each step asks how it is shared.
+    monkeypatch.setattr(Sharing, "rows_for_threads", lambda self, count: 1)
+
+
+def trained(
+    x: Any, t: Any, net: fastnn.MLP, optimizer: Any, workers: int, threaded: bool, batch_size: Any = None
+) -> list:
+    """The losses of some steps, or epochs of shuffled batches, between so many workers, and the weights after them."""
+    fastnn.set_num_threads(2)
+    net._preparation.sharing.workers = lambda n: workers  # type: ignore[method-assign]
+    net._prepared.plan["fewest_panels"] = 1000  # sharing always pays
+    losses = []
+    for _ in range(3):
+        net._preparation.pace.threaded = threaded
+        if batch is None:
+            losses.append(net.train_step(x, t, optimizer))
+            plans = [net._prepared.plan]
+        else:
+            source = source_of(net, x, t)
+            losses.append(run_epoch(net, source, optimizer, batch, order_of(net, x.shape[0], 7)).loss)
+            plans = [steps._plan for steps in source.idle.values()]
+        assert {int(plan["shares_pass"][0]) for plan in plans} == {workers > 1}
+    return [np.array(losses), *net.get_weights()]
+
+
+def assert_as_by_one(data: Any, made_of: Any, optimizer: Any, workers: int, threaded: bool, batch: Any = None) -> None:
+    sizes, arguments = made_of
+    found, expected = (
+        trained(*data, fastnn.MLP(sizes, seed=3, **arguments), type(optimizer)(**optimizer.values), *how, batch)
+        for how in ((workers, threaded), (1, True))
+    )
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)  # added up worker by worker
+    for one, two in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+@pytest.mark.parametrize(("n", "workers"), [(1, 2), (3, 5), (8, 2), (21, 2), (70, 3)])
+@pytest.mark.parametrize("sizes", NETS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_one_worker_does(kind: str, sizes: Any, n: int, workers: int, zeros: float, dtype: str, rng: Any) -> None:
+    arguments, optimizer = KINDS[kind]
+    x, t = rng.standard_normal((n, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], n)
+    # Whole groups of rows share their zeros.
+    x[:, rng.random(sizes[0]) < zeros] = 0
+    for threaded in (True, False):
+        assert_as_by_one((x, t), (sizes, arguments | {"dtype": dtype}), optimizer, workers, threaded)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 24])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_rows_that_are_loaded(compressed: bool, batch_size: int, dtype: str, rng: Any) -> None:
+    x, t = rng.standard_normal((48, 60)).astype(dtype), rng.integers(0, 10, 48)
+    x[rng.random(x.shape) < 0.8] = 0
+    rows = scipy.sparse.csr_array(x) if compressed else x
+    for kind in ("fused", "penalty"):
+        arguments, optimizer = KINDS[kind]
+        assert_as_by_one((rows, t), (NETS[0], arguments | {"dtype": dtype}), optimizer, 2, True, batch_size)
+
+
+def test_deltas_that_are_not_finite(dtype: str, rng: Any) -> None:
+    """0 times infinity is NaN, in whichever worker's rows it is: no column is left out."""
+    x, t = rng.standard_normal((32, 60)).astype(dtype), rng.standard_normal((32, 10)).astype(dtype)
+    x[:, 30:] = 0
+    for row in (2, 29):
+        targets = t.copy()
+        targets[row] = np.inf
+        net = fastnn.MLP(NETS[0], loss="mean_squared_error", dtype=dtype)
+        *_, w = trained(x, targets, net, fastnn.SGD(0.1), 2, True)[:2]
+        assert np.isnan(w).all(axis=0).any() == np.isnan(w[30:]).any() == True  # noqa: E712
+
+
+def test_the_norm_of_the_gradient(dtype: str, rng: Any) -> None:
+    """It is added up worker by worker, and so not to the bit."""
+    x, t = rng.standard_normal((20, 60)).astype(dtype), rng.integers(0, 10, 20)
+    found, expected = (
+        trained(x, t, fastnn.MLP(NETS[0], "tanh", seed=3, dtype=dtype), fastnn.SGD(0.1, clip_norm=0.1), workers, True)
+        for workers in (2, 1)
+    )
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, two, rtol=0, atol=100 * np.finfo(dtype).eps)
