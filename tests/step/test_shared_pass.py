@@ -39,9 +39,7 @@ def all_layers_are_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sharing, "rows_for_threads", lambda self, count: 1)
 
 
-def trained(
-    x: Any, t: Any, net: fastnn.MLP, optimizer: Any, workers: int, threaded: bool, batch_size: Any = None
-) -> list:
+def trained(x: Any, t: Any, net: fastnn.MLP, optimizer: Any, workers: int, threaded: bool, batch: Any = None) -> list:
     """The losses of some steps, or epochs of shuffled batches, between so many workers, and the weights after them."""
     fastnn.set_num_threads(2)
     net._preparation.sharing.workers = lambda n: workers  # type: ignore[method-assign]
