@@ -31,7 +31,7 @@ from fastnn.pacing import Pace
 from fastnn.regularization import Regularization
 from fastnn.sharing import Sharing
 from fastnn.step import plan as plans
-from fastnn.step.forward import prediction_addresses
+from fastnn.step.predict import prediction_addresses
 from fastnn.step.rows import compressed_loading
 from fastnn.step.train_step import phase_addresses, train_step_entry, transform_address
 

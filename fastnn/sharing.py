@@ -12,7 +12,7 @@ import numpy as np
 from fastnn import threads
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.packing import panel_count
-from fastnn.step.phases import sharing_pays
+from fastnn.step.phases import ROWS_OF_READING, sharing_pays
 
 # What a worker must have to do at the least. A thread that sleeps takes as long to wake as ten times that.
 _LEAST = 4_000_000
@@ -66,8 +66,10 @@ class Sharing:
         self._row, self._gradient = scale * (4 * size + _ELEMENT * outputs), scale * 2 * size
         self._update, self._fetch = scale * _UPDATE * size, scale * _FETCH * size
         self._prediction = scale * (2 * size + _VALUE * outputs)
+        # Predictions on few rows are shared through wide layers alone, and read all weights.
+        self._rows_of_reading = ROWS_OF_READING if wide else 0
         # The smallest batches that are shared.
-        self._rows_to_predict = -(-2 * _LEAST // self._prediction)
+        self._rows_to_predict = max(1, -(-2 * _LEAST // self._prediction) - self._rows_of_reading)
         self.rows = self.rows_for_threads(2)
         self._last = 0, (0, False), 1
 
@@ -86,7 +88,8 @@ class Sharing:
         """Between how many workers predictions on n rows are shared."""
         if n < self._rows_to_predict:
             return 1
-        return max(1, min(threads.get_num_threads(), n * self._prediction // _LEAST))
+        work = (n + self._rows_of_reading) * self._prediction
+        return max(1, min(threads.get_num_threads(), work // _LEAST))
 
     def rows_for_threads(self, count: int) -> int:
         """The smallest batch that is shared between so many threads."""

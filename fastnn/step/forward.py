@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba.core import types
 
-from fastnn.intrinsics import indirect_call, lanes_of, offset, pointer
+from fastnn.intrinsics import indirect_call, lanes_of, offset
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_forward
 from fastnn.linalg.gemm import multiply_panels
@@ -15,11 +15,10 @@ from fastnn.linalg.sparse_inputs import (
     find_active_columns,
     skipping_pays,
     sparse_forward,
-    sparsity_of,
 )
 from fastnn.linalg.tail_columns import tail_forward
 from fastnn.step.dropout import drop
-from fastnn.step.plan import block_of, layer_of, source_of
+from fastnn.step.plan import layer_of, source_of
 from fastnn.units import unit
 
 # call_activation(slot, ...): with the slot `activate`, (x, y, numbers, size) writes y; with the slot
@@ -151,34 +150,3 @@ def forward_block(plan, first, m, block):
         forward_layer(plan, index, first, m, (0, m, 0, panel_count(layer.panel_vectors)), True, block)
     last = layer_of(plan.layers, plan.n_layers - 1, plan)
     return offset(block.activations, m * last.column)
-
-
-@unit("StepPlan -> none")
-def begin_predictions(plan):
-    """What all workers of `predict_rows` need."""
-    first = layer_of(plan.layers, 0, plan)
-    plan.x = pointer(plan.x_address, plan.zeros[0])
-    panels_size = first.tail_weights - first.weights
-    plan.sparsity = NEVER
-    if not plan.compressed:
-        plan.sparsity = sparsity_of(plan.x, plan.n, first.inputs, plan.parameters, panels_size)
-
-
-@unit("StepPlan int -> none")
-def predict_rows(plan, worker):
-    """z (n, outputs) ← the last layer's output for n rows x: the worker's row blocks."""
-    last = layer_of(plan.layers, plan.n_layers - 1, plan)
-    block, out = block_of(plan.blocks, worker, plan), pointer(plan.z, plan.zeros[0])
-    outputs, row, n_blocks, workers = last.outputs, last.row, plan.n_blocks, plan.workers
-    for index in range(n_blocks * worker // workers, n_blocks * (worker + 1) // workers):
-        first = index * plan.block_rows
-        m = min(plan.block_rows, plan.n - first)
-        y = forward_block(plan, first, m, block)
-        for r in range(m):
-            for c in range(outputs):
-                out[(first + r) * outputs + c] = y[r * row + c]
-
-
-def prediction_addresses(real: types.Float) -> tuple[int, int]:
-    """Where `begin_predictions` and `predict_rows` are in memory, compiled for that precision."""
-    return begin_predictions.unit.link(real), predict_rows.unit.link(real)

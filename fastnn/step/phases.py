@@ -26,14 +26,14 @@ def cut_rows(plan, n, workers):
 
 
 # Reading all weights takes as long as so many rows more: where each worker has few rows, a part of them takes less.
-_ROWS_OF_READING = 4
+ROWS_OF_READING = 4
 
 
 @shared
 def sharing_pays(n, workers, rows, panels):
     """Whether the workers share the pass of n rows by panels, of which a layer has so many, and do not take row blocks,
     of which one worker has so many rows."""
-    return workers > 1 and n * ((panels + workers - 1) // workers) <= (rows + _ROWS_OF_READING) * panels
+    return workers > 1 and n * ((panels + workers - 1) // workers) <= (rows + ROWS_OF_READING) * panels
 
 
 @force_inline

@@ -29,17 +29,33 @@ from fastnn.units import unit
 
 @inline_ir
 def begin_shared_pass(plan):
-    """How many stages the pass of a batch has, and its rows where they need no stage."""
-    wide, block = plan.wide_layers, block_of(plan.blocks, 0, plan)
+    """The rows of the batch, where they need no stage of their own."""
     plan.takes_rows = plan.load_rows != 0 or (plan.drops and plan.input_dropout > 0) or plan.sparsity != NEVER
     if not plan.takes_rows:
-        take_rows(plan, 0, 0, plan.n, block)
-    finishes = wide > 1 and (plan.n > 1 or plan.fused_update or plan.clip_value > 0 or plan.stores_gradients)
-    plan.stages = plan.takes_rows + 2 * wide + finishes + plan.stores_gradients
+        take_rows(plan, 0, 0, plan.n, block_of(plan.blocks, 0, plan))
 
 
 @inline_ir
-def _forward_columns(plan, index, worker, block):
+def stages_of_step(plan):
+    """How many stages the pass of a step has."""
+    wide = plan.wide_layers
+    finishes = wide > 1 and (plan.n > 1 or plan.fused_update or plan.clip_value > 0 or plan.stores_gradients)
+    return plan.takes_rows + 2 * wide + finishes + plan.stores_gradients
+
+
+@inline_ir
+def take_share_of_rows(plan, begin, end, block):
+    """`take_rows`, the rows from `begin` to `end`."""
+    if begin < end:
+        take_rows(plan, 0, begin, end, block)
+
+
+@inline_ir
+def forward_columns(plan, index, worker, block):
+    """A worker's columns of a wide layer, forward."""
+    if index == 0:
+        # All workers write the same.
+        choose_columns(plan, plan.n, block)
     layer = layer_of(plan.layers, index, plan)
     n_panels, workers = panel_count(layer.panel_vectors), plan.workers
     begin, end = panels_before(n_panels, worker, workers), panels_before(n_panels, worker + 1, workers)
@@ -58,12 +74,18 @@ def _backward_columns(plan, index, worker, block, own):
 
 
 @inline_ir
+def forward_rows(plan, begin, end, block):
+    """The rows from `begin` to `end`, forward through the layers that are not wide."""
+    for index in range(plan.wide_layers, plan.n_layers):
+        layer = layer_of(plan.layers, index, plan)
+        forward_layer(plan, index, 0, plan.n, (begin, end, 0, panel_count(layer.panel_vectors)), True, block)
+
+
+@inline_ir
 def _rows(plan, worker, begin, end, block, own):
     n, total = plan.n, 0.0
     if begin < end:
-        for index in range(plan.wide_layers, plan.n_layers):
-            layer = layer_of(plan.layers, index, plan)
-            forward_layer(plan, index, 0, n, (begin, end, 0, panel_count(layer.panel_vectors)), True, block)
+        forward_rows(plan, begin, end, block)
         total = loss_of_rows(plan, 0, n, begin, end, block)
         for index in range(plan.n_layers - 1, plan.wide_layers - 1, -1):
             layer = layer_of(plan.layers, index, plan)
@@ -97,13 +119,9 @@ def share_pass(plan, worker, stage):
     last = stage == plan.stages - 1
     stage -= plan.takes_rows
     if stage < 0:
-        if begin < end:
-            take_rows(plan, 0, begin, end, block)
+        take_share_of_rows(plan, begin, end, block)
     elif stage < wide:
-        if stage == 0:
-            # All workers write the same.
-            choose_columns(plan, n, block)
-        _forward_columns(plan, stage, worker, block)
+        forward_columns(plan, stage, worker, block)
     elif stage == wide:
         _rows(plan, worker, begin, end, block, own)
     elif stage < 2 * wide:

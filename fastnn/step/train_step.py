@@ -39,7 +39,7 @@ from fastnn.step.crew import in_parallel
 from fastnn.step.deltas import finish_deltas
 from fastnn.step.phases import call_phase, share_or_cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of, loss_of, optimizer_of
-from fastnn.step.shared_pass import begin_shared_pass, share_pass
+from fastnn.step.shared_pass import begin_shared_pass, share_pass, stages_of_step
 from fastnn.step.transform import penalizes, transform_gradients
 from fastnn.step.update import add_block_gradient, apply_update
 from fastnn.units import unit
@@ -90,6 +90,7 @@ def begin(plan):
     plan.stages = 1
     if plan.shares_pass:
         begin_shared_pass(plan)
+        plan.stages = stages_of_step(plan)
 
 
 @unit("StepPlan int -> none")

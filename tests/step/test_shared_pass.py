@@ -114,3 +114,25 @@ def test_the_norm_of_the_gradient(dtype: str, rng: Any) -> None:
     )
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, two, rtol=0, atol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(("n", "workers"), [(1, 2), (3, 5), (21, 2), (70, 3)])
+@pytest.mark.parametrize("sizes", NETS)
+def test_predictions(sizes: Any, n: int, workers: int, compressed: bool, dtype: str, rng: Any) -> None:
+    """Those of one worker, to the bit; rows of zeros among them."""
+    fastnn.set_num_threads(2)
+    net = fastnn.MLP(sizes, "gelu", dtype=dtype, dropout=0.5, input_dropout=0.5)
+    net._prepared.plan["fewest_panels"] = 1000
+    x = rng.standard_normal((n, sizes[0])).astype(dtype)
+    x[:, rng.random(sizes[0]) < 0.8] = 0
+    found = []
+    for count, threaded in ((1, True), (workers, True), (workers, False)):
+        net._preparation.sharing.workers_of_predictions = lambda n, count=count: count  # type: ignore[method-assign]
+        net._preparation.pace_of_predictions.threaded = threaded
+        found.append(net.forward(scipy.sparse.csr_array(x) if compressed else x))
+        predictor = net._preparation.predictor(net._prepared.plan, n, count)
+        assert compressed or predictor.plan["shares_pass"] == (count > 1)
+        net._preparation.is_over(predictor)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
