@@ -119,7 +119,8 @@ def test_predictions_are_shared_as_far_as_they_last(sizes: tuple[int, ...], monk
     first = own._rows_to_predict
     counts = [own.workers_of_predictions(n) for n in (1, first - 1, first, 10 * first, 10**6)]
     # A large net takes more than two for a single row.
-    assert counts[1] == 1 < counts[2] and (counts[2] == 2 or first == 1)
+    assert counts[1] == 1 < counts[2]
+    assert counts[2] == 2 or first == 1
     assert counts == sorted(counts)
     assert 2 < counts[3] < counts[4] == 64
 
