@@ -56,11 +56,13 @@ def test_quadratic_forms(data) -> None:
     a, b, x = (data.draw(arrays(np.float64, shape, elements=numbers)) for shape in ((n, n), n, n))
     h = data.draw(st.sampled_from([1e-4, 1e-2, 1.0]))
     found = fastnn.numerical_gradient(lambda x: x @ a @ x / 2 + b @ x, x, h)
-    # Each value is rounded some 2 n + 3 times, by half an eps of its terms, and two of them are divided by 2 h.
+    # Each value is rounded some 2 n + 3 times, by half an eps of its terms, or by half the smallest number where these are
+    # smaller still, and two of them are divided by 2 h.
     reached = np.abs(x) + h
     terms = reached @ np.abs(a) @ reached / 2 + np.abs(b) @ reached
     expected = (a + a.T) @ x / 2 + b
-    bound = (2 * n + 5) * EPS * (terms / h + np.abs(a).sum() * reached.max() + np.abs(b).max())
+    least = np.finfo(np.float64).smallest_subnormal
+    bound = (2 * n + 5) * (EPS * (terms / h + np.abs(a).sum() * reached.max() + np.abs(b).max()) + least / h)
     np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
 
 

@@ -121,7 +121,7 @@ def test_predictions_are_shared_as_far_as_they_last(sizes: tuple[int, ...], monk
     # A large net takes more than two for a single row.
     assert counts[1] == 1 < counts[2]
     assert counts[2] == 2 or first == 1
-    assert counts == sorted(counts)
+    assert counts[1:] == sorted(counts[1:])
     assert 2 < counts[3] < counts[4] == 64
 
 
