@@ -56,7 +56,7 @@ def test_quadratic_forms(data) -> None:
     a, b, x = (data.draw(arrays(np.float64, shape, elements=numbers)) for shape in ((n, n), n, n))
     h = data.draw(st.sampled_from([1e-4, 1e-2, 1.0]))
     found = fastnn.numerical_gradient(lambda x: x @ a @ x / 2 + b @ x, x, h)
-    # Each value is rounded some 2 n + 3 times, by half an eps of its terms, or by half the smallest number where these are
+    # Each value is rounded some 2 n + 3 times, by half an eps of its terms, or half the smallest number where these are
     # smaller still, and two of them are divided by 2 h.
     reached = np.abs(x) + h
     terms = reached @ np.abs(a) @ reached / 2 + np.abs(b) @ reached
