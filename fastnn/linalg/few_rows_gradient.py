@@ -24,7 +24,7 @@ def _products_of(rows: int) -> Callable:
     )
 
     @inline_ir
-    def add_products(start, end, leaves_out, inner, vectors, lanes, a, a_row, dy, dy_row, panels, positions):
+    def add_products(start, end, leaves_out, inner, vectors, part, lanes, a, a_row, dy, dy_row, panels, positions):
         full = start + (end - start) // lanes * lanes if leaves_out else start
         found = 0
         for k in range(start, full, lanes):
@@ -36,7 +36,7 @@ def _products_of(rows: int) -> Callable:
             positions[found] = k
             found += nonzero
         n_panels = panel_count(vectors)
-        for p in range(n_panels):
+        for p in range(part[0], part[1]):
             first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
             width, own, c = last - first, offset(dy, first), offset(panels, first * inner)
             if width == 3 * lanes:
@@ -52,20 +52,21 @@ def _products_of(rows: int) -> Callable:
 _of_four, _of_two, _of_one = _products_of(4), _products_of(2), _products_of(1)
 
 
-@unit("int int int int int int real* int real* int real* -> none")
-def accumulate_few_rows(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels):
-    """w ← w + aᵀ dy, its rows from `top` to `bottom`, w in panels: a (m, inner), rows of dy padded to full vectors.
+@unit("int int int int int int int int real* int real* int real* -> none")
+def accumulate_few_rows(top, bottom, m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, dy, dy_row, panels):
+    """w ← w + aᵀ dy, its rows from `top` to `bottom` of the panels from `begin_panel` to `end_panel`, w in panels:
+    a (m, inner), rows of dy padded to full vectors.
 
     Rows are taken four, two and one at a time. Rows of w whose inputs are zero in all of these are not read. But where
     dy is not finite none is left out: 0 times infinity is NaN.
     """
-    positions = _alloc_positions(pointer(0, np.int32(0)))
+    positions, part = _alloc_positions(pointer(0, np.int32(0))), (begin_panel, end_panel)
     finite = True
     for r in range(m):
         own_dy = offset(dy, r * dy_row)
         for c in range(vectors * lanes):
             finite &= np.isfinite(own_dy[c])
-    for start in range(top, bottom if vectors > 0 else top, _POSITIONS):
+    for start in range(top, bottom if begin_panel < end_panel else top, _POSITIONS):
         end = min(bottom, start + _POSITIONS)
         r, rows = 0, 4
         while r < m:
@@ -73,9 +74,9 @@ def accumulate_few_rows(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_
                 rows //= 2
             own, d = offset(a, r * a_row), offset(dy, r * dy_row)
             if rows == 4:
-                _of_four(start, end, finite, inner, vectors, lanes, own, a_row, d, dy_row, panels, positions)
+                _of_four(start, end, finite, inner, vectors, part, lanes, own, a_row, d, dy_row, panels, positions)
             elif rows == 2:
-                _of_two(start, end, finite, inner, vectors, lanes, own, a_row, d, dy_row, panels, positions)
+                _of_two(start, end, finite, inner, vectors, part, lanes, own, a_row, d, dy_row, panels, positions)
             else:
-                _of_one(start, end, finite, inner, vectors, lanes, own, a_row, d, dy_row, panels, positions)
+                _of_one(start, end, finite, inner, vectors, part, lanes, own, a_row, d, dy_row, panels, positions)
             r += rows

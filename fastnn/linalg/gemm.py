@@ -215,9 +215,12 @@ def pack_rows(m, begin, end, vectors, lanes, rows, row, packed):
         copy_columns(end - begin, last - first, own, row, copy, last - first)
 
 
-@unit("int int int int int int real* int int real* real* real* -> none")
-def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip, dy, panels, copies):
-    """w ← w + aᵀ dy, its rows from `top` to `bottom`, w in panels: a (m, inner), dy (m, columns) by `pack_rows`.
+@unit("int int int int int int int int real* int int real* real* real* -> none")
+def accumulate_transposed(
+    top, bottom, m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, strip, dy, panels, copies
+):  # fmt: skip
+    """w ← w + aᵀ dy, its rows from `top` to `bottom` of the panels from `begin_panel` to `end_panel`, w in panels:
+    a (m, inner), dy (m, columns) by `pack_rows`.
 
     "Transposed" means that columns of a are read as rows. They are read where they are, or `strip` columns at a time
     are first copied to `copies`, which has room for m rows of so many: 0 for none.
@@ -231,7 +234,7 @@ def accumulate_transposed(top, bottom, m, inner, vectors, lanes, a, a_row, strip
         rows = min(height, bottom - row)
         if strip > 0:
             copy_columns(m, rows, offset(a, row), a_row, copies, strip)
-        for p in range(n_panels):
+        for p in range(begin_panel, end_panel):
             first, last = panel_start(p, n_panels, vectors) * lanes, panel_start(p + 1, n_panels, vectors) * lanes
             width = last - first
             c = offset(panels, first * inner + row * width)

@@ -44,9 +44,10 @@ def part_start(rows, worker, workers):
 
 
 @shared
-def panels_before(n_panels, worker, workers):
-    """How many of the panels the workers before this one share: each has as many as can be, but for one."""
-    return (2 * n_panels * worker + workers) // (2 * workers)
+def panels_of(n_panels, worker, workers):
+    """From which panel to which one of so many workers has them: none has two more than another."""
+    twice = 2 * workers
+    return (2 * n_panels * worker + workers) // twice, (2 * n_panels * (worker + 1) + workers) // twice
 
 
 def pack(w: NDArray, panels: NDArray, lanes: int) -> None:

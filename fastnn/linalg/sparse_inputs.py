@@ -167,10 +167,13 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
 
 
 @inline_ir
-def sparse_gradient_panels(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row, panels, active):
-    """`sparse_gradient` of each panel of w ← w + aᵀ dy, its rows from `top` to `bottom`."""
+def sparse_gradient_panels(
+    top, bottom, m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, dy, dy_row, panels, active
+):  # fmt: skip
+    """`sparse_gradient` of each panel of w ← w + aᵀ dy from `begin_panel` to `end_panel`, its rows from `top` to
+    `bottom`."""
     n_panels = panel_count(vectors)
-    for p in range(n_panels):
+    for p in range(begin_panel, end_panel):
         first, last = panel_start(p, n_panels, vectors), panel_start(p + 1, n_panels, vectors)
         column = first * lanes
         sparse_gradient(

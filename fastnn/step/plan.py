@@ -73,6 +73,11 @@ BLOCK = RecordLayout(
     firsts="int64*",
     lasts="int64*",
     panel="real*",  # room for one of transposed weights, where a worker transposes each
+    # The part of a layer's panels that the worker updates: from which row to which, and from which panel to which.
+    top="int",
+    bottom="int",
+    begin_panel="int",
+    end_panel="int",
     scratch="real*",  # an update block, and behind it strips of all row blocks (`strip_of`)
     active="int32*",  # active columns (linalg/sparse_inputs.py)
 )

@@ -10,20 +10,20 @@ narrow layers and the loss, is shared by rows, without meetings. The stages of t
 - by rows: forward through the other layers, the loss, and back to the deltas of the last wide layer;
 - back through the wide layers but the first, by columns;
 - `finish_deltas`, by rows: a stage of its own only after such layers, and where there is something to do;
-- where gradients are stored, a part of the rows of each layer's gradient.
+- where gradients are stored, a part of each layer's gradient.
 """
 
 from __future__ import annotations
 
 from fastnn.intrinsics import flush_subnormals, lanes_of, offset, restore_subnormals
 from fastnn.jit import inline_ir
-from fastnn.linalg.packing import panel_count, panels_before, part_start
+from fastnn.linalg.packing import panel_count, panels_of, part_start
 from fastnn.linalg.sparse_inputs import NEVER
 from fastnn.step.backward import backward_layer, loss_of_rows
 from fastnn.step.deltas import finish_deltas
 from fastnn.step.forward import choose_columns, forward_layer, take_rows
-from fastnn.step.plan import UPDATE_BLOCK, block_of, layer_of
-from fastnn.step.update import accumulate_panels, accumulate_tail_and_bias
+from fastnn.step.plan import block_of, layer_of
+from fastnn.step.update import accumulate_panels, accumulate_tail_and_bias, take_part
 from fastnn.units import unit
 
 
@@ -58,8 +58,7 @@ def forward_columns(plan, index, worker, block):
         choose_columns(plan, plan.n, block)
     layer = layer_of(plan.layers, index, plan)
     n_panels, workers = panel_count(layer.panel_vectors), plan.workers
-    begin, end = panels_before(n_panels, worker, workers), panels_before(n_panels, worker + 1, workers)
-    takes_tail = worker == workers - 1
+    (begin, end), takes_tail = panels_of(n_panels, worker, workers), worker == workers - 1
     if begin < end or takes_tail:
         forward_layer(plan, index, 0, plan.n, (0, plan.n, begin, end), takes_tail, block)
 
@@ -67,8 +66,8 @@ def forward_columns(plan, index, worker, block):
 @inline_ir
 def _backward_columns(plan, index, worker, block, own):
     layer = layer_of(plan.layers, index, plan)
-    n_panels, workers = panel_count(layer.input_row // lanes_of(plan.parameters)), plan.workers
-    begin, end = panels_before(n_panels, worker, workers), panels_before(n_panels, worker + 1, workers)
+    n_panels = panel_count(layer.input_row // lanes_of(plan.parameters))
+    begin, end = panels_of(n_panels, worker, plan.workers)
     if begin < end:
         backward_layer(plan, index, 0, plan.n, (0, plan.n, begin, end), block, own)
 
@@ -96,16 +95,15 @@ def _rows(plan, worker, begin, end, block, own):
 
 @inline_ir
 def _add_gradient(plan, worker, block, own):
-    """The gradient of a part of the rows of each layer, into the worker's own gradient, whose other parts are zero."""
+    """The gradient of the worker's part of each layer, into the worker's own gradient, whose other parts are zero."""
     gradient = offset(plan.gradients, worker * plan.parameters_size)
     for k in range(plan.parameters_size):
         gradient[k] = 0
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
-        top, bottom = part_start(layer.inputs, worker, plan.workers), part_start(layer.inputs, worker + 1, plan.workers)
-        target, copies = offset(gradient, layer.weights), offset(own.scratch, UPDATE_BLOCK)
-        accumulate_panels(plan, layer, top, bottom, 0, block, target, copies)
-        if worker == index % plan.workers:
+        takes_tail = take_part(plan, index, worker, plan.workers, own)
+        accumulate_panels(plan, layer, 0, block, offset(gradient, layer.weights), own)
+        if takes_tail:
             accumulate_tail_and_bias(plan, layer, 0, block, gradient)
 
 

@@ -25,7 +25,7 @@ from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places, compressed_tail_gradient
 from fastnn.linalg.few_rows_gradient import accumulate_few_rows
 from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product, product_before_update
-from fastnn.linalg.packing import panel_count, panel_start, part_start
+from fastnn.linalg.packing import panel_count, panel_start, panels_of, part_start
 from fastnn.linalg.sparse_inputs import NEVER, sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.plan import BLOCK_ROWS, UPDATE_BLOCK, block_of, layer_of, optimizer_of, source_of
@@ -160,7 +160,7 @@ def panel_block_gradient(plan, layer, panel, top, height, strip, worker):
             # What follows takes the address of the panel's row 0; scratch begins with row `top`.
             if few:
                 accumulate_few_rows(
-                    top, top + height, m, layer.inputs, width // lanes, lanes, a, layer.input_row,
+                    top, top + height, m, layer.inputs, width // lanes, 0, 1, lanes, a, layer.input_row,
                     offset(dy, first), layer.row, offset(scratch, -top * width),
                 )  # fmt: skip
                 continue
@@ -187,41 +187,41 @@ def panel_block_gradient(plan, layer, panel, top, height, strip, worker):
             )  # fmt: skip
 
 
-@unit("StepPlan LayerPlan int int -> none")
-def update_panels_by_one_row(plan, layer, top, bottom):
+@unit("StepPlan LayerPlan BlockPlan -> none")
+def update_panels_by_one_row(plan, layer, own):
     """`update_panels` where the batch is one row, whose gradient is an outer product."""
     lanes, optimizer = lanes_of(plan.parameters), optimizer_of(plan.optimizer, 0, plan)
     _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
     n_panels = panel_count(layer.panel_vectors)
-    for panel in range(n_panels):
+    for panel in range(own.begin_panel, own.end_panel):
         first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
         width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
         rows = UPDATE_BLOCK // width // MR * MR
-        for row in range(top, bottom, rows):
+        for row in range(own.top, own.bottom, rows):
             start = layer.weights + first * layer.inputs + row * width
             call_rank_one_update(
-                optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), min(rows, bottom - row),
+                optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), min(rows, own.bottom - row),
                 offset(dy, first), width, offset(optimizer.moments, start), optimizer.moment_stride,
                 optimizer.constants,
             )  # fmt: skip
 
 
-@unit("StepPlan LayerPlan int int int -> none")
-def update_panels(plan, layer, top, bottom, worker):
-    """Update the rows from `top` to `bottom` of a layer's panels, update block by update block."""
-    lanes, scratch = lanes_of(plan.parameters), block_of(plan.blocks, worker, plan).scratch
+@unit("StepPlan LayerPlan BlockPlan int -> none")
+def update_panels(plan, layer, own, worker):
+    """Update the worker's part of a layer's panels, update block by update block."""
+    lanes, scratch = lanes_of(plan.parameters), own.scratch
     n_panels = panel_count(layer.panel_vectors)
     rows, strip = layer.update_rows, 0
     if layer.strip > 0 and not (layer.column == 0 and plan.compressed):
         # No power of two, but by chance: rows of strips that far apart would fall into few sets of a cache again.
         rows = strip = min(rows, plan.strip_columns // plan.n_blocks // MR * MR)
-    for row in range(top, bottom, rows):
-        height = min(rows, bottom - row)
+    for row in range(own.top, own.bottom if own.begin_panel < own.end_panel else own.top, rows):
+        height = min(rows, own.bottom - row)
         if layer.column == 0 and plan.compressed:
             find_places(plan, layer, row, height, worker)
         elif strip > 0:
             copy_strips(plan, layer, row, height, strip, worker)
-        for panel in range(n_panels):
+        for panel in range(own.begin_panel, own.end_panel):
             first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
             width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
             panel_block_gradient(plan, layer, panel, row, height, strip, worker)
@@ -282,11 +282,11 @@ def update_tail_and_bias(plan, layer, worker):
         update_range(plan, layer.bias + first, width, scratch)
 
 
-@unit("StepPlan LayerPlan int int int BlockPlan real* real* -> none")
-def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
-    """Add one row block's gradient of rows `top` to `bottom` of the layer's panels to `target`, which is laid out like
-    the panels. `index` is that of the row block; `copies` has room for a strip of it."""
-    lanes = lanes_of(plan.parameters)
+@unit("StepPlan LayerPlan int BlockPlan real* BlockPlan -> none")
+def accumulate_panels(plan, layer, index, block, target, own):
+    """Add one row block's gradient of the worker's part of a layer's panels to `target`, which is laid out like the
+    panels. `index` is that of the row block, `own` the worker's BLOCK, which has room for a strip."""
+    lanes, top, bottom = lanes_of(plan.parameters), own.top, own.bottom
     m, a, dy = block_operands(plan, layer, index, block)
     if layer.column == 0 and plan.compressed:
         source, firsts, lasts = (
@@ -298,7 +298,7 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
             lasts[r] = block.begins[r]
         compressed_places(top, bottom, layer.inputs, m, source.columns, block.begins, block.ends, firsts, lasts)
         n_panels = panel_count(layer.panel_vectors)
-        for panel in range(n_panels):
+        for panel in range(own.begin_panel, own.end_panel):
             first = panel_start(panel, n_panels, layer.panel_vectors)
             last = panel_start(panel + 1, n_panels, layer.panel_vectors)
             compressed_gradient(
@@ -307,17 +307,19 @@ def accumulate_panels(plan, layer, top, bottom, index, block, target, copies):
             )  # fmt: skip
     elif m == 1 or leaves_out_zeros_of_few_rows(plan, layer, m):
         accumulate_few_rows(
-            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, dy, layer.row, target
+            top, bottom, m, layer.inputs, layer.panel_vectors, own.begin_panel, own.end_panel, lanes, a,
+            layer.input_row, dy, layer.row, target,
         )  # fmt: skip
     elif layer.column == 0 and block.active[0] != 0:
         sparse_gradient_panels(
-            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a,
+            top, bottom, m, layer.inputs, layer.panel_vectors, own.begin_panel, own.end_panel, lanes, a,
             layer.input_row, dy, layer.row, target, block.active,
         )  # fmt: skip
     else:
         accumulate_transposed(
-            top, bottom, m, layer.inputs, layer.panel_vectors, lanes, a, layer.input_row, layer.strip,
-            offset(block.packed_deltas, m * layer.column), target, copies,
+            top, bottom, m, layer.inputs, layer.panel_vectors, own.begin_panel, own.end_panel, lanes, a,
+            layer.input_row, layer.strip, offset(block.packed_deltas, m * layer.column), target,
+            offset(own.scratch, UPDATE_BLOCK),
         )  # fmt: skip
 
 
@@ -340,27 +342,43 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
     add_rows(m, dy, layer.row, offset(target, layer.bias), layer.row)
 
 
-@unit("StepPlan LayerPlan int int -> none")
-def fused_sgd_update(plan, layer, worker, takes_tail):
+@force_inline
+def take_part(plan, index, worker, parts, own):
+    """Which part of that layer's panels is the worker's; returns whether tail columns and bias are too.
+
+    Panels of its own, where it multiplied by them in a shared pass: no other has read them or will, and what another
+    wrote must be fetched. Else a part of the rows of all panels, and tail columns and bias of each layer another's.
+    """
+    layer = layer_of(plan.layers, index, plan)
+    n_panels = panel_count(layer.panel_vectors)
+    if plan.shares_pass and index < plan.wide_layers:
+        own.top, own.bottom = 0, layer.inputs
+        own.begin_panel, own.end_panel = panels_of(n_panels, worker, parts)
+        return worker == parts - 1
+    own.top, own.bottom = part_start(layer.inputs, worker, parts), part_start(layer.inputs, worker + 1, parts)
+    own.begin_panel, own.end_panel = 0, n_panels
+    return worker == index % parts
+
+
+@unit("StepPlan LayerPlan BlockPlan int -> none")
+def fused_sgd_update(plan, layer, own, takes_tail):
     """w ← w + aᵀ (-rate delta), a worker's part of a layer: no gradient in between. Deltas are scaled already."""
-    top, bottom = part_start(layer.inputs, worker, plan.parts), part_start(layer.inputs, worker + 1, plan.parts)
     w = offset(plan.parameters, layer.weights)
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
-        accumulate_panels(plan, layer, top, bottom, index, block, w, strip_of(plan, layer.strip, 0, worker))
+        accumulate_panels(plan, layer, index, block, w, own)
         if takes_tail:
             accumulate_tail_and_bias(plan, layer, index, block, plan.parameters)
 
 
 @inline_ir
-def fused_gradient_update(plan, layer, worker, takes_tail):
+def fused_gradient_update(plan, layer, own, worker, takes_tail):
     """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
-    top, bottom = part_start(layer.inputs, worker, plan.parts), part_start(layer.inputs, worker + 1, plan.parts)
     if plan.n == 1 and plan.clip_value == 0:
-        update_panels_by_one_row(plan, layer, top, bottom)
+        update_panels_by_one_row(plan, layer, own)
     else:
-        update_panels(plan, layer, top, bottom, worker)
+        update_panels(plan, layer, own, worker)
     if takes_tail:
         update_tail_and_bias(plan, layer, worker)
 
@@ -370,8 +388,8 @@ def add_block_gradient(plan, index, block, gradient):
     """gradient ← gradient + that of the row block with that index, all layers."""
     for k in range(plan.n_layers):
         layer = layer_of(plan.layers, k, plan)
-        target, copies = offset(gradient, layer.weights), offset(block.scratch, UPDATE_BLOCK)
-        accumulate_panels(plan, layer, 0, layer.inputs, index, block, target, copies)
+        take_part(plan, k, 0, 1, block)
+        accumulate_panels(plan, layer, index, block, offset(gradient, layer.weights), block)
         accumulate_tail_and_bias(plan, layer, index, block, gradient)
 
 
@@ -408,16 +426,15 @@ def adds_products_to_weights(plan, layer):
 @unit("StepPlan int -> none")
 def apply_update(plan, worker):
     """Update the worker's part of the parameters, after the forward and backward passes of all workers."""
-    before = flush_subnormals()
+    before, own = flush_subnormals(), block_of(plan.blocks, worker, plan)
     if plan.stores_gradients:
         update_by_stored_gradient(plan, worker)
     else:
         for index in range(plan.n_layers):
             layer = layer_of(plan.layers, index, plan)
-            # Tail columns and biases are one worker's: of each layer another's.
-            takes_tail = worker == index % plan.parts
+            takes_tail = take_part(plan, index, worker, plan.parts, own)
             if adds_products_to_weights(plan, layer):
-                fused_sgd_update(plan, layer, worker, takes_tail)
+                fused_sgd_update(plan, layer, own, takes_tail)
             else:
-                fused_gradient_update(plan, layer, worker, takes_tail)
+                fused_gradient_update(plan, layer, own, worker, takes_tail)
     restore_subnormals(before)

@@ -78,19 +78,24 @@ def add_gradient(x, dy, flat, top, bottom, strip, packed_dy, copies):
     m, vectors = x.shape[0], dy.shape[1] // count
     for begin, end in ((m // 3, m), (0, m // 3)):
         gemm.pack_rows(m, begin, end, vectors, count, element(dy, 0), dy.shape[1], element(packed_dy, 0))
-    gemm.accumulate_transposed(
-        top, bottom, m, x.shape[1], vectors, count, element(x, 0), x.shape[1], strip, element(packed_dy, 0),
-        element(flat, 0), element(copies, 0),
-    )  # fmt: skip
+    n_panels = packing.panel_count(vectors)
+    for begin, end in ((n_panels // 2, n_panels), (0, n_panels // 2)):
+        gemm.accumulate_transposed(
+            top, bottom, m, x.shape[1], vectors, begin, end, count, element(x, 0), x.shape[1], strip,
+            element(packed_dy, 0), element(flat, 0), element(copies, 0),
+        )  # fmt: skip
 
 
 @numba.njit
 def add_few_rows(x, dy, flat, top, bottom):
     count = lanes_of(x)
-    few_rows_gradient.accumulate_few_rows(
-        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
-        dy.shape[1], element(flat, 0),
-    )  # fmt: skip
+    vectors = dy.shape[1] // count
+    n_panels = packing.panel_count(vectors)
+    for begin, end in ((n_panels // 2, n_panels), (0, n_panels // 2)):
+        few_rows_gradient.accumulate_few_rows(
+            top, bottom, x.shape[0], x.shape[1], vectors, begin, end, count, element(x, 0), x.shape[1], element(dy, 0),
+            dy.shape[1], element(flat, 0),
+        )  # fmt: skip
 
 
 @numba.njit

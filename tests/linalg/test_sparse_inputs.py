@@ -40,10 +40,13 @@ def forward(x, flat, bias, c, places):
 @numba.njit
 def add_gradient(x, dy, flat, top, bottom, places):
     count = lanes_of(x)
-    sparse_inputs.sparse_gradient_panels(
-        top, bottom, x.shape[0], x.shape[1], dy.shape[1] // count, count, element(x, 0), x.shape[1], element(dy, 0),
-        dy.shape[1], element(flat, 0), element(places, 0),
-    )  # fmt: skip
+    vectors = dy.shape[1] // count
+    n_panels = packing.panel_count(vectors)
+    for begin, end in ((n_panels // 2, n_panels), (0, n_panels // 2)):
+        sparse_inputs.sparse_gradient_panels(
+            top, bottom, x.shape[0], x.shape[1], vectors, begin, end, count, element(x, 0), x.shape[1], element(dy, 0),
+            dy.shape[1], element(flat, 0), element(places, 0),
+        )  # fmt: skip
 
 
 def count_of(dtype: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.sharing import _MEETING, _MEMBER, Sharing
 from fastnn.step import plan as plans
-from fastnn.step.phases import cut_rows
+from fastnn.step.phases import cut_rows, share_or_cut_rows
 
 _step_of = plans.STEP.at
 
@@ -19,6 +19,11 @@ _step_of = plans.STEP.at
 @numba.njit
 def cut(address, n, workers):
     cut_rows(_step_of(address, 0, np.float32(0)), n, workers)
+
+
+@numba.njit
+def share_or_cut(address, n, workers):
+    share_or_cut_rows(_step_of(address, 0, np.float32(0)), n, workers)
 
 
 def test_row_blocks_are_even_and_as_many_as_gradients_are_allocated_for() -> None:
@@ -60,3 +65,28 @@ def test_the_cost_of_a_step_goes_by_these_row_blocks() -> None:
             assert found == busiest or count > workers
             even = n / workers if count <= workers else found
             assert gradients._cost(n, workers) - sharing == pytest.approx(even)
+
+
+@pytest.mark.parametrize("wide_layers", [0, 2])
+def test_a_pass_is_shared_where_its_cost_is_that_of_one(wide_layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row block, between several workers, of whom none has more to do than with row blocks of their own."""
+    plan, most, panels = plans.STEP.empty(), 64, 3
+    plan["most_rows"], plan["wide_layers"], plan["fewest_panels"] = most, wide_layers, panels
+    own = Sharing(ParameterLayout((4, 8, 3), 16), np.dtype("float32"), most)
+    own.wide_layers, own.fewest_panels = wide_layers, panels
+    monkeypatch.setattr(Sharing, "_cost_of_shared_pass", lambda *_: -1)
+    shared = set()
+    for workers in (1, 2, 3, 7):
+        for n in range(1, 200):
+            share_or_cut(plan.ctypes.data, n, workers)
+            shares, size, count = (int(plan[name][0]) for name in ("shares_pass", "block_rows", "n_blocks"))
+            assert shares == (own._cost(n, workers) == -1)
+            assert size % 8 == 0
+            assert (count - 1) * size < n <= count * size
+            if shares:
+                assert (count, n <= most) == (1, True)
+                shared.add((workers, n))
+    # One of two workers has two of three panels: more than eight-row blocks give one, from 31, 43 and 55 rows on.
+    pays = [*range(1, 31), *range(33, 43), *range(49, 55)] if wide_layers else []
+    assert [n for workers, n in sorted(shared) if workers == 2] == pays
+    assert all(workers > 1 for workers, _ in shared)

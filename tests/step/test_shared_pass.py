@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse
 
 import fastnn
+import fastnn.preparation
 import fastnn.sharing
 from fastnn.sharing import Sharing
 from fastnn.training.epoch import run_epoch
@@ -136,3 +137,52 @@ def test_predictions(sizes: Any, n: int, workers: int, compressed: bool, dtype: 
         net._preparation.is_over(predictor)
     np.testing.assert_array_equal(found[1], found[0])
     np.testing.assert_array_equal(found[2], found[0])
+
+
+def stepped(net: fastnn.MLP, optimizer: Any, workers: int, *batches: Any) -> list:
+    """The losses of a step on each batch, in turns, and the weights after them."""
+    net._preparation.sharing.workers = lambda n: workers  # type: ignore[method-assign]
+    net._prepared.plan["fewest_panels"] = 1000
+    net._preparation.pace.threaded = False
+    losses = [net.train_step(x, t, optimizer, sample_weight=weights) for x, t, weights in batches]
+    return [np.array(losses), *net.get_weights()]
+
+
+def test_weights_of_rows_and_fewer_rows_after_more(dtype: str, rng: Any) -> None:
+    """Nothing is left of a larger batch, not the losses of workers that have no rows any more."""
+    x, t, weights = rng.standard_normal((32, 60)).astype(dtype), rng.integers(0, 10, 32), rng.random(32)
+    batches = [(x[:n], t[:n], own) for n, own in ((32, weights), (32, None), (5, None), (5, weights[:5]))]
+    found, expected = (
+        stepped(fastnn.MLP(NETS[0], "tanh", seed=3, dtype=dtype), fastnn.Adam(0.01), workers, *batches)
+        for workers in (2, 1)
+    )
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    for one, two in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("row", [2, 29])
+def test_a_delta_that_is_not_finite_spoils_no_other_column(row: int, dtype: str, rng: Any) -> None:
+    """Columns with zeros are packed for each worker's rows, although another one finds the delta."""
+    x, t = rng.standard_normal((32, 60)).astype(dtype), rng.standard_normal((32, 10)).astype(dtype)
+    x[:, 30:], t[row] = 0, np.inf
+    found, expected = (
+        stepped(
+            fastnn.MLP(NETS[0], "relu", loss="mean_squared_error", seed=3, dtype=dtype), fastnn.SGD(0.1), workers,
+            (x, t, None),
+        )
+        for workers in (2, 1)
+    )  # fmt: skip
+    assert 0 < np.isnan(found[1]).mean() < 1
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_each_worker_transposes_in_room_of_its_own(monkeypatch: pytest.MonkeyPatch, dtype: str, rng: Any) -> None:
+    monkeypatch.setattr(fastnn.preparation, "each_panel_pays", lambda *_: True)
+    x, t = rng.standard_normal((70, 60)).astype(dtype), rng.integers(0, 10, 70)
+    net = fastnn.MLP(NETS[0], dtype=dtype)
+    stepped(net, fastnn.SGD(0.1), 2, (x, t, None))
+    memory = net._prepared.memory
+    for block, room in zip(memory.blocks, memory.room, strict=True):
+        assert room[(int(block["panel"]) - room.ctypes.data) // room.itemsize] != 0
