@@ -2,7 +2,8 @@
 
 All is counted in multiplications and additions of float32, some 250 of which take a nanosecond on a core with AVX-512
 and 100 with AVX2; what takes longer counts as so many. Sharing costs a meeting of the threads, and what one core wrote
-another must fetch: the weights above all, of which each worker updates a part and reads the whole.
+another must fetch: the weights above all, of which each worker updates a part and reads the whole, or in a shared pass
+not much more than that part.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from fastnn import threads
 from fastnn.linalg.layout import ParameterLayout
-from fastnn.linalg.packing import panel_count
+from fastnn.linalg.packing import panel_count, part_start
 from fastnn.step.phases import ROWS_OF_READING, sharing_pays
 
 # What a worker must have to do at the least. A thread that sleeps takes as long to wake as ten times that.
@@ -28,7 +29,7 @@ _FETCH = 32
 
 # Two phases on threads, and a step that Python looks at; and what each worker adds: a thread to tell, and two words in
 # memory that all threads write to, one after the other.
-_MEETING, _MEMBER = 2_000_000, 50_000
+_MEETING, _MEMBER = 1_500_000, 50_000
 
 # A meeting of the workers between the stages of a pass that they share (`step/shared_pass.py`), and what each adds.
 _STAGE, _STAGE_MEMBER = 50_000, 10_000
@@ -54,13 +55,18 @@ class Sharing:
         wide = [k for k, own in enumerate(layout.layers) if own.panels_size >= _WIDE and panels[k] > 1]
         self.wide_layers = wide[-1] + 1 if wide else 0
         self.fewest_panels = min((panels[k] for k in wide), default=1)
-        # Of each wide layer: its panels, and what it does for one row; and the latter of the other layers together.
-        costs = [scale * (4 * own.size + _ELEMENT * own.row) for own in layout.layers]
-        self._wide = [(max(1, panels[k]), costs[k]) for k in range(self.wide_layers)]
-        self._narrow = sum(costs[self.wide_layers :])
-        # A worker reads no more than its part of them, forward, and but for those of the first layer backward.
-        weights = [own.weights_size for own in layout.layers[: self.wide_layers]]
-        self._fetch_of_part = scale * _FETCH * (2 * sum(weights) - sum(weights[:1]))
+        # Of each wide layer: its panels, and what there is to do for one row and for each batch; and of the others
+        # together what there is to do for one row, and for the gradient of one row and each batch.
+        work = [
+            (scale * (4 * own.size + _ELEMENT * own.row), scale * 2 * own.size, scale * _UPDATE * own.size)
+            for own in layout.layers
+        ]
+        wide_layers = list(zip(panels, work, strict=True))[: self.wide_layers]
+        self._wide = [(max(1, count), row + gradient, update) for count, (row, gradient, update) in wide_layers]
+        narrow = [sum(parts) for parts in zip((0, 0, 0), *work[self.wide_layers :], strict=True)]
+        self._narrow_row, self._narrow_gradient, self._narrow_update = narrow
+        # The weights that a worker needs of others: in the backward pass, which the first layer has none of.
+        self._fetch_of_part = scale * _FETCH * sum(own.size for own in layout.layers[1 : self.wide_layers])
         outputs = sum(layer.row for layer in layout.layers)
         # Of each row, forward and backward, and its part of the gradient of the weights; and what each batch costs.
         self._row, self._gradient = scale * (4 * size + _ELEMENT * outputs), scale * 2 * size
@@ -125,8 +131,9 @@ class Sharing:
     def _cost_of_shared_pass(self, n: int, workers: int) -> float:
         """The same where the workers share one pass: the panels of each wide layer, and then the rows, of which the
         last worker has most (`part_start`)."""
-        busiest = n - n // 8 * (workers - 1) // workers * 8
-        by_columns = n * sum(cost * -(-panels // workers) / panels for panels, cost in self._wide)
-        alone = by_columns + busiest * self._narrow + (n * self._gradient + self._update) / workers
+        busiest = n - part_start(n, workers - 1, workers)
+        alone = busiest * self._narrow_row + (n * self._narrow_gradient + self._narrow_update) / workers
+        for panels, row, update in self._wide:
+            alone += (n * row + update) * -(-panels // workers) / panels
         stages = (2 * self.wide_layers + 1) * (_STAGE + _STAGE_MEMBER * workers)
         return alone + _MEETING + _MEMBER * workers + stages + self._fetch_of_part * (1 - 1 / workers) / workers

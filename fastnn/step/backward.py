@@ -53,9 +53,9 @@ def transpose_weights(plan):
 
 
 @inline_ir
-def input_gradient(plan, layer, m, panels, dy, dx, block):
-    """dx ← dy wᵀ for m rows of deltas dy, in padded rows, of that row block; only the columns of dx that the panels of
-    wᵀ from the first of `panels` to the second have."""
+def input_gradient(plan, layer, m, panels, dy, dx, own):
+    """dx ← dy wᵀ for m rows of deltas dy, in padded rows; only the columns of dx that the panels of wᵀ from the first
+    of `panels` to the second have. own : the worker's BLOCK, which has room for a panel."""
     lanes = lanes_of(dy)
     begin_panel, end_panel = panels
     w, columns = offset(plan.parameters, layer.weights), layer.outputs - layer.tail
@@ -69,7 +69,7 @@ def input_gradient(plan, layer, m, panels, dy, dx, block):
         elif transposes(plan, layer) and transposes_each_panel(plan, layer):
             multiply_transposed_panels(
                 m, layer.inputs, columns, begin_panel, end_panel, lanes, dy, layer.row, w, start, dx, layer.input_row,
-                plan.depth, block.panel,
+                plan.depth, own.panel,
             )  # fmt: skip
         elif transposes(plan, layer):
             transposed = offset(plan.transposed, layer.transposed)

@@ -1,4 +1,4 @@
-"""The forward pass of one row block, and of all row blocks of a worker for predictions."""
+"""The forward pass of one row block, or of a part of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an entry kernel has a phase done, by its address; and how a batch is cut up for it."""
+"""How an entry kernel has a phase done, by its address; and how a batch is cut up for it, or shared."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ROWS_OF_READING = 4
 
 @shared
 def sharing_pays(n, workers, rows, panels):
-    """Whether the workers share the pass of n rows by panels, of which a layer has so many, and do not take row blocks,
-    of which one worker has so many rows."""
+    """Whether one pass of n rows that workers share by panels, of which a layer has so many, takes no longer than row
+    blocks of so many rows."""
     return workers > 1 and n * ((panels + workers - 1) // workers) <= (rows + ROWS_OF_READING) * panels
 
 

@@ -15,8 +15,9 @@ the next.
 
 A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
 activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a
-slope needs them, and their outputs if some are dropped; for a panel of transposed weights; and scratch memory. Deltas
-are the gradients of the loss with respect to a layer's affine output.
+slope needs them, and their outputs if some are dropped; for a panel of transposed weights; and scratch memory. In a
+shared pass the first BLOCK holds the rows, and of the others workers use the last two. Deltas are the gradients of the
+loss with respect to a layer's affine output.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ LAYER = RecordLayout(
     bias="int",
     size="int",
     transposed="int",  # where the transposed weights begin
-    transposes_each_panel="int",  # whether they are transposed a panel at a time where threads have one row block each
+    # Whether they are transposed a panel at a time where threads have one row block each, or share one.
+    transposes_each_panel="int",
     update_rows="int",  # rows of its panels in an update block
     strip="int",  # columns of its input that its gradient copies together; 0 for none
     # The padded outputs of all layers before, together; 0 in the first layer alone. The layer's activations and deltas
@@ -178,8 +180,8 @@ STEP = RecordLayout(
     t_row_bytes="int",
     max_rows="int",
     most_rows="int",  # of a row block
-    wide_layers="int",  # which of the layers, the first ones, workers share by columns in a shared pass
-    fewest_panels="int",  # of a wide layer
+    wide_layers="int",  # how many layers, the first ones, workers share by columns in a shared pass
+    fewest_panels="int",  # of the large ones among them
     strip_columns="int",  # that strips of all row blocks may have together, in the scratch memory of each
     depth="int",  # of the products with panels (`multiply_panels`)
     shares="int64*",  # whether steps are shared between workers

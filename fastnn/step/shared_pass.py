@@ -1,11 +1,11 @@
 """The pass of one row block that all workers share: of few rows, or of more through large layers.
 
 Each wide layer is shared by columns: forward each worker multiplies by panels of its own, backward it computes deltas
-of its own. What it reads of the weights no other reads, and of a layer a worker needs no more than its part in its
-caches. Workers meet between layers, for each needs all columns of the layer before. What follows the last wide layer,
-narrow layers and the loss, is shared by rows, without meetings. The stages of the pass, in this order:
+of its own. So it needs no more than its part of the weights in its caches, and forward none that another wrote, for it
+updates the same panels. Workers meet between layers, for each needs all columns of the layer before. What follows the
+last wide layer, narrow layers and the loss, is shared by rows, without meetings. The stages of the pass, in this order:
 
-- `take_rows`, by rows: only where they are loaded, some of them is dropped, or zeros are looked for;
+- `take_rows`, by rows: only where rows are loaded, inputs are dropped, or zeros are looked for;
 - forward through each of the `wide_layers`, by columns;
 - by rows: forward through the other layers, the loss, and back to the deltas of the last wide layer;
 - back through the wide layers but the first, by columns;
@@ -29,7 +29,7 @@ from fastnn.units import unit
 
 @inline_ir
 def begin_shared_pass(plan):
-    """The rows of the batch, where they need no stage of their own."""
+    """Whether taking the rows of the batch needs a stage of its own; where not, they are taken here."""
     plan.takes_rows = plan.load_rows != 0 or (plan.drops and plan.input_dropout > 0) or plan.sparsity != NEVER
     if not plan.takes_rows:
         take_rows(plan, 0, 0, plan.n, block_of(plan.blocks, 0, plan))
@@ -39,15 +39,8 @@ def begin_shared_pass(plan):
 def stages_of_step(plan):
     """How many stages the pass of a step has."""
     wide = plan.wide_layers
-    finishes = wide > 1 and (plan.n > 1 or plan.fused_update or plan.clip_value > 0 or plan.stores_gradients)
+    finishes = wide > 1 and (plan.n > 1 or plan.fused_update or plan.clip_value > 0)
     return plan.takes_rows + 2 * wide + finishes + plan.stores_gradients
-
-
-@inline_ir
-def take_share_of_rows(plan, begin, end, block):
-    """`take_rows`, the rows from `begin` to `end`."""
-    if begin < end:
-        take_rows(plan, 0, begin, end, block)
 
 
 @inline_ir
@@ -117,15 +110,15 @@ def share_pass(plan, worker, stage):
     last = stage == plan.stages - 1
     stage -= plan.takes_rows
     if stage < 0:
-        take_share_of_rows(plan, begin, end, block)
+        take_rows(plan, 0, begin, end, block)
     elif stage < wide:
         forward_columns(plan, stage, worker, block)
     elif stage == wide:
         _rows(plan, worker, begin, end, block, own)
     elif stage < 2 * wide:
         _backward_columns(plan, 2 * wide - stage, worker, block, own)
-    if stage == (2 * wide if wide > 1 else wide) and begin < end:
-        finish_deltas(plan, n, begin, end, block)
-    elif plan.stores_gradients and last:
+    if plan.stores_gradients and last:
         _add_gradient(plan, worker, block, own)
+    elif stage == (2 * wide if wide > 1 else wide) and begin < end:
+        finish_deltas(plan, n, begin, end, block)
     restore_subnormals(before)

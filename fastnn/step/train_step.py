@@ -1,12 +1,13 @@
 """The whole training step of a multi-layer perceptron, row block by row block.
 
-Each worker takes its row blocks through forward, loss and backward while they are in the second-level cache; nothing
-grows with the batch. Then each updates its part of the parameters.
+Each worker takes its row blocks through forward, loss and backward while they are in the second-level cache, or all
+share the pass of one (`step/shared_pass.py`); nothing grows with the batch. Then each updates its part of the
+parameters.
 
 The entry kernels `train_step` and `parallel_train_step` call, in this order: `start_step`, which looks at the
-arguments, takes the lock of the net and calls the phase `begin`; `work`, the phases `accumulate_gradients` and
-`apply_update`, each once for each worker, with the phase `transform_gradients` between them where it is needed; and
-`finish_step`. `step/epoch.py` has the same for many steps in one call. The
+arguments, takes the lock of the net and calls the phase `begin`; `work`, the phases `accumulate_gradients`, or
+`share_pass` stage by stage, and `apply_update`, each once for each worker, with the phase `transform_gradients` between
+them where it is needed; and `finish_step`. `step/epoch.py` has the same for many steps in one call. The
 phases are units, called by their addresses, which the plan holds, so that each is compiled once for all that call it.
 
 The entry kernels, `start_step` and `finish_step` are compiled once for both precisions. They read the plan as one of
