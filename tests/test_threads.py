@@ -72,8 +72,11 @@ def test_threads_share_the_update_of_one_tile_to_the_bit(n: int, zeros: int, opt
     assert fastnn.MLP((304, 2000, 32, 10))._preparation.sharing.workers(n) > 1, (
         "else nothing is shared, and the test shows nothing"
     )
-    for one, two in zip(trained(1, **wide), trained(2, **wide), strict=True):
+    *weights, losses = trained(1, **wide)
+    *others, other_losses = trained(2, **wide)
+    for one, two in zip(weights, others, strict=True):
         np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(other_losses, losses, rtol=1e-12)  # added up worker by worker
 
 
 @needs_two

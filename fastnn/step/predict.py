@@ -11,10 +11,10 @@ from fastnn.linalg.packing import part_start
 from fastnn.linalg.sparse_inputs import NEVER, sparsity_of
 from fastnn.step.arguments import data_of
 from fastnn.step.crew import in_parallel
-from fastnn.step.forward import forward_block, take_rows
+from fastnn.step.forward import forward_block
 from fastnn.step.phases import call_phase, share_or_cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of
-from fastnn.step.shared_pass import begin_shared_pass, forward_columns, forward_rows
+from fastnn.step.shared_pass import begin_shared_pass, forward_columns, forward_rows, take_share_of_rows
 from fastnn.units import unit
 
 _step_of = STEP.at
@@ -55,7 +55,7 @@ def predict_rows(plan, worker, stage):
         block, stage = block_of(plan.blocks, 0, plan), stage - plan.takes_rows
         begin, end = part_start(n, worker, workers), part_start(n, worker + 1, workers)
         if stage < 0:
-            take_rows(plan, 0, begin, end, block)
+            take_share_of_rows(plan, begin, end, block)
         elif stage < plan.wide_layers:
             forward_columns(plan, stage, worker, block)
         elif begin < end:

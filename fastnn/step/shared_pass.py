@@ -44,6 +44,13 @@ def stages_of_step(plan):
 
 
 @inline_ir
+def take_share_of_rows(plan, begin, end, block):
+    """`take_rows`, those from `begin` to `end`; nothing of the row block is touched where these are none."""
+    if begin < end:
+        take_rows(plan, 0, begin, end, block)
+
+
+@inline_ir
 def forward_columns(plan, index, worker, block):
     """A worker's columns of a wide layer, forward."""
     if index == 0:
@@ -110,7 +117,7 @@ def share_pass(plan, worker, stage):
     last = stage == plan.stages - 1
     stage -= plan.takes_rows
     if stage < 0:
-        take_rows(plan, 0, begin, end, block)
+        take_share_of_rows(plan, begin, end, block)
     elif stage < wide:
         forward_columns(plan, stage, worker, block)
     elif stage == wide:
