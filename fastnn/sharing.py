@@ -1,9 +1,9 @@
 """Between how many workers a step or a prediction is shared, and how, by what it has to do and what sharing costs.
 
-All is counted in multiplications and additions of float32, some 250 of which take a nanosecond on a core with AVX-512
-and 100 with AVX2; what takes longer counts as so many. Sharing costs a meeting of the threads, and what one core wrote
-another must fetch: the weights above all, of which each worker updates a part and reads the whole, or in a shared pass
-not much more than that part.
+All is counted in multiplications and additions of float32 with AVX-512, some 250 of which take a nanosecond; what takes
+longer counts as so many, and one of narrower vectors as two or four. Sharing costs a meeting of the threads, and what
+one core wrote another must fetch: the weights above all, of which each worker updates a part and reads the whole, or in
+a shared pass not much more than that part.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from fastnn import threads
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.linalg.packing import panel_count, part_start
 from fastnn.step.phases import ROWS_OF_READING, sharing_pays
+
+# Of float32 with AVX-512, whose operations are counted.
+_LANES = 16
 
 # What a worker must have to do at the least. A thread that sleeps takes as long to wake as ten times that.
 _LEAST = 4_000_000
@@ -50,7 +53,8 @@ class Sharing:
     """
 
     def __init__(self, layout: ParameterLayout, dtype: np.dtype, most_rows: int) -> None:
-        scale, size, self._most_rows = dtype.itemsize // 4, layout.size, most_rows
+        size, self._most_rows = layout.size, most_rows
+        scale, bytes_scale = _LANES // layout.layers[0].lanes, dtype.itemsize // 4
         panels = [panel_count(layer.panel_vectors) for layer in layout.layers]
         wide = [k for k, own in enumerate(layout.layers) if own.panels_size >= _WIDE and panels[k] > 1]
         self.wide_layers = wide[-1] + 1 if wide else 0
@@ -66,11 +70,11 @@ class Sharing:
         narrow = [sum(parts) for parts in zip((0, 0, 0), *work[self.wide_layers :], strict=True)]
         self._narrow_row, self._narrow_gradient, self._narrow_update = narrow
         # The weights that a worker needs of others: in the backward pass, which the first layer has none of.
-        self._fetch_of_part = scale * _FETCH * sum(own.size for own in layout.layers[1 : self.wide_layers])
+        self._fetch_of_part = bytes_scale * _FETCH * sum(own.size for own in layout.layers[1 : self.wide_layers])
         outputs = sum(layer.row for layer in layout.layers)
         # Of each row, forward and backward, and its part of the gradient of the weights; and what each batch costs.
         self._row, self._gradient = scale * (4 * size + _ELEMENT * outputs), scale * 2 * size
-        self._update, self._fetch = scale * _UPDATE * size, scale * _FETCH * size
+        self._update, self._fetch = scale * _UPDATE * size, bytes_scale * _FETCH * size
         self._prediction = scale * (2 * size + _VALUE * outputs)
         # Predictions on few rows are shared through wide layers alone, and read all weights.
         self._rows_of_reading = ROWS_OF_READING if wide else 0

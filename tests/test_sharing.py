@@ -112,6 +112,17 @@ def test_without_padding_float64_is_twice_the_work_in_all_parts() -> None:
         assert getattr(double, part) == 2 * getattr(single, part), part
 
 
+def test_narrower_vectors_take_longer_but_fetch_as_fast() -> None:
+    float32 = np.dtype("float32")
+    wide, narrow = (Sharing(ParameterLayout((32, 64, 16), lanes), float32, 128) for lanes in (LANES, LANES // 2))
+    for part in ("_row", "_gradient", "_update", "_prediction"):
+        assert getattr(narrow, part) == 2 * getattr(wide, part), part
+    assert narrow._fetch == wide._fetch
+    # Meetings take as long: a step that is worth them with AVX2 need not be with AVX-512.
+    wide, narrow = (Sharing(ParameterLayout((784, 128, 10), lanes), float32, 128) for lanes in (LANES, LANES // 2))
+    assert wide.rows > narrow.rows == 1
+
+
 @pytest.mark.parametrize("sizes", NETS)
 def test_predictions_are_shared_as_far_as_they_last(sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastnn.threads, "get_num_threads", lambda: 64)
