@@ -114,7 +114,7 @@ def forward_layer(plan, index, first, m, part, takes_tail, block):
         drop(plan, y, a_next, first + begin, rows, left, right, index + 1)
 
 
-@inline_ir
+@unit("StepPlan int int int BlockPlan -> none")
 def take_rows(plan, first, begin, end, block):
     """The rows from `begin` to `end` of a row block, whose first one is the row `first` of the batch: the net's input,
     and the active columns of these rows."""

@@ -14,7 +14,7 @@ from fastnn.step.crew import in_parallel
 from fastnn.step.forward import forward_block
 from fastnn.step.phases import call_phase, share_or_cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of
-from fastnn.step.shared_pass import begin_shared_pass, forward_columns, forward_rows, take_share_of_rows
+from fastnn.step.shared_pass import begin_shared_pass, forward_columns, forward_narrow_layers, take_share_of_rows
 from fastnn.units import unit
 
 _step_of = STEP.at
@@ -59,7 +59,7 @@ def predict_rows(plan, worker, stage):
         elif stage < plan.wide_layers:
             forward_columns(plan, stage, worker, block)
         elif begin < end:
-            forward_rows(plan, begin, end, block)
+            forward_narrow_layers(plan, begin, end, block)
             _write(plan, 0, n, begin, end, block)
         return
     block, n_blocks = block_of(plan.blocks, worker, plan), plan.n_blocks

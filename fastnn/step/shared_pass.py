@@ -11,6 +11,8 @@ last wide layer, narrow layers and the loss, is shared by rows, without meetings
 - back through the wide layers but the first, by columns;
 - `finish_deltas`, by rows: a stage of its own only after such layers, and where there is something to do;
 - where gradients are stored, a part of each layer's gradient.
+
+Each is a unit, compiled when a batch is first shared so.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def take_share_of_rows(plan, begin, end, block):
         take_rows(plan, 0, begin, end, block)
 
 
-@inline_ir
+@unit("StepPlan int int BlockPlan -> none")
 def forward_columns(plan, index, worker, block):
     """A worker's columns of a wide layer, forward."""
     if index == 0:
@@ -63,8 +65,9 @@ def forward_columns(plan, index, worker, block):
         forward_layer(plan, index, 0, plan.n, (0, plan.n, begin, end), takes_tail, block)
 
 
-@inline_ir
-def _backward_columns(plan, index, worker, block, own):
+@unit("StepPlan int int BlockPlan BlockPlan -> none")
+def backward_columns(plan, index, worker, block, own):
+    """From the deltas of a wide layer a worker's columns of those of the layer before."""
     layer = layer_of(plan.layers, index, plan)
     n_panels = panel_count(layer.input_row // lanes_of(plan.parameters))
     begin, end = panels_of(n_panels, worker, plan.workers)
@@ -72,19 +75,20 @@ def _backward_columns(plan, index, worker, block, own):
         backward_layer(plan, index, 0, plan.n, (0, plan.n, begin, end), block, own)
 
 
-@inline_ir
-def forward_rows(plan, begin, end, block):
-    """The rows from `begin` to `end`, forward through the layers that are not wide."""
+@unit("StepPlan int int BlockPlan -> none")
+def forward_narrow_layers(plan, begin, end, block):
+    """The rows from `begin` to `end`, forward through the layers behind the wide ones."""
     for index in range(plan.wide_layers, plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
         forward_layer(plan, index, 0, plan.n, (begin, end, 0, panel_count(layer.panel_vectors)), True, block)
 
 
-@inline_ir
-def _rows(plan, worker, begin, end, block, own):
+@unit("StepPlan int int int BlockPlan BlockPlan -> none")
+def pass_rows(plan, worker, begin, end, block, own):
+    """The rows from `begin` to `end`, forward behind the wide layers, the loss, and back to them."""
     n, total = plan.n, 0.0
     if begin < end:
-        forward_rows(plan, begin, end, block)
+        forward_narrow_layers(plan, begin, end, block)
         total = loss_of_rows(plan, 0, n, begin, end, block)
         for index in range(plan.n_layers - 1, plan.wide_layers - 1, -1):
             layer = layer_of(plan.layers, index, plan)
@@ -93,8 +97,8 @@ def _rows(plan, worker, begin, end, block, own):
     plan.losses[worker] = total
 
 
-@inline_ir
-def _add_gradient(plan, worker, block, own):
+@unit("StepPlan int BlockPlan BlockPlan -> none")
+def add_part_of_gradient(plan, worker, block, own):
     """The gradient of the worker's part of each layer, into the worker's own gradient, whose other parts are zero."""
     gradient = offset(plan.gradients, worker * plan.parameters_size)
     for k in range(plan.parameters_size):
@@ -121,11 +125,11 @@ def share_pass(plan, worker, stage):
     elif stage < wide:
         forward_columns(plan, stage, worker, block)
     elif stage == wide:
-        _rows(plan, worker, begin, end, block, own)
+        pass_rows(plan, worker, begin, end, block, own)
     elif stage < 2 * wide:
-        _backward_columns(plan, 2 * wide - stage, worker, block, own)
+        backward_columns(plan, 2 * wide - stage, worker, block, own)
     if plan.stores_gradients and last:
-        _add_gradient(plan, worker, block, own)
+        add_part_of_gradient(plan, worker, block, own)
     elif stage == (2 * wide if wide > 1 else wide) and begin < end:
         finish_deltas(plan, n, begin, end, block)
     restore_subnormals(before)

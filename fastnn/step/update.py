@@ -1,7 +1,7 @@
 """The update of the parameters.
 
-Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of the rows of every
-layer's panels, computes their gradient over the whole batch update block by update block, and uses each at once; one of
+Where no worker has more than one row block, nobody stores a gradient: each worker takes a part of every layer's panels
+(`take_part`), computes their gradient over the whole batch update block by update block, and uses each at once; one of
 them takes tail columns and biases too, of each layer another. What an update reads, weights and moments, is prefetched
 while the gradient is computed, which leaves memory idle. Else each worker adds up the gradients of its row blocks,
 and then updates a part of the parameters by the sum of all workers' gradients. Where more than that sum is needed of
@@ -346,8 +346,8 @@ def accumulate_tail_and_bias(plan, layer, index, block, target):
 def take_part(plan, index, worker, parts, own):
     """Which part of that layer's panels is the worker's; returns whether tail columns and bias are too.
 
-    Panels of its own, where it multiplied by them in a shared pass: no other has read them or will, and what another
-    wrote must be fetched. Else a part of the rows of all panels, and tail columns and bias of each layer another's.
+    Panels of its own, where it multiplied by them in a shared pass, and will forward in the next: what another wrote
+    must be fetched. Else a part of the rows of all panels, and tail columns and bias of each layer another's.
     """
     layer = layer_of(plan.layers, index, plan)
     n_panels = panel_count(layer.panel_vectors)

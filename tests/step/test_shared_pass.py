@@ -21,6 +21,8 @@ pytestmark = [
     pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU"),
 ]
 
+EPS = float(np.finfo(np.float64).eps)
+
 # With narrow layers behind wide ones, between them, and none; with tail columns and without.
 NETS = [(60, 100, 70, 10), (37, 130, 3), (48, 96, 10, 112, 80)]
 
@@ -65,7 +67,9 @@ def assert_as_by_one(data: Any, made_of: Any, optimizer: Any, workers: int, thre
         trained(*data, fastnn.MLP(sizes, seed=3, **arguments), type(optimizer)(**optimizer.values), *how, batch)
         for how in ((workers, threaded), (1, True))
     )
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)  # added up worker by worker
+    # Losses, and squares of weights in a penalty, are added up worker by worker.
+    terms = data[0].shape[0] + sum(w.size for w in expected[1:]) * ("l2" in arguments)
+    np.testing.assert_allclose(found[0], expected[0], rtol=terms * EPS)
     for one, two in zip(found[1:], expected[1:], strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -103,7 +107,7 @@ def test_deltas_that_are_not_finite(dtype: str, rng: Any) -> None:
         targets[row] = np.inf
         net = fastnn.MLP(NETS[0], loss="mean_squared_error", dtype=dtype)
         *_, w = trained(x, targets, net, fastnn.SGD(0.1), 2, True)[:2]
-        assert np.isnan(w).all(axis=0).any() == np.isnan(w[30:]).any() == True  # noqa: E712
+        assert np.isnan(w[30:]).all()
 
 
 def test_the_norm_of_the_gradient(dtype: str, rng: Any) -> None:
@@ -113,8 +117,11 @@ def test_the_norm_of_the_gradient(dtype: str, rng: Any) -> None:
         trained(x, t, fastnn.MLP(NETS[0], "tanh", seed=3, dtype=dtype), fastnn.SGD(0.1, clip_norm=0.1), workers, True)
         for workers in (2, 1)
     )
-    for one, two in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, two, rtol=0, atol=100 * np.finfo(dtype).eps)
+    # In each of three steps the factor may round to its neighbour, where no weight moves by more than 0.01, and each
+    # weight, of at most 1, by half an eps more.
+    for one, two in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(one, two, rtol=0, atol=3 * 0.6 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(found[0], expected[0], rtol=len(x) * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -156,7 +163,7 @@ def test_weights_of_rows_and_fewer_rows_after_more(dtype: str, rng: Any) -> None
         stepped(fastnn.MLP(NETS[0], "tanh", seed=3, dtype=dtype), fastnn.Adam(0.01), workers, *batches)
         for workers in (2, 1)
     )
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(found[0], expected[0], rtol=len(x) * EPS)
     for one, two in zip(found[1:], expected[1:], strict=True):
         np.testing.assert_array_equal(one, two)
 
