@@ -139,14 +139,12 @@ def choose_columns(plan, m, block):
     block.active[0] = plan.sparsity != NEVER and skipping_pays(m, inputs, block.active)
 
 
-@unit("StepPlan int int BlockPlan -> real*")
+@unit("StepPlan int int BlockPlan -> none")
 def forward_block(plan, first, m, block):
     """The activations of every layer for m rows of x from `first` on, and the active columns of these rows, into that
-    row block; returns the address of the last layer's, which are its affine outputs."""
+    row block. Those of the last layer are its affine outputs."""
     take_rows(plan, first, 0, m, block)
     choose_columns(plan, m, block)
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
         forward_layer(plan, index, first, m, (0, m, 0, panel_count(layer.panel_vectors)), True, block)
-    last = layer_of(plan.layers, plan.n_layers - 1, plan)
-    return offset(block.activations, m * last.column)
