@@ -426,7 +426,7 @@ class MLP:
     ) -> float:
         """A step on arrays that fit the plan at that address, between so many workers, on threads or in turns."""
         arguments, step = (id(rows), id(targets), n, address, workers), self._prepared.step
-        if workers == 1 or threads.get_num_threads() == 1:
+        if workers == 1 or threads.at_hand() == 1:
             loss, status = step(*arguments)
         else:
             pace, begun = self._preparation.pace, time.perf_counter()
@@ -471,7 +471,7 @@ class MLP:
             predict(own.begin, own.part, own.address, x, n, id(z), 1)
         else:
             pace, begun = self._preparation.pace_of_predictions, time.perf_counter()
-            threaded = pace.threaded
+            threaded = pace.threaded and threads.at_hand() > 1
             if threaded:
                 parallel_predict(own.begin, own.part, own.address, x, n, id(z), workers, threads.PARALLEL_REGION)
             else:

@@ -12,11 +12,13 @@ import numpy as np
 from fastnn.alloc import aligned_zeros
 from fastnn.cpus import usable_threads
 from fastnn.intrinsics import region_words
+from fastnn.intrinsics.cells import is_compiling
 from fastnn.scalar_checks import count as checked_count
 from fastnn.scalar_checks import flag
 
-# What a worker of a single call must have to do: a parallel region costs 1 to 10 microseconds, and what one core wrote
-# last another must fetch. Steps and predictions, which look at their pace, take workers for less (`Preparation`).
+# The least work for which a single call takes one more worker: a parallel region costs 1 to 10 microseconds, and what
+# one core wrote last another must fetch. Steps and predictions, which look at their pace, take workers for less
+# (`fastnn/sharing.py`).
 FLOPS_OF_A_WORKER = 8_000_000
 
 # What `intrinsics.enter_parallel_region` reads, and whether small steps must ask Python how they are shared; behind
@@ -51,6 +53,15 @@ def get_num_threads() -> int:
     return _sharing[0]
 
 
+def at_hand() -> int:
+    """The most threads that a call may use now.
+
+    One within Numba's compiler, which a signal handler has interrupted: where other threads meet what is yet to be
+    compiled, they would wait for that compiler, and it for them.
+    """
+    return 1 if is_compiling() else _sharing[0]
+
+
 def set_num_threads(count: int) -> None:
     """Use at most so many threads from now on, in every net. Small steps stay on one thread all the same.
 
@@ -62,7 +73,7 @@ def set_num_threads(count: int) -> None:
     """
     wanted = checked_count("count", count)
     if wanted > numba.config.NUMBA_NUM_THREADS:
-        raise ValueError(f"count: got {wanted}, expected at most {numba.config.NUMBA_NUM_THREADS} (NUMBA_NUM_THREADS)")
+        raise ValueError(f"count: got {wanted}, expected at most {numba.config.NUMBA_NUM_THREADS}: {_said_by()}")
     if wanted > 1 and _forked_from_threads:
         warnings.warn(
             f"count: got {wanted}, but this process was forked from one that had started threads, and uses 1; "
@@ -72,6 +83,13 @@ def set_num_threads(count: int) -> None:
         )
         wanted = 1
     _share(wanted, _sharing[1])
+
+
+def _said_by() -> str:
+    """What Numba has the number of its threads from."""
+    if "NUMBA_NUM_THREADS" in os.environ:
+        return "NUMBA_NUM_THREADS"
+    return "the CPUs that this process might use when it began"
 
 
 def is_thread_invariant() -> bool:

@@ -12,8 +12,9 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from fastnn.training.optional import cure
 STDIN = "-"
 _DELIMITERS = ",;\t|"
 _SHOWN = 12  # names in a message
+_LOOKED_AT = 1000  # lines, for whether the first one is a header
 # What stands for a value that is missing: what `pandas.read_csv` takes for it.
 MISSING = frozenset({
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -119,26 +121,55 @@ def columns(source: str) -> list[str]:
 def _columns(source: str, data: bytes) -> tuple[str, list[str], str, bool]:
     """What messages call the file, the names of its columns, what separates them, and whether it has a header."""
     label = "standard input" if source == STDIN else source
-    first, delimiter = _first_line(label, data)
-    # Names, and not a row of numbers of which some are missing.
-    has_header = not any(map(_is_number, first)) or not all(map(_is_number_or_missing, first))
+    text = _text(label, data)
+    first, delimiter = _first_line(label, text)
+    has_header = _is_header(first, text, delimiter)
     names = [name.strip() for name in first] if has_header else [str(k + 1) for k in range(len(first))]
     return label, names, delimiter, has_header
 
 
-def _first_line(label: str, data: bytes) -> tuple[list[str], str]:
-    """The fields of the first line that is not blank, and what separates them: what gives the most fields."""
+def _is_header(first: Sequence[str], text: str, delimiter: str) -> bool:
+    """Whether these fields of the first line are names, and not a row, of which numbers may be missing.
+
+    Of numbers and texts they are a row if each text stands in its column again, as that of a class does, and a name
+    does not.
+    """
+    if not any(map(_is_number, first)):
+        return True
+    texts = {k: field for k, field in enumerate(first) if not _is_number_or_missing(field)}
+    try:
+        lines = islice(_lines(text, delimiter), 1, _LOOKED_AT)
+        for line in lines:
+            texts = {k: field for k, field in texts.items() if k >= len(line) or line[k] != field}
+            if not texts:
+                return False
+    except csv.Error:
+        pass  # whoever reads the whole says what is wrong
+    return bool(texts)
+
+
+def _lines(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The fields of each line that is not blank. Raises csv.Error."""
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    return (line for line in lines if any(field.strip() for field in line))
+
+
+def _text(label: str, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{label}: is no text in UTF-8 ({error.reason} at byte {error.start})") from None
     if "\0" in text:
         raise UsageError(f"{label}: is no text, expected a CSV file, or an NPZ file with a name that ends in .npz")
+    return text
+
+
+def _first_line(label: str, text: str) -> tuple[list[str], str]:
+    """The fields of the first line that is not blank, and what separates them: what gives the most fields."""
 
     def fields(delimiter: str) -> list[str]:
         try:
-            lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-            return next((line for line in lines if any(field.strip() for field in line)), [])
+            return next(_lines(text, delimiter), [])
         except csv.Error as error:
             raise UsageError(f"{label}: is no CSV file ({error})") from None
 

@@ -23,9 +23,9 @@ FILL_CELL, _IS_COMPILING = "fastnn_fill_cell", "fastnn_is_compiling"
 # A request is two words: the address of the cell, and the lock that is released when it is filled.
 _Request = ctypes.c_int64 * 2
 
-# A bound method of C, which Python calls without a look at signals.
-_is_compiling = global_compiler_lock._lock._is_owned
-llvm.add_symbol(_IS_COMPILING, id(_is_compiling))
+# Whether this thread compiles. A bound method of C, which Python calls without a look at signals.
+is_compiling: Callable[[], bool] = global_compiler_lock._lock._is_owned
+llvm.add_symbol(_IS_COMPILING, id(is_compiling))
 
 for _name in (
     "PyGILState_Ensure",
@@ -95,8 +95,8 @@ def _wait_function(module: ir.Module) -> ir.Function:
 
     # A thread that compiles holds Numba's lock, for which another would wait: a signal handler called the kernel.
     gil = call("PyGILState_Ensure", _INT)
-    is_compiling = module.globals.get(_IS_COMPILING) or ir.GlobalVariable(module, ir.IntType(8), _IS_COMPILING)
-    answer = call("PyObject_CallNoArgs", _BYTES, is_compiling)
+    asked = module.globals.get(_IS_COMPILING) or ir.GlobalVariable(module, ir.IntType(8), _IS_COMPILING)
+    answer = call("PyObject_CallNoArgs", _BYTES, asked)
     here = builder.icmp_signed("!=", call("PyObject_IsTrue", _INT, answer), _INT(0))
     call("Py_DecRef", ir.VoidType(), answer)
     call("PyGILState_Release", ir.VoidType(), gil)

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import threads
 from fastnn.ops import checks, options
 from fastnn.ops.declaration import Declaration, PublicFunction
 from fastnn.ops.source import source_lines
 from fastnn.ops.specialization import Specialization
-from fastnn.threads import PARALLEL_REGION, get_num_threads
 
 # The most specializations that a function keeps. A training loop calls with a handful of shapes.
 _MAX_SPECIALIZATIONS = 256
@@ -47,8 +47,8 @@ def public_function(declaration: Declaration, stub: Callable[..., Any]) -> Publi
         "empty": np.empty,
         "may_share_memory": np.may_share_memory,
         "MISSING": _MISSING,
-        "PARALLEL_REGION": PARALLEL_REGION,
-        "get_num_threads": get_num_threads,
+        "PARALLEL_REGION": threads.PARALLEL_REGION,
+        "threads_at_hand": threads.at_hand,
     }
     for name, check in declaration.numbers.items():
         default = declaration.defaults.get(name, _MISSING)

@@ -64,7 +64,7 @@ def source_lines(declaration: Declaration) -> Iterator[str]:
         yield f"        {_tuple(outputs)} = check_out(out, {expected}, {{{_named(arrays)}}})"
     results = ", ".join(outputs)
     if declaration.parallel_kernel is not None:
-        yield "    if specialization.workers > 1 and (threads := get_num_threads()) > 1:"
+        yield "    if specialization.workers > 1 and (threads := threads_at_hand()) > 1:"
         yield "        kernel = specialization.parallel_kernel or specialization.compile_parallel()"
         workers = "min(specialization.workers, threads)"
         yield f"        kernel({', '.join((*arrays, *outputs))}, PARALLEL_REGION, {workers})"

@@ -94,7 +94,7 @@ class Steps:
         if rates is not None and self._state.rate_address is not None:
             record = self._source
             record["rates"], record["rate"], record["has_rates"] = rates.ctypes.data, self._state.rate_address, True
-        if self._workers == 1 or threads.get_num_threads() == 1:
+        if self._workers == 1 or threads.at_hand() == 1:
             total, rows, made, status = train_steps(
                 self._address, first, self._n, steps, self._workers, stops_at_nan, total
             )
