@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 
 import fastnn
+from fastnn.linalg.sparse_inputs import ALWAYS
 from fastnn.reference.mlp import MLP as Twin
 
 # More than the rows of a block of weights that is updated at once.
@@ -119,3 +122,33 @@ def test_a_layer_of_tail_columns_alone_skips_nothing(dtype, rng) -> None:
         expected = twin.train_step(x, t, fastnn.SGD(0.01))
         assert net.train_step(x, t, fastnn.SGD(0.01)) == pytest.approx(expected, rel=float(100 * np.finfo(dtype).eps))
     assert not net._prepared.memory.active[:, 1:].any()
+
+
+def leaves_out(net: fastnn.MLP) -> tuple[bool, bool]:
+    """Whether the net's last step left zeros out: forward, and in the gradient of its first row block."""
+    prepared = net._prepared
+    flag = ctypes.c_int32.from_address(int(prepared.memory.blocks["active"][0]))
+    return int(prepared.plan["sparsity"][0]) == ALWAYS, flag.value != 0
+
+
+def test_padding_that_is_not_finite_does_not_count(dtype, rng) -> None:
+    """An update without eps makes it 0 / 0. Every weight has a gradient: that of its decay."""
+    net, optimizer = fastnn.MLP((INPUTS, 37, 5), "tanh", dtype=dtype), fastnn.Adam(1e-3, eps=0, weight_decay=1e-3)
+    x, t = images(64, dtype, rng), rng.integers(0, 5, 64)
+    for _ in range(3):
+        net.train_step(x, t, optimizer)
+    assert np.isnan(net._parameters).any()
+    assert all(np.isfinite(w).all() for w in net.get_weights())
+    assert leaves_out(net) == (True, True)
+
+
+def test_new_weights_leave_nothing_of_those_that_were_not_finite(dtype, rng) -> None:
+    net, optimizer = fastnn.MLP((INPUTS, 37, 5), "tanh", dtype=dtype), fastnn.SGD(0.1)
+    weights, x, t = net.get_weights(), images(64, dtype, rng), rng.integers(0, 5, 64)
+    spoiled = x.copy()
+    spoiled[3, 5] = np.nan
+    net.train_step(spoiled, t, optimizer)
+    net.set_weights(weights)
+    assert np.isfinite(net._parameters).all()
+    net.train_step(x, t, optimizer)
+    assert leaves_out(net) == (True, True)

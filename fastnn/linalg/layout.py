@@ -94,10 +94,11 @@ class ParameterLayout:
         return [shape for layer in self.layers for shape in ((layer.inputs, layer.outputs), (layer.outputs,))]
 
     def pack(self, arrays: Sequence[NDArray], flat: NDArray) -> None:
-        """flat (size,) ← [w1, b1, w2, b2, ...], converted to its dtype."""
+        """flat (size,) ← [w1, b1, w2, b2, ...], converted to its dtype; padding is zero."""
         for k, (layer, weights, bias) in enumerate(self._parts(flat)):
             layer.pack(arrays[2 * k], weights)
-            bias[...] = arrays[2 * k + 1]
+            bias[: layer.outputs] = arrays[2 * k + 1]
+            bias[layer.outputs :] = 0
 
     def unpack(self, flat: NDArray) -> list[NDArray]:
         """Copies of [w1, b1, w2, b2, ...]."""
@@ -105,13 +106,13 @@ class ParameterLayout:
         for layer, weights, bias in self._parts(flat):
             w = np.empty((layer.inputs, layer.outputs), flat.dtype)
             layer.unpack(weights, w)
-            arrays += [w, bias.copy()]
+            arrays += [w, bias[: layer.outputs].copy()]
         return arrays
 
     def _parts(self, flat: NDArray) -> Iterator[tuple[LayerLayout, NDArray, NDArray]]:
-        """Of each layer: its layout, its weights as they lie, and its bias."""
+        """Of each layer: its layout, its weights as they lie, and its bias with what pads it."""
         start = 0
         for layer in self.layers:
             bias = start + layer.weights_size
-            yield layer, flat[start:bias], flat[bias : bias + layer.outputs]
+            yield layer, flat[start:bias], flat[bias : bias + layer.row]
             start += layer.size

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.intrinsics import MR, NR_VECTORS, micro_tile, nonzero_columns, offset, sparse_rank_update
+from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, micro_tile, nonzero_columns, offset, sparse_rank_update
 from fastnn.jit import inline_ir
 from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
-from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.packing import padded, panel_count, panel_start
 from fastnn.units import unit
 
 # Which products skip inactive columns: none; the gradient alone, because a weight is not finite; or both.
@@ -43,31 +43,48 @@ def _indices(active, group, inner):
     return offset(active, _HEADER + group * inner)
 
 
-@unit("real* int -> int")
-def all_finite(numbers, size):
-    """Whether none of the numbers at an address is infinite or NaN."""
+@unit("real* int int int -> int")
+def all_finite(numbers, rows, row, columns):
+    """Whether none of the first `columns` numbers of so many rows, `row` elements apart, is infinite or NaN.
+
+    What pads a row does not count: an update without eps makes it 0 / 0.
+    """
+    if columns == row:
+        rows, columns = 1, rows * columns
     finite = True
-    for k in range(size):
-        finite &= np.isfinite(numbers[k])
+    for r in range(rows):
+        for k in range(columns):
+            finite &= np.isfinite(numbers[r * row + k])
     return np.int64(finite)
 
 
+@inline_ir
+def _panels_finite(inner, panels, columns):
+    """Whether all weights in the panels of a matrix (inner, columns) are finite: only the last panel is padded."""
+    lanes = lanes_of(panels)
+    vectors = padded(columns, lanes) // lanes
+    n_panels = panel_count(vectors)
+    last = panel_start(n_panels - 1, n_panels, vectors) * lanes
+    before, width = last * inner, vectors * lanes - last
+    return all_finite(panels, 1, before, before) and all_finite(offset(panels, before), inner, width, columns - last)
+
+
 @unit("real* int int real* int -> int")
-def sparsity_of(x, n, inner, panels, panels_size):
-    """NEVER, GRADIENT or ALWAYS for n rows x (n, inner) and the weights in the first layer's panels.
+def sparsity_of(x, n, inner, panels, columns):
+    """NEVER, GRADIENT or ALWAYS for n rows x (n, inner) and the first layer's weights (inner, columns) in panels.
 
     Fewer than MR rows leave out zeros in their gradient alone (`few_rows_gradient.py`): looking whether all weights are
     finite takes as long as their product. Only the first row is examined: a group of rows has at least as many active
     columns as each of its rows.
     """
-    if n == 1 or panels_size == 0:
+    if n == 1 or columns == 0:
         return NEVER
     nonzero = 0
     for k in range(inner):
         nonzero += x[k] != 0
     if 2 * nonzero > inner:
         return NEVER
-    return ALWAYS if n >= MR and all_finite(panels, panels_size) else GRADIENT
+    return ALWAYS if n >= MR and _panels_finite(inner, panels, columns) else GRADIENT
 
 
 @unit("int int int int real* int int32* -> none")

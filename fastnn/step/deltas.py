@@ -45,8 +45,9 @@ def finish_deltas(plan, m, begin, end, block):
             own = offset(block.deltas, m * layer.column + begin * layer.row)
             scale_in_place(own, (end - begin) * layer.row, -rate)
     # 0 times infinity is NaN: with such deltas the first layer's gradient may skip no column.
-    row = layer_of(plan.layers, 0, plan).row
-    if block.active[0] != 0 and not all_finite(offset(block.deltas, begin * row), (end - begin) * row):
+    first = layer_of(plan.layers, 0, plan)
+    deltas = offset(block.deltas, begin * first.row)
+    if block.active[0] != 0 and not all_finite(deltas, end - begin, first.row, first.outputs):
         block.active[0] = 0
     if plan.n > 1 or plan.clip_value > 0:
         pack_deltas(plan, m, begin, end, block)

@@ -25,10 +25,9 @@ def begin_predictions(plan):
     """What all workers of `predict_rows` need."""
     first = layer_of(plan.layers, 0, plan)
     plan.x = pointer(plan.x_address, plan.zeros[0])
-    panels_size = first.tail_weights - first.weights
     plan.sparsity = NEVER
     if not plan.compressed:
-        plan.sparsity = sparsity_of(plan.x, plan.n, first.inputs, plan.parameters, panels_size)
+        plan.sparsity = sparsity_of(plan.x, plan.n, first.inputs, plan.parameters, first.outputs - first.tail)
     share_or_cut_rows(plan, plan.n, plan.workers)
     plan.stages = 1
     if plan.shares_pass:

@@ -83,7 +83,7 @@ def begin(plan):
     transpose_weights(plan)
     plan.sparsity = NEVER
     if not plan.compressed:
-        plan.sparsity = sparsity_of(plan.x, n, layer.inputs, plan.parameters, layer.tail_weights - layer.weights)
+        plan.sparsity = sparsity_of(plan.x, n, layer.inputs, plan.parameters, layer.outputs - layer.tail)
     _call_constants(optimizer.compute_constants, optimizer.hyper, optimizer.steps + 1, optimizer.constants)
     decays = optimizer.constants[0] != 0
     is_plain = optimizer.is_linear and not decays and plan.clip_value == 0 and plan.clip_norm == 0

@@ -60,7 +60,7 @@ def test_sizes_with_sixteen_lanes(inputs: int, outputs: int, weights: int, bias:
 def test_parameters_of_a_net_and_back(dtype: str, rng: np.random.Generator) -> None:
     layout = ParameterLayout((32, 17, 9, 2), lanes_in(dtype))
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in layout.shapes]
-    flat = np.zeros(layout.size, dtype)
+    flat = np.full(layout.size, np.nan, dtype)
     layout.pack(arrays, flat)
     assert np.count_nonzero(flat) == sum(a.size for a in arrays)
     for found, expected in zip(layout.unpack(flat), arrays, strict=True):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numba
 import numpy as np
 import pytest
 
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
 from fastnn.linalg import packing, sparse_inputs
-from fastnn.linalg.layout import LayerLayout
 from fastnn.linalg.sparse_inputs import _HEADER
 from fastnn.step.plan import BLOCK_ROWS
 
@@ -145,20 +146,28 @@ def test_a_row_block_of_more_groups_than_there_are_numbers_for_is_refused() -> N
 
 
 @numba.njit
-def sparsity(x, panels):
-    return sparse_inputs.sparsity_of(element(x, 0), x.shape[0], x.shape[1], element(panels, 0), panels.size)
+def sparsity(x, panels, columns):
+    return sparse_inputs.sparsity_of(element(x, 0), x.shape[0], x.shape[1], element(panels, 0), columns)
 
 
 def test_what_is_worth_skipping(dtype: str, rng: np.random.Generator) -> None:
-    layer = LayerLayout(20, 40, count_of(dtype))
-    panels = rng.standard_normal(layer.panels_size).astype(dtype)
+    # Two panels at least, the last of them padded.
+    lanes = count_of(dtype)
+    columns = 4 * lanes - 1
+    w = rng.standard_normal((20, columns)).astype(dtype)
+    panels = np.empty(20 * 4 * lanes, dtype)
+    packing.pack(w, panels, lanes)
     x = np.zeros((MR, 20), dtype)
     x[:, :10] = 1
-    assert sparsity(x, panels) == sparse_inputs.ALWAYS
-    assert sparsity(x[1:], panels) == sparse_inputs.GRADIENT, "no group is full"
-    assert sparsity(x[:1], panels) == sparse_inputs.NEVER, "one row has a gradient of its own"
-    assert sparsity(np.ones_like(x), panels) == sparse_inputs.NEVER
-    for number in (np.nan, np.inf, -np.inf):
-        panels[-1] = number
-        assert sparsity(x, panels) == sparse_inputs.GRADIENT
-    assert sparsity(x, panels[:0]) == sparse_inputs.NEVER, "there is no panel"
+    assert sparsity(x, panels, columns) == sparse_inputs.ALWAYS
+    assert sparsity(x[1:], panels, columns) == sparse_inputs.GRADIENT, "no group is full"
+    assert sparsity(x[:1], panels, columns) == sparse_inputs.NEVER, "one row has a gradient of its own"
+    assert sparsity(np.ones_like(x), panels, columns) == sparse_inputs.NEVER
+    assert sparsity(x, panels[:0], 0) == sparse_inputs.NEVER, "there is no panel"
+    panels[-1] = np.nan
+    assert sparsity(x, panels, columns) == sparse_inputs.ALWAYS, "that is padding"
+    for number, place in itertools.product((np.nan, np.inf, -np.inf), ((0, 0), (19, 0), (7, columns - 1))):
+        spoiled = w.copy()
+        spoiled[place] = number
+        packing.pack(spoiled, panels, lanes)
+        assert sparsity(x, panels, columns) == sparse_inputs.GRADIENT
