@@ -11,8 +11,8 @@ _LAST = 15
 
 
 class TimeLeft:
-    """Of a training that begins now with its first of so many epochs: each takes the median of the last ones, of all
-    but the first, in which kernels are compiled, as soon as there is another."""
+    """Of a training that begins now with its first of so many epochs: each takes the median of the last ones. Kernels
+    are compiled in the first, which therefore counts as what it did once it had begun to tell how far it was."""
 
     def __init__(self, epochs: int) -> None:
         self._left, self._done = epochs, 0
@@ -24,9 +24,11 @@ class TimeLeft:
     def epoch_end(self) -> None:
         """An epoch has ended, and the next one begins."""
         now = time.monotonic()
-        if self._done == 1:
-            self._seconds.clear()
-        self._seconds.append(now - self._begun)
+        if self._done > 0:
+            self._seconds.append(now - self._begun)
+        elif self._told is not None and self._told[1] < 1:
+            when, then = self._told
+            self._seconds.append((now - when) / (1 - then))
         self._begun, self._done, self._left = now, self._done + 1, self._left - 1
 
     def seconds(self, fraction: float | None = None) -> float | None:

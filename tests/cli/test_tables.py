@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fastnn.cli.errors import UsageError
-from fastnn.cli.tables import MISSING, read
+from fastnn.cli.tables import MISSING, columns, read
 
 FLOWERS = "length,width,species\n5.1,3.5,setosa\n7.0,3.2,versicolor\n6.3,3.3,setosa\n"
 
@@ -167,6 +167,19 @@ def test_a_header_of_numbers_over_an_index(write) -> None:
     """As pandas writes a frame whose columns have no names."""
     table = read(write(",0,1\n0,5,6\n1,7,8\n"), ["1"], ["-3"])
     assert (table.features, table.x.tolist(), table.t.tolist()) == (("0",), [[5], [7]], [6, 8])
+
+
+def test_a_first_row_of_numbers_and_a_class_is_no_header(write) -> None:
+    """As the UCI repository has its iris.data."""
+    table = read(write("5.1,3.5,Iris-setosa\n4.9,3.0,Iris-setosa\n7.0,3.2,Iris-versicolor\n"), ["-1"])
+    assert (table.features, table.x.tolist()) == (("1", "2"), [[5.1, 3.5], [4.9, 3.0], [7.0, 3.2]])
+    assert table.t.tolist() == ["Iris-setosa", "Iris-setosa", "Iris-versicolor"]
+
+
+@pytest.mark.parametrize("rows", ["5.1,3.5,setosa\n7.0,3.2,versicolor\n", '5.1,3.5,setosa\n"7.0\n'])
+def test_a_header_of_numbers_and_a_name(write, rows: str) -> None:
+    """As pandas writes a frame with a column of its own beside those that have no names."""
+    assert columns(write(f"0,1,species\n{rows}")) == ["0", "1", "species"]
 
 
 @pytest.mark.parametrize("number", ["0", "4", "-4"])
