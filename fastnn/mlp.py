@@ -309,7 +309,8 @@ class MLP:
             of which each is one step: a function that returns an iterable of them, or an iterable, anew for each epoch;
             a generator gives each batch once, and the next epoch goes on where it was left. Of rows that are not
             batches some must count: weights that are all 0 are refused.
-        optimizer : None goes on with the one that trained the net last, or is `fastnn.Adam()` for a new net.
+        optimizer : None goes on with the one that trained the net last, or is `fastnn.Adam()` for a new net. Copies and
+            pickles of a net are without it: then a UserWarning says so. Copy or pickle both to go on with it.
         batch_size : rows in a step, of which the last of an epoch may have fewer; None is all rows.
         steps_per_epoch : how many of the batches that x gives make an epoch; None for all that there are.
         validation_data : (x, t) or (x, t, sample_weight), on which the loss and the metrics are measured after each

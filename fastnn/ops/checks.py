@@ -210,6 +210,12 @@ def _integers(name: str, value: Any, array: NDArray) -> NDArray[np.int64]:
             wrong = int((labels < 0).argmax())
             raise ValueError(f"{name}: got label {array[wrong]} at position {wrong}, expected labels below 2**63")
         return contiguous(labels)
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        missing = int(np.isnan(array).argmax())
+        raise TypeError(
+            f"{name}: got {_found(value, array)} without a label at position {missing}, expected integer labels; leave "
+            "out rows that have none"
+        )
     advice = _conversion(name, value, np.dtype(np.int64))
     texts = array.dtype.kind in "UST" or (array.dtype == object and all(isinstance(one, str) for one in array.flat))
     if texts and not advice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,13 @@ def _steps(t: Any, given: Any) -> int | None:
 
 def _optimizer(net: MLP, given: Any) -> Optimizer:
     if given is None:
+        if net.optimizer is None and net._steps[0] > 0:
+            warnings.warn(
+                "optimizer: not given, and the net, which was trained before, came without its own, as copies, pickles "
+                "and files saved without it do; it trains with fastnn.Adam(). Give one, or copy both: "
+                "copy.deepcopy((net, net.optimizer))",
+                stacklevel=4,
+            )
         return net.optimizer or Adam()
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer: got {given!r}, expected one of fastnn's optimizers, such as fastnn.Adam()")

@@ -234,7 +234,7 @@ def test_value_errors_name_the_argument(call, message: str) -> None:
     [
         (
             lambda: fastnn.softmax_cross_entropy(np.ones((2, 3), F32), np.array([0.0, np.nan])),
-            r"^t: got dtype float64, expected integer labels",
+            r"^t: got dtype float64 without a label at position 1, expected integer labels; leave out",
         ),
         (lambda: fastnn.relu([1, 2, 3]), r"^x: got dtype int64, expected float32 or float64"),
         (lambda: fastnn.relu(None), r"^x: got None, expected"),

@@ -128,7 +128,11 @@ HOPELESS = {
     "words": ("relu(x)", {"x": ["a", "b"]}, "x: got dtype <U1, expected float32 or float64"),
     "an object": ("relu(x)", {"x": object()}, "x: got 'object', expected float32 or float64"),
     "half labels": ("accuracy(z, t)", {"z": Z, "t": LABELS + 0.5}, "t: got dtype float64, expected integer labels"),
-    "NaN labels": ("accuracy(z, t)", {"z": Z, "t": [0, 1, np.nan, 2]}, "t: got dtype float64, expected integer labels"),
+    "NaN labels": (
+        "accuracy(z, t)",
+        {"z": Z, "t": [0, 1, np.nan, 2]},
+        "t: got dtype float64 without a label at position 2, expected integer labels; leave out rows that have none",
+    ),
     "a list in place": (
         "sgd_update(w, g, lr=0.1)",
         {"w": [1.0, 2.0], "g": np.ones(2)},

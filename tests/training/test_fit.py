@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Iterator
 
@@ -71,6 +72,16 @@ def test_goes_on_with_its_optimizer(x, t) -> None:
     assert net.optimizer is first
     twin.fit(x, t, optimizer=fastnn.Adam(), epochs=3, **QUIET)
     assert same_weights(net, twin)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_without_its_optimizer_says_so(copied, x, t) -> None:
+    net = new_net()
+    copied(net).fit(x, t, epochs=1, **QUIET)  # it had none
+    net.fit(x, t, optimizer=fastnn.SGD(lr=0.05), epochs=1, **QUIET)
+    with pytest.warns(UserWarning, match=r"^optimizer: not given, .* trains with fastnn.Adam\(\)") as caught:
+        copied(net).fit(x, t, epochs=1, **QUIET)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize(("size", "steps"), [(None, 2), (60, 2), (1000, 2), (59, 4), (1, 120)])
