@@ -226,7 +226,7 @@ class MLP:
         one of weight 0 nothing; with the reduction "sum" the weighted sum. Whether the numbers in rows t are such as
         the loss is for is not looked at here, but by `fit`, `train_epoch` and `evaluate`. (A NaN or an infinity in a
         row of x makes weights NaN whatever the row weighs, for 0 times these is NaN.) Returns the loss before the
-        update, with the penalty of the weights; NaN, with no gradient, where all that counts weighs 0. Nothing is
+        update, with the penalty of the weights. If all that counts weighs 0 it is NaN, and no weight moves. Nothing is
         changed where an argument is refused with ValueError or TypeError, nor where another thread is training this
         net: RuntimeError.
         An interrupted step happens wholly or not at all.
@@ -267,8 +267,8 @@ class MLP:
         step, in the order in which they come. Integers t (n,) are labels where the loss takes labels. Rows t that the
         loss is not for, such as negative ones with "poisson", are refused, but for rows of weight 0.
         shuffle : whether the rows are taken in an order drawn from `seed` and the number of the net's epochs before, or
-        else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied. What a
-        sparse matrix does not store may be left out even where a weight is infinite, which a zero would make NaN of.
+        else as they lie; the seed None is the net's. Rows are gathered as they are needed: nothing is copied. Zeros
+        that a sparse matrix does not store are skipped, so that with an infinite weight they may give no NaN.
 
         Returns the mean loss over the rows, each before the update of its batch. It may be NaN: nothing stops then.
         Ctrl-C is seen within a tenth of a second, between two steps. Raises as `train_step` does, before the first

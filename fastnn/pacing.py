@@ -4,8 +4,8 @@ Threads that share a step of some ten microseconds wait for each other at its en
 busy, the one that is waited for may not run for milliseconds, and a step takes fifty times as long as on one thread.
 Workers that take turns form the same sums in the same order, so results do not depend on it.
 
-What is slower than the other way was is left for that at once. But the other way's speed is known from before: now and
-then it is tried again, the less often the more the last trial lost. On threads that is seldom: they are seen to become
+If the present way has become slower than the other was when last timed, the net changes over at once. But that time is
+from before: now and then the other way is tried again, the less often the more the last trial lost. On threads that is seldom: they are seen to become
 slow, and the work of one thread does not change. In turns nothing shows that the cores are free again.
 """
 

@@ -16,6 +16,7 @@ from fastnn.jit import scalar
 from fastnn.kernels import vecmath
 from fastnn.losses.elementwise import elementwise_loss
 from fastnn.ops import DECLARED
+from fastnn.step.plan import BLOCK_ROWS
 
 
 @scalar
@@ -139,7 +140,7 @@ def test_all_in_the_catalogue_are_right(activation, loss, sizes, dtype, rng) -> 
     assert w[found.index].shape == ()
 
 
-@pytest.mark.parametrize("n", [1, 64, 65, 300])  # a row block is 64 rows
+@pytest.mark.parametrize("n", [1, BLOCK_ROWS, BLOCK_ROWS + 1, 300])
 def test_batches_that_the_step_shares_out(n, rng) -> None:
     net = fastnn.MLP((30, 20, 4), "tanh")
     x, t = batch(net, rng, n)

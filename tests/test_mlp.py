@@ -10,6 +10,7 @@ import pytest
 
 import fastnn
 from fastnn.reference.mlp import MLP as Twin
+from fastnn.step.plan import BLOCK_ROWS
 
 OPTIMIZERS = [
     ("SGD", {"lr": 0.5}),
@@ -74,7 +75,7 @@ def test_trajectory_with_every_activation(activation, n, dtype, rng) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2, 2), (1, 1, 2), (64, 33, 17, 9, 5), (784, 50, 10)])
-@pytest.mark.parametrize("n", [1, 2, 33, 64, 65, 200])  # a row block is 64 rows
+@pytest.mark.parametrize("n", [1, 2, 33, BLOCK_ROWS, BLOCK_ROWS + 1, 300])
 def test_trajectory_at_any_depth_and_batch(sizes, n, dtype, rng) -> None:
     net, twin = fastnn.MLP(sizes, dtype=dtype), Twin(sizes, dtype=dtype)
     data = batches(sizes, "softmax_cross_entropy", dtype, rng, n)

@@ -9,8 +9,6 @@ import fastnn
 from fastnn.linalg.layout import ParameterLayout
 from fastnn.sharing import _LEAST, Sharing
 
-pytestmark = pytest.mark.usefixtures("restore_threads")
-
 # Of the width of AVX-512, whatever this CPU has.
 LANES = 16
 NETS = [(4, 32, 16, 4), (10, 100, 1), (8, 128, 128, 2), (784, 50, 10), (784, 128, 10), (784, 1024, 1024, 10)]
@@ -33,13 +31,6 @@ def test_small_steps_stay_on_one_thread_and_large_ones_use_all(sizes: tuple[int,
         assert own._workers(n, count, False) == count
         assert n == 1 or own._workers(n - 1, count, False) < count
     assert own._workers(10**6, 1, False) == 1
-
-
-@pytest.mark.parametrize("sizes", NETS)
-def test_float64_is_twice_the_work(sizes: tuple[int, ...]) -> None:
-    half, double = sharing(sizes), sharing(sizes, "float64")
-    assert double.rows <= half.rows
-    assert double._rows_to_predict <= half._rows_to_predict
 
 
 def test_what_is_mostly_weights_to_fetch_is_not_shared() -> None:
@@ -66,15 +57,13 @@ def test_how_steps_are_shared_does_not_depend_on_threads_where_results_must_not(
     assert {own._workers(n, 2, True) for n in range(1, own.rows)} == {1}
 
 
-def test_the_number_of_threads_is_looked_at_each_time() -> None:
+def test_the_number_of_threads_is_looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     own, counts = sharing((784, 128, 10)), []
-    most = fastnn.get_num_threads()
-    for threads in (most, 1, most):
-        fastnn.set_num_threads(threads)
+    for most in (4, 1, 4):
+        monkeypatch.setattr(fastnn.threads, "_sharing", (most, False))
         counts.append((own.workers(2048), own.workers_of_predictions(2048)))
-    assert counts == [(most, most), (1, 1), (most, most)]
-    fastnn.set_num_threads(1)
-    fastnn.set_thread_invariant(True)
+    assert counts == [(4, 4), (1, 1), (4, 4)]
+    monkeypatch.setattr(fastnn.threads, "_sharing", (1, True))
     assert own.workers(2048) == 8
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba.np.numpy_support import as_dtype
 from numpy.typing import NDArray
 
-from fastnn.intrinsics import MR, NR_VECTORS, offset
+from fastnn.intrinsics import CACHE_LINE, MR, NR_VECTORS, offset
 from fastnn.jit import force_inline, overload_by_type, shared
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
@@ -88,8 +88,8 @@ overload_by_type(_empty, _choose_empty)
 @force_inline
 def aligned_empty(size, like):
     """An uninitialised array of `size` elements of the type of the number `like`, aligned to a cache line."""
-    raw = _empty(size + 64, like)
-    shift = -raw.ctypes.data % 64 // raw.itemsize
+    raw = _empty(size + CACHE_LINE, like)
+    shift = -raw.ctypes.data % CACHE_LINE // raw.itemsize
     return raw[shift : shift + size]
 
 

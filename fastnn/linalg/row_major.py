@@ -28,8 +28,8 @@ from fastnn.linalg.packing import aligned_empty, padded, panel_count, panel_star
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
 
-# Rows of a row block of the batch: they use a packed panel together.
-_BLOCK_ROWS = 128
+# Rows of a batch that use a packed panel together.
+_PANEL_ROWS = 128
 
 # Rows of a gradient that use one panel while it is in the first-level cache.
 _GRADIENT_ROWS = 32
@@ -179,7 +179,7 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
     lanes = lanes_of(x)
     vectors = padded(columns, lanes) // lanes
     n_panels = _n_panels(columns, lanes)
-    height = _ROWS_OF_FEW_TERMS if inner <= _FEW_TERMS and _conflicts(row, lanes) else _BLOCK_ROWS
+    height = _ROWS_OF_FEW_TERMS if inner <= _FEW_TERMS and _conflicts(row, lanes) else _PANEL_ROWS
     # Several row blocks use every panel, so that all are kept; a single one needs memory for one panel at a time.
     packed = aligned_empty(inner * lanes * (vectors if n > height else NR_VECTORS), x[0])
     exceeds_l2 = packed.size * packed.itemsize > _L2_BYTES
@@ -213,7 +213,7 @@ def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
     n_panels = _n_panels(columns, lanes)
     zeros = aligned_empty(NR_VECTORS * lanes, a[0])
     zeros[:] = 0
-    block = min(n, _BLOCK_ROWS)
+    block = min(n, _PANEL_ROWS)
     pack_b = bottom - top > _GRADIENT_ROWS
     copy_b = not pack_b and bottom - top > MR and _conflicts(columns, lanes)
     tiles_on_a_line = CACHE_LINE * lanes // (MR * VECTOR_BYTES)
@@ -224,10 +224,10 @@ def multiply_tn(n, a_columns, columns, a, b, c, top, bottom):
     copied, left = element(packed_b, 0), 0
     # The last panel may overlap the one before. If it is accumulated over several row blocks it needs its own memory.
     last_width = _panel(n_panels - 1, n_panels, vectors, columns, lanes)[1] * lanes
-    separate = columns % lanes != 0 and n > _BLOCK_ROWS
+    separate = columns % lanes != 0 and n > _PANEL_ROWS
     last_panel = aligned_empty((bottom - top) * last_width if separate else 0, a[0])
-    for first in range(0, n, _BLOCK_ROWS):
-        m = min(_BLOCK_ROWS, n - first)
+    for first in range(0, n, _PANEL_ROWS):
+        m = min(_PANEL_ROWS, n - first)
         # A few rows at a time for all panels, because the hardware prefetches along each row.
         for r in range(0, m if pack_b else 0, _ROWS_COPIED):
             for p in range(n_panels):

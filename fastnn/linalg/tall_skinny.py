@@ -11,8 +11,8 @@ from fastnn.linalg.packing import aligned_empty, padded
 from fastnn.linalg.transpose import transpose
 from fastnn.units import unit
 
-# Rows of a row block, whose padded results are buffered.
-_BLOCK_ROWS = 128
+# Rows whose padded results are buffered at a time.
+_BUFFERED_ROWS = 128
 
 # Elements of a row that are multiplied in one pass: so much of MR rows of x and of wᵀ stays in the first-level cache.
 _KC = 512
@@ -123,7 +123,7 @@ def multiply_in_lanes(n, inner, columns, x, w, start, y, batch):
     n_copied = inner if inner <= batch else min(inner, reach + 1)
     n_direct = inner - n_copied
     unbuffered = max(0, n - reach) // MR * MR if n_direct == 0 else 0
-    workspace = aligned_empty((n_copied + 1 + min(n - unbuffered, _BLOCK_ROWS)) * lanes, x[0])
+    workspace = aligned_empty((n_copied + 1 + min(n - unbuffered, _BUFFERED_ROWS)) * lanes, x[0])
     workspace[: (n_copied + 1) * lanes] = 0
     out_at = (n_copied + 1) * lanes
     bias, copied = element(workspace, 0), element(workspace, lanes)
@@ -133,8 +133,8 @@ def multiply_in_lanes(n, inner, columns, x, w, start, y, batch):
         for c in range(columns):
             workspace[(1 + k) * lanes + c] = w[(n_direct + k) * columns + c]
     panel_product(unbuffered, 1, x, inner, 1, copied, lanes, bias, 0, y, columns, inner, ROWS, x, 0)
-    for first in range(unbuffered, n, _BLOCK_ROWS):
-        m = min(_BLOCK_ROWS, n - first)
+    for first in range(unbuffered, n, _BUFFERED_ROWS):
+        m = min(_BUFFERED_ROWS, n - first)
         rows, out = offset(x, first * inner), element(workspace, out_at)
         panel_product(m, 1, rows, inner, 1, w, columns, bias, 0, out, lanes, n_direct, ROWS, x, 0)
         panel_product(

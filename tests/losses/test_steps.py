@@ -60,7 +60,7 @@ def assert_same_steps(choice: Any, n: int, dtype: str, weighted: bool, labels: b
         np.testing.assert_allclose(w, v, rtol=0, atol=STEPS * 100 * eps * max(1, np.abs(v).max()))
 
 
-# A row block is 64 rows; beyond, gradients are stored.
+# Beyond one row block, which is at most 128 rows, gradients are stored.
 @pytest.mark.parametrize("n", [1, 64, 200])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
