@@ -26,6 +26,8 @@ from fastnn.step.plan import OPTIMIZER
 def learning_rate(name: str, value: Any) -> Any:
     """A number of at least 0; or a schedule, a function of the number of steps made before (`fastnn.schedules`), whose
     values are checked when it is asked.
+
+    Raises TypeError for what is neither, ValueError for any other number, naming it.
     """
     if callable(value) and not isinstance(value, type):
         return value

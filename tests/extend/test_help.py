@@ -36,6 +36,31 @@ def test_intrinsics_show_what_a_kernel_gives_them(name, parameters) -> None:
     assert f"{name}{parameters}\n" in pydoc.plain(pydoc.render_doc(value))
 
 
+@pytest.mark.parametrize("name", ["activation", "elementwise_loss", "loss", "update_rule", "Optimizer"])
+def test_what_declares_says_what_it_raises(name) -> None:
+    assert "Raises" in inspect.getdoc(getattr(extend, name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "finite",
+        "flag",
+        "fraction",
+        "fraction_or_one",
+        "learning_rate",
+        "not_negative",
+        "positive",
+        "step_number",
+    ],
+)
+def test_checks_say_what_they_raise(name) -> None:
+    check = getattr(extend, name)
+    assert "Raises TypeError" in check.__doc__
+    with pytest.raises(TypeError, match="^a: got 'b', expected"):
+        check("a", "b")
+
+
 @pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"])
 def test_functions_of_numbers_say_how_accurate_they_are(name) -> None:
     function = getattr(extend, name)
