@@ -227,6 +227,8 @@ class Optimizer:
             cls._written = inspect.cleandoc(cls.__doc__)
         _show(cls, cls._written)
 
+    # Type checkers see no parameters. `typing.dataclass_transform` would show them, but takes no default by position,
+    # and no name without a type: each class, users' too, would have to say `lr: Hyper = Hyper(default=0.001, ...)`.
     def __init__(self, *args: Any, **numbers: Any) -> None:
         for name in numbers.keys() - self.hyper.keys():
             raise TypeError(self._has_no(name))
