@@ -35,7 +35,10 @@ def _not_negative(name: str, value: Any) -> float:
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate in all steps: lr."""
+    """The same rate in all steps: lr, at least 0.
+
+    Raises TypeError if lr is no number, ValueError if it is out of range.
+    """
 
     lr: float
 
@@ -51,7 +54,9 @@ class Constant:
 class Step:
     """The rate times `gamma` after every `step_size` steps, as `torch.optim.lr_scheduler.StepLR`.
 
-    lr gamma^(k // step_size) after k steps; gamma from 0 to 1.
+    lr gamma^(k // step_size) after k steps; lr at least 0, step_size at least 1, gamma from 0 to 1.
+
+    Raises TypeError for an argument of another type, ValueError for one out of range, naming it.
     """
 
     lr: float
@@ -75,7 +80,9 @@ class Step:
 class Exponential:
     """The rate times `gamma` after every step, as `torch.optim.lr_scheduler.ExponentialLR`.
 
-    lr gamma^k after k steps; gamma from 0 to 1.
+    lr gamma^k after k steps; lr at least 0, gamma from 0 to 1.
+
+    Raises TypeError for an argument that is no number, ValueError for one out of range, naming it.
     """
 
     lr: float
@@ -95,7 +102,9 @@ class Cosine:
     with T_max and eta_min (Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017).
 
     min_lr + (lr - min_lr) (1 + cos(π k / total_steps)) / 2 after k steps, and min_lr from total_steps on, where
-    PyTorch's goes up again.
+    PyTorch's goes up again. total_steps is at least 1, min_lr from 0 to lr.
+
+    Raises TypeError for an argument of another type, ValueError for one out of range, naming it.
     """
 
     lr: float
@@ -127,6 +136,10 @@ class OneCycle:
     From max_lr / div_factor up to max_lr in the first `pct_start` of the steps, then down to max_lr / div_factor /
     final_div_factor; along half a cosine or, with anneal_strategy "linear", a line. With three_phase down to where it
     began in as many steps as up, and then to the end. From the last step on the rate stays, where PyTorch raises.
+
+    max_lr is at least 0, total_steps at least 1, pct_start from 0 to 1; anneal_strategy "cos" or "linear"; both factors
+    are above 0. Raises TypeError where a number or the flag is of another type, ValueError for any other value that is
+    none of these, naming the argument.
     """
 
     max_lr: float
@@ -177,8 +190,11 @@ class WarmUp:
     """A line up to the first rate of `after`, a number or a schedule, in `steps` steps; from there on `after`.
 
     after(0) (start_factor + (1 - start_factor) k / steps) for k < steps, then after(k - steps): as
-    `torch.optim.lr_scheduler.SequentialLR` of LinearLR and another with the milestone `steps`. start_factor from 0 to
-    1.
+    `torch.optim.lr_scheduler.SequentialLR` of LinearLR and another with the milestone `steps`. steps is at least 1, a
+    number `after` at least 0, start_factor from 0 to 1.
+
+    Raises TypeError for an argument of another type, ValueError for one out of range, naming it; when it is asked,
+    whatever the schedule `after` raises.
     """
 
     steps: int
@@ -209,11 +225,15 @@ class WarmUp:
 class ReduceOnPlateau:
     """The rate times `factor` where a metric no longer gets better, as `torch.optim.lr_scheduler.ReduceLROnPlateau`.
 
-    Tell it the metric with `step(metric)`, after each epoch for example. When that was no better than the best so far
-    more than `patience` times in a row, the rate is reduced, to no less than `min_lr`, and not at all if it would be by
-    no more than `eps`; in the next `cooldown` calls nothing is counted. Better is below best (1 - threshold) in mode
-    "min" and above best (1 + threshold) in mode "max"; below best - threshold and above best + threshold with
-    threshold_mode "abs". NaN is not better. factor is from 0 to less than 1.
+    The rate is `lr` at first. Tell it the metric with `step(metric)`, after each epoch for example. When that was no
+    better than the best so far more than `patience` times in a row, the rate is reduced, to no less than `min_lr`, and
+    not at all if it would be by no more than `eps`; in the next `cooldown` calls nothing is counted. Better is below
+    best (1 - threshold) in mode "min" and above best (1 + threshold) in mode "max"; below best - threshold and above
+    best + threshold with threshold_mode "abs". NaN is not better.
+
+    factor is from 0 to less than 1, threshold_mode "rel" or "abs"; all other numbers are at least 0, patience and
+    cooldown integers. Raises TypeError where a number is of another type, ValueError for any other value that is none
+    of these, naming the argument.
 
     It remembers: one for each training. Copies and pickles go on where it is; its text is that of a new one.
     """

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn.optimizers import UpdateRule
+from fastnn import scalar_checks
+from fastnn.optimizers import Hyper, Optimizer, UpdateRule
 from fastnn.reference.mlp import MLP as Twin
 from tests.optimizers.forms import FORMS, make
 
@@ -90,6 +93,50 @@ def test_attributes_that_do_not_exist_cannot_be_set(name) -> None:
 def test_arguments_that_do_not_exist(made, message) -> None:
     with pytest.raises(TypeError, match=message):
         made()
+
+
+CLASSES = {name: kind for name, kind in vars(fastnn).items() if isinstance(kind, type) and issubclass(kind, Optimizer)}
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_docstring_and_signature_name_every_hyper_parameter(kind) -> None:
+    """With its range, which a number beyond it is told in the same words."""
+    assert list(inspect.signature(kind).parameters) == list(kind.hyper)
+    text = " ".join(kind.__doc__.split())
+    for name, hyper in kind.hyper.items():
+        about = text.partition(f" {name} : ")[2]
+        assert f"by default {hyper.default!r}. {hyper.check.__doc__.split()[0]}" in about[:60]
+        with pytest.raises((TypeError, ValueError)) as refused:
+            kind(**{name: -1})
+        expected = {
+            "expected a number in [0, inf)": "A number of at least 0",
+            "expected a number in (0, inf)": "A number above 0, or None",
+            "expected a number in [0, 1)": "A number in [0, 1).",
+            "expected True or False": "True or False.",
+        }[str(refused.value).partition(", ")[2]]
+        assert expected in about[:100]
+    assert "Raises TypeError" in text
+    assert "ValueError" in text.partition("Raises TypeError")[2]
+
+
+def test_docstring_has_the_symbol_of_the_formula() -> None:
+    assert "\nbeta1 : β₁, by default 0.9. A number in [0, 1).\n" in fastnn.Adam.__doc__
+    assert "\nclip_norm : by default None. A number above 0, or None for no bound. The whole" in fastnn.Adam.__doc__
+
+
+def test_docstring_of_a_class_of_ones_own() -> None:
+    class Slower(fastnn.AdamW):
+        lr = Hyper(1e-5, lambda name, value: value)
+        patience = Hyper(3, partial(scalar_checks.count, low=1), "How long it waits.")
+
+    class Documented(Slower):
+        """Slower still."""
+
+    for kind, first in ((Slower, "AdamW ("), (Documented, "Slower still.\n\nlr : ")):
+        assert kind.__doc__.startswith(first)
+        assert "\nlr : by default 1e-05.\nbeta1 : " in kind.__doc__
+        assert "\npatience : by default 3. How long it waits.\n" in kind.__doc__
+        assert kind.__doc__.count("weight_decay : ") == 1
 
 
 BATCH = np.linspace(-1, 1, 60, dtype=np.float32).reshape(12, 5), np.arange(12) % 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -143,6 +145,14 @@ def test_shown_as_made_and_copied(schedule) -> None:
     for other in (eval(repr(schedule), vars(schedules)), pickle.loads(pickle.dumps(schedule)), copy.copy(schedule)):
         assert other == schedule
         assert [other(k) for k in range(120)] == [schedule(k) for k in range(120)]
+
+
+@pytest.mark.parametrize("schedule", MADE, ids=lambda schedule: type(schedule).__name__)
+def test_docstring_names_what_is_given_and_raised(schedule) -> None:
+    about = type(schedule).__doc__
+    assert "Raises TypeError" in about
+    assert "ValueError" in about
+    assert all(re.search(rf"\b{field.name}\b", about) for field in fields(schedule) if field.init)
 
 
 @pytest.mark.parametrize("schedule", MADE[:-1], ids=lambda schedule: type(schedule).__name__)

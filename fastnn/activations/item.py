@@ -165,7 +165,12 @@ class Activation(Item):
 
 def activation(name: str, **parts: Any) -> Activation:
     """Declare an activation: register it under its name, and make its two public functions. See `Activation` for the
-    parts."""
+    parts; returns it.
+
+    Raises ValueError or TypeError for parts that do not fit, and ValueError for a name that is taken, with nothing
+    registered. What Numba cannot compile shows at the first call, or when a net is made: TypeError names the part and
+    the line.
+    """
     item = Activation(name, **parts)
     item.register(name, f"{name}_backward")
     ALIASES.update({f"{alias}{part}": f"{name}{part}" for alias in item.aliases for part in ("", "_backward")})

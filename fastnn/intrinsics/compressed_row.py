@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import LLVM, VECTOR_BYTES, splat
 from fastnn.intrinsics.loop import loop_over_sums
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+from fastnn.intrinsics.declared import intrinsic
 
 
 def indirect_call(returned: types.Type) -> Callable:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import splat
 
 # LLVM's numbers for the cache levels: the `locality` argument of its prefetch.

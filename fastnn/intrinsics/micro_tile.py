@@ -7,8 +7,8 @@ from functools import partial
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import LLVM, MR, NR_VECTORS, REGISTER_CONSTRAINT, VECTOR_BYTES, splat
 from fastnn.intrinsics.loop import loop_over_sums
 from fastnn.intrinsics.memory import FIRST_LEVEL, SECOND_LEVEL, prefetch

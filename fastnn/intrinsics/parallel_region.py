@@ -13,8 +13,8 @@ import ctypes
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.scheduling import CPUS
 
 # Places of these words. All but the marks lie on cache lines of their own: who waits reads a line again and again.

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import VECTOR_BYTES
 
 

@@ -14,8 +14,10 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, lower_setattr_generic, register_model
+from numba.extending import infer_getattr, lower_getattr_generic, lower_setattr_generic, register_model
 from numba.extending import models as data_models
+
+from fastnn.intrinsics.declared import intrinsic
 
 # The kinds of fields, each of eight bytes: a number, or the address of an array's first element. "real*" is the address
 # of elements in the precision of the net.

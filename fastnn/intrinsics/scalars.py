@@ -5,8 +5,8 @@ from __future__ import annotations
 import llvmlite.binding
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import FLOAT_OF, INT_OF, LLVM, VECTOR_BYTES
 
 
@@ -34,7 +34,10 @@ def float_to_bits(typing_context, value):
 
 @intrinsic
 def like(typing_context, x, number):
-    """The number in the precision of x. Without it `x + 1` is float64 for Numba, even where x is float32."""
+    """The number in the precision of x. Without it `x + 1` is float64 for Numba, even where x is float32.
+
+    x : a number, float32 or float64. number : of any type. Returns a number of the type of x.
+    """
 
     def generate(context, builder, signature, arguments):
         return context.cast(builder, arguments[1], *reversed(signature.args))

@@ -12,7 +12,8 @@ import platform
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+from fastnn.intrinsics.declared import intrinsic
 
 _INT, _WORD, _BYTES = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
 _YIELD_HINT = 1  # the number of ARM's instruction "yield"

@@ -6,7 +6,8 @@ import platform
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+from fastnn.intrinsics.declared import intrinsic
 
 # The bits of the CPU's control word: flush-to-zero and denormals-are-zero on x86, one bit for both on ARM. On other
 # architectures nothing is done.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import LLVM, VECTOR_BYTES
 from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_lanes
 

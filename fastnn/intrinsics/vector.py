@@ -15,8 +15,9 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_cast
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import lower_builtin, models, register_model
 
+from fastnn.intrinsics.declared import intrinsic
 from fastnn.intrinsics.host import LLVM, VECTOR_BYTES, splat
 from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_lanes
 
@@ -163,7 +164,10 @@ def _call_intrinsic(builder, name: str, vector: Vector, *arguments):
 
 @intrinsic
 def maximum(typing_context, a, b):
-    """The larger one in each lane; NaN where either is NaN, as `np.maximum` has it."""
+    """The larger one in each lane; NaN where either is NaN, as `np.maximum` has it.
+
+    a, b : vectors of one type, or one of them a number. Returns a vector of that type.
+    """
 
     signature = _signature(a, b)
     if signature is None:
@@ -177,7 +181,10 @@ def maximum(typing_context, a, b):
 
 @intrinsic
 def absolute(typing_context, a):
-    """|a| in each lane."""
+    """|a| in each lane; NaN where a is NaN.
+
+    a : a vector. Returns a vector of its type.
+    """
 
     def generate(context, builder, signature, arguments):
         return _call_intrinsic(builder, "fabs", a, *arguments)
@@ -187,7 +194,10 @@ def absolute(typing_context, a):
 
 @intrinsic
 def sign(typing_context, a):
-    """1, -1 or 0 in each lane; NaN stays NaN, as `np.sign` has it."""
+    """1, -1 or 0 in each lane; NaN stays NaN, as `np.sign` has it.
+
+    a : a vector. Returns a vector of its type.
+    """
 
     def generate(context, builder, signature, arguments):
         (value,) = arguments
@@ -202,7 +212,10 @@ def sign(typing_context, a):
 
 @intrinsic
 def where_greater(typing_context, a, b, x, y):
-    """x in the lanes where a > b, and y in the others, also where a or b is NaN."""
+    """x in the lanes where a > b, and y in the others, also where a or b is NaN.
+
+    a, b, x, y : vectors of one type, or numbers beside at least one vector. Returns a vector of that type.
+    """
 
     def generate(context, builder, signature, arguments):
         first, second, chosen, other = arguments
@@ -214,9 +227,10 @@ def where_greater(typing_context, a, b, x, y):
 
 @intrinsic
 def square_root_times(typing_context, vector, factor):
-    """factor √v, to within 2 units in the last address; NaN for v < 0. The factor must not be negative.
+    """factor √v of a vector v, to within 2 units in the last place; NaN for v < 0. The factor must not be negative.
 
-    If the result is only added to something, its last product is fused with that sum.
+    vector, factor : vectors of one type, or one of them a number. Returns a vector of that type. If the result is only
+    added to something, its last product is fused with that sum.
 
     AVX-512 approximates 1/√v to 14 bits, and Newton's iteration refines it. That takes half the time of the square root
     instruction, and leaves the divider free for a division that follows. The factor enters the iteration at no cost.
@@ -234,7 +248,10 @@ def square_root_times(typing_context, vector, factor):
 
 @intrinsic
 def square_root(typing_context, vector):
-    """√v, to within 2 units in the last place; NaN for v < 0. See `square_root_times`."""
+    """√v, to within 2 units in the last place; NaN for v < 0. See `square_root_times`.
+
+    vector : v. Returns a vector of its type.
+    """
 
     def generate(context, builder, signature, arguments):
         root = _SquareRoot(builder, vector)

@@ -365,21 +365,37 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
 _FOR_FLOAT32, _FOR_FLOAT64 = functions(FLOAT32), functions(FLOAT64)
 
 
-def _by_type(name: str) -> Callable:
-    """A function for nopython code that calls the implementation for the type of its argument."""
+def _by_type(name: str, about: str, ulps: float) -> Callable:
+    """A function for nopython code that calls the implementation for the type of its argument.
+
+    about : what it is, for its docstring. ulps : the bound of its error.
+    """
     by_type = {types.float32: _FOR_FLOAT32[name], types.float64: _FOR_FLOAT64[name]}
 
     def function(x):
-        raise TypeError(f"vecmath.{name} is for nopython code; from Python call the public function on arrays")
+        raise TypeError(f"{name} is for nopython code: call it in a function that Numba compiles")
 
     def choose(x):
         implementation = by_type.get(x)
         return None if implementation is None else (lambda x: implementation(x))
 
     function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""{about}
+
+    x : one number, float32 or float64, in a scalar function that Numba compiles: it refuses any other type. Returns a
+    number of the type of x, at most {ulps:g} units in the last place off; NaN for NaN. It is inlined, and loops of it
+    vectorise. Raises TypeError where Python calls it.
+    """
     overload_by_type(function, choose)
     return function
 
 
-exp, expm1, log, log1p = _by_type("exp"), _by_type("expm1"), _by_type("log"), _by_type("log1p")
-tanh, sigmoid, erf = _by_type("tanh"), _by_type("sigmoid"), _by_type("erf")
+exp = _by_type("exp", "eˣ; infinity where that overflows, and 0 where it underflows.", 1.5)
+expm1 = _by_type("expm1", "eˣ - 1, without the digits that this difference loses near 0.", 2)
+log = _by_type("log", "The natural logarithm of x; NaN below 0, -infinity at 0.", 1.5)
+log1p = _by_type(
+    "log1p", "The natural logarithm of 1 + x, without the digits that this sum loses; NaN below -1, -infinity there.", 2
+)
+tanh = _by_type("tanh", "The hyperbolic tangent of x, (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ).", 2)
+sigmoid = _by_type("sigmoid", "1 / (1 + e⁻ˣ).", 2)
+erf = _by_type("erf", "The error function of x, 2/√π times the integral of exp(-s²) from 0 to x.", 2)

@@ -106,7 +106,12 @@ class Loss(Item):
 
 
 def loss(name: str, **parts: Any) -> Loss:
-    """Declare a loss of nets: register it under its name. See `Loss` for the parts."""
+    """Declare a loss of nets: register it under its name. See `Loss` for the parts; returns it.
+
+    Raises TypeError for a part that is missing or that a loss has not; ValueError for a name that is taken or cannot be
+    a function's, and for another `output`. Nothing is registered then. The kernels are not looked at: what Numba cannot
+    compile shows when a net is made, as its TypingError.
+    """
     item = Loss(name, **parts)
     item.register(name)
     return item

@@ -224,40 +224,64 @@ Number = Callable[[str, Any], Any]  # (name, value) to the value, checked, in th
 
 
 def finite(name: str, value: Any) -> float:
-    """Any finite number."""
+    """Any finite number.
+
+    Raises TypeError for what is no number, ValueError for any other number, naming it.
+    """
     return scalar_checks.number(name, value, -np.inf, above=True)
 
 
 def not_negative(name: str, value: Any) -> float:
-    """A number of at least 0."""
+    """A number of at least 0.
+
+    Raises TypeError for what is no number, ValueError for any other number, naming it.
+    """
     return scalar_checks.number(name, value, 0.0)
 
 
 def positive(name: str, value: Any) -> float:
-    """A number above 0."""
+    """A number above 0.
+
+    Raises TypeError for what is no number, ValueError for any other number, naming it.
+    """
     return scalar_checks.number(name, value, 0.0, above=True)
 
 
 def fraction(name: str, value: Any) -> float:
-    """A number in [0, 1)."""
+    """A number in [0, 1).
+
+    Raises TypeError for what is no number, ValueError for any other number, naming it.
+    """
     return scalar_checks.number(name, value, 0.0, 1.0)
 
 
 def fraction_or_one(name: str, value: Any) -> float:
-    """A number in [0, 1]."""
+    """A number in [0, 1].
+
+    Raises TypeError for what is no number, ValueError for any other number, naming it.
+    """
     return scalar_checks.fraction_or_one(name, value)
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False."""
+    """True or False.
+
+    Raises TypeError for anything else, naming it.
+    """
     return scalar_checks.flag(name, value)
 
 
 def step_number(name: str, value: Any) -> int:
-    """The number of a step, at least 1."""
+    """The number of a step, at least 1.
+
+    Raises TypeError for what is no integer, ValueError for any other integer, naming it.
+    """
     return scalar_checks.count(name, value)
 
 
 def size_number(name: str, value: Any) -> int:
-    """The size of a dimension, at least 1."""
+    """The size of a dimension, at least 1.
+
+    Raises TypeError for what is no integer, ValueError for any other integer, naming it.
+    """
     return scalar_checks.count(name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import textwrap
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -23,8 +24,11 @@ from fastnn.step.plan import OPTIMIZER
 
 
 def learning_rate(name: str, value: Any) -> Any:
-    """The check of a learning rate: a number of at least 0; or a schedule, a function of the number of steps made
-    before (`fastnn.schedules`), whose values are checked when it is asked."""
+    """A number of at least 0; or a schedule, a function of the number of steps made before (`fastnn.schedules`), whose
+    values are checked when it is asked.
+
+    Raises TypeError for what is neither, ValueError for any other number, naming it.
+    """
     if callable(value) and not isinstance(value, type):
         return value
     return scalar_checks.number(name, value, 0.0)
@@ -32,10 +36,15 @@ def learning_rate(name: str, value: Any) -> Any:
 
 class Hyper:
     """A hyper-parameter: an attribute of an optimizer with a default, checked when it is set. The one named `lr` may be
-    a schedule, if `learning_rate` checks it."""
+    a schedule, if `learning_rate` checks it.
 
-    def __init__(self, default: Any, check: Callable[[str, Any], Any]) -> None:
-        self.default, self.check = default, check
+    check : function (name, value) that returns the value, or raises TypeError or ValueError naming it, such as
+    `fastnn.extend.fraction`. about : what the hyper-parameter is, where the formula of the optimizer does not say. Both
+    are in the docstring of the class: of the check, the first paragraph of its own.
+    """
+
+    def __init__(self, default: Any, check: Callable[[str, Any], Any], about: str = "") -> None:
+        self.default, self.check, self.about = default, check, about
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -61,9 +70,12 @@ class Hyper:
 
 
 def positive_or_none(name: str, value: Any) -> float | None:
-    """A number above 0, or None."""
+    """A number above 0, or None for no bound."""
     return None if value is None else scalar_checks.number(name, value, 0.0, above=True)
 
+
+# How formulas write hyper-parameters whose names are spelled out.
+_SYMBOLS = {"beta": "β", "beta1": "β₁", "beta2": "β₂"}
 
 # Of hyper-parameters, in Keras, Optax and scikit-learn.
 _OTHER_NAMES = {
@@ -170,10 +182,6 @@ class State:
 class Optimizer:
     """Base of the optimizers. One optimizer can train several nets; each has its own state.
 
-    clip_value : each element of the gradient is kept within ±clip_value, as by `torch.nn.utils.clip_grad_value_`.
-    clip_norm : the whole gradient is made shorter where its norm exceeds clip_norm, as by
-    `torch.nn.utils.clip_grad_norm_`. Both come before weight decay; None for no bound, and one of them at most.
-
     A class of your own has hyper-parameters, each a `Hyper`, and a function `update`, as a static method: of the
     gradient g, of the `moments` that it names, which start at zero, and of the hyper-parameters, as single numbers. It
     returns the new moments and what is subtracted from the weights. `weight_decay`, where it is one of the
@@ -189,27 +197,38 @@ class Optimizer:
     with moments of its own.
     """
 
-    clip_value = Hyper(None, positive_or_none)
-    clip_norm = Hyper(None, positive_or_none)
+    clip_value = Hyper(
+        None,
+        positive_or_none,
+        "Each element of the gradient is kept within ±clip_value, before weight decay, as by "
+        "`torch.nn.utils.clip_grad_value_`.",
+    )
+    clip_norm = Hyper(
+        None,
+        positive_or_none,
+        "The whole gradient is made shorter where its norm exceeds clip_norm, before weight decay, as by "
+        "`torch.nn.utils.clip_grad_norm_`.",
+    )
 
     hyper: ClassVar[dict[str, Hyper]] = {"clip_value": clip_value, "clip_norm": clip_norm}
     moments: ClassVar[tuple[str, ...]] = ()
+    # The docstring of the class as it is written; a class without one has that of the class above it.
+    _written: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Hyper)}
         of_rule = {**{name: value for name, value in cls.hyper.items() if name not in Optimizer.hyper}, **own}
         cls.hyper = {**of_rule, **Optimizer.hyper}
-        first, last = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-        parameters = [
-            inspect.Parameter(name, last if name in Optimizer.hyper else first, default=h.default)
-            for name, h in cls.hyper.items()
-        ]
-        cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         if "update" in vars(cls):
             numbers = {name: (h.check, h.default) for name, h in of_rule.items()}
             rates = [name for name, h in of_rule.items() if h.check is learning_rate]
             cls.rule = rule_of(cls, cls.moments, numbers, rates)  # type: ignore[assignment, method-assign]
+        if cls.__doc__:
+            cls._written = inspect.cleandoc(cls.__doc__)
+        _show(cls, cls._written)
 
+    # Type checkers see no parameters. `typing.dataclass_transform` would show them, but takes no default by position,
+    # and no name without a type: each class, users' too, would have to say `lr: Hyper = Hyper(default=0.001, ...)`.
     def __init__(self, *args: Any, **numbers: Any) -> None:
         for name in numbers.keys() - self.hyper.keys():
             raise TypeError(self._has_no(name))
@@ -330,3 +349,38 @@ class Optimizer:
     def __repr__(self) -> str:
         given = (f"{name}={value}" for name, value in self._values.items() if value is not None)
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+# Ends the docstring of each class.
+_RAISES = """\
+Each is an attribute too, which can be set between steps. Raises TypeError for an argument that is no hyper-parameter,
+and for a value of another type; ValueError for a number out of range, and for values that do not go together, such as
+both bounds of the gradient; the message names the hyper-parameter. An attribute is checked as an argument is, and stays
+as it was where the value is refused; AttributeError for what is no hyper-parameter."""
+
+
+def _about_hyper(name: str, hyper: Hyper, written: str) -> str:
+    """The lines on a hyper-parameter of a class whose docstring is `written`, but for them."""
+    symbol = _SYMBOLS.get(name, name)
+    check = inspect.getdoc(hyper.check) if inspect.isroutine(hyper.check) else None
+    default = f"by default {hyper.default!r}."
+    parts = [f"{symbol}," if symbol != name and symbol in written else "", default]
+    parts += [" ".join(text.partition("\n\n")[0].split()) for text in (check or "", hyper.about)]
+    text = f"{name} : {' '.join(filter(None, parts))}"
+    return textwrap.fill(text, 116, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+
+
+def _show(kind: type[Optimizer], written: str) -> None:
+    """Let `help` and `inspect.signature` show the hyper-parameters of a class whose docstring is `written`, but for
+    them."""
+    first, last = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(name, last if name in Optimizer.hyper else first, default=hyper.default)
+        for name, hyper in kind.hyper.items()
+    ]
+    kind.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    hyper = "\n".join(_about_hyper(name, hyper, written) for name, hyper in kind.hyper.items())
+    kind.__doc__ = "\n\n".join(filter(None, (written, hyper, _RAISES)))
+
+
+_show(Optimizer, inspect.cleandoc(Optimizer.__doc__ or ""))

@@ -252,7 +252,12 @@ class UpdateRule:
 
 def update_rule(name: str, *, moments: Mapping[str, Array] | Sequence[str] = (), **parts: Any) -> UpdateRule:
     """Declare an update rule: register it under its name, and make its public function. See `UpdateRule` for the
-    parts; `moments` may be names alone."""
+    parts; `moments` may be names alone. Returns the rule.
+
+    Raises ValueError or TypeError for parts that do not fit, and ValueError for a name that is taken, with nothing
+    registered. What Numba cannot compile shows at the first call or training step: TypeError names the part and the
+    line.
+    """
     kinds = moments if isinstance(moments, Mapping) else {moment: Array() for moment in moments}
     rule, other = UpdateRule(name, moments=kinds, **parts), RULES.get(name)
     taken = name in DECLARED or name in ALIASES if other is None else other.module != rule.module

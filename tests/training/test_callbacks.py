@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,14 @@ def _watch(name: str, direction: str | None) -> list[Callback]:
 def test_arguments(make, kind, message) -> None:
     with pytest.raises(kind, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", [CSVLog, Checkpoint, EarlyStopping, Lambda, LearningRate, ReduceOnPlateau])
+def test_docstring_names_every_argument_and_what_is_raised(kind) -> None:
+    about = " ".join(kind.__doc__.split())
+    for name in inspect.signature(kind).parameters:
+        assert re.search(rf"[.;)] (\w+, )*{name}(, \w+)* : ", about), name
+    assert "Raises " in about
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------------------

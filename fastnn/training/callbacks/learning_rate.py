@@ -43,15 +43,20 @@ class LearningRate(Callback):
 class ReduceOnPlateau(Callback):
     """Reduces the learning rate when a number no longer gets better.
 
-    monitor : the name of the number, such as "val_accuracy"; None is "val_loss", or "loss" without validation data. The
-    others are those of `fastnn.schedules.ReduceOnPlateau`, whose rule, that of PyTorch, it is: the rate times `factor`
-    after more than `patience` epochs without a better number. mode None goes by the name.
+    monitor : the name of the number, such as "val_accuracy"; None is "val_loss", or "loss" without validation data.
+    factor : what the rate is multiplied by, from 0 to less than 1. patience : after how many epochs without a better
+    number one more reduces the rate; an integer of at least 0. mode : "min" or "max", whichever is better; None goes by
+    the name. threshold, threshold_mode : better is below best (1 - threshold) in mode "min" and above best
+    (1 + threshold) in mode "max"; with "abs" in place of "rel" below best - threshold and above best + threshold.
+    threshold is at least 0. cooldown : how many epochs after a reduction are not counted, an integer of at least 0.
+    min_lr : what the rate is not reduced below, at least 0. A reduction by no more than 1e-8 is not made.
 
-    It makes such a schedule the optimizer's `lr`, which is saved and loaded with the net. Where `lr` is one already,
-    that goes on, with its own settings.
+    The rule is that of `fastnn.schedules.ReduceOnPlateau`, and so PyTorch's. It makes such a schedule the optimizer's
+    `lr`, which is saved and loaded with the net. Where `lr` is one already, that goes on, with its own settings.
 
-    Raises ValueError or TypeError, naming the argument; at the beginning of fit where there is no such number, or `lr`
-    is another schedule.
+    Raises TypeError where a number is of another type, ValueError for any other value that is none of these, naming the
+    argument; at the beginning of fit ValueError where the net has no number `monitor`, where mode is None and the name
+    says nothing, or where `lr` is another schedule.
     """
 
     def __init__(
