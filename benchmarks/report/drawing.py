@@ -79,7 +79,7 @@ def series(rows: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
 
 
 def line(axes: Axes, name: str, rows: pd.DataFrame, column: str, x: str = "batch_size") -> None:
-    """Points joined by a line that breaks at lost cells."""
+    """Points joined by a line that breaks at cells without a time."""
     axes.plot(rows[x], rows[column], **line_style(name))
 
 

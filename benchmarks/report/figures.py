@@ -104,7 +104,7 @@ def _ratios(source: Source) -> Drawing:
     compared = source.frame["implementation"].isin(peers)
     values = source.frame.loc[compared, ["ratio_to_fastnn", "ratio_low", "ratio_high"]]
     low, high = beyond(min(0.88, values.min(axis=None)), max(1.14, values.max(axis=None)), 1.1)
-    floor = low / (high / low) ** 0.08  # the strip below the lowest ratio holds the lost cells
+    floor = low / (high / low) ** 0.08  # the strip below the lowest ratio holds the cells without a time
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
         for place in range(0, len(batch_sizes), 2):

@@ -33,7 +33,8 @@ class HeadlineError(ValueError):
 
 def headline(runs: Sequence[Results]) -> str:
     """The block as Markdown: a table with a row per model and a column per run, on one thread; a table of the verdicts
-    over all that each run has; and below it what each run lost to an equal, warnings, and its conditions."""
+    over all that each run has; and below it where each run loses to an equal, cells without a time, warnings, and its
+    conditions."""
     found = [(_column(results), summarize(results), results) for results in runs]
     notes = [
         f"- {' '.join(map(escape, [f'{name}:', *footnotes(summary), *warnings(summary, results)]))} "
@@ -111,7 +112,7 @@ def _every_case(found: Sequence[tuple[str, Summary, Results]]) -> list[str]:
 
 
 def _counts(tally: Tally) -> list[str]:
-    """Won, unclear and lost; the mean with its interval; the extremes."""
+    """Faster, unclear and slower; the mean with its interval; the extremes."""
     won, unclear, slower = (len(tally.with_verdict(kind)) for kind in (FASTER, UNCLEAR, SLOWER))
     mean, (lowest, highest) = tally.mean, tally.extremes
     interval = f" ({fmt.interval(mean.low, mean.high)})" if mean.has_interval else ""

@@ -21,7 +21,7 @@ def to_html(content: Content) -> str:
 
 def _kind(cell: Entry) -> str:
     """Class of a table cell."""
-    if cell.lost:
-        return "lost"
+    if not cell.timed:
+        return "untimed"
     kinds = {SLOWER: "behind", UNCLEAR: "level"}
     return " ".join(filter(None, [kinds.get(cell.verdict, ""), "fastest" if cell.fastest else ""]))

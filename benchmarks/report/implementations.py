@@ -109,5 +109,5 @@ def in_order(implementations: Iterable[str]) -> list[str]:
 
 
 def status_word(status: str) -> str:
-    """How a lost cell reads in a table: "wrong", "not available", "died", "timed out"."""
+    """How a cell without a time reads in a table: "wrong", "not available", "died", "timed out"."""
     return STATUS_WORDS.get(status, status)

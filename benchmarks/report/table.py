@@ -25,7 +25,7 @@ STYLES = {SLOWER: "yellow", UNCLEAR: "dim"}
 
 
 def print_table(results: Results, console: Console) -> None:
-    """Print a table per model and number of threads, why cells are lost, and the verdict."""
+    """Print a table per model and number of threads, why cells have no time, and the verdict."""
     summary = summarize(results)
     frame = to_frame(results)
     _print_grid(build_grid(in_form(frame, many=False)), console)
@@ -56,9 +56,7 @@ def _print_grid(grid: Grid, console: Console) -> None:
 
 def _absent(grid: Grid) -> set[str]:
     """Implementations without a time in any cell: their column would repeat what their footnote says."""
-    timed = {
-        cell.implementation for block in grid.blocks for row in block.rows for cell in row.entries if not cell.lost
-    }
+    timed = {cell.implementation for block in grid.blocks for row in block.rows for cell in row.entries if cell.timed}
     return set(grid.implementations) - timed - {OWN, AT_ONCE}
 
 
@@ -79,7 +77,7 @@ def _table(block: Block, shown: list[str], room: int) -> Table:
 
 
 def _entry(cell: Entry, one_line: bool) -> Text:
-    if cell.lost:
+    if not cell.timed:
         return Text(textwrap.fill(cell.time, HEAD_WIDTH), style="dim italic")
     text = Text(cell.time, style="bold" if cell.fastest else "")
     if cell.ratio:

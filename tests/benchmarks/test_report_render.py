@@ -156,11 +156,11 @@ def test_markdown_tables_are_whole(rendered):
     assert "<script" not in "\n".join(lines).replace(r"\<script", "")
 
 
-def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
+def test_markdown_shows_cells_without_a_time_and_existing_figures(hostile, rendered):
     out, _ = rendered
     text = (out / "report.md").read_text()
-    lost = sum(cell.status != "ok" for cell in [*hostile.cells, *hostile.calls])
-    assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
+    untimed = sum(cell.status != "ok" for cell in [*hostile.cells, *hostile.calls])
+    assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == untimed
     linked = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert len(linked) == len(FIGURES)
     assert all((out / name).is_file() for name in linked)
@@ -196,7 +196,7 @@ def test_odd_runs_render(made_up, tmp_path, change):
     print_table(results, Console(file=io.StringIO(), width=80))
 
 
-def test_a_run_in_which_everything_was_lost_renders(made_up, tmp_path):
+def test_a_run_without_any_time_renders(made_up, tmp_path):
     results = made_up(batch_sizes=(1,), threads=(1,))
     for cell in results.cells:
         cell.status, cell.reason, cell.samples = "died", "exit 1", []
@@ -353,7 +353,7 @@ def test_headline_is_rewritten_between_its_markers(results, made_up, tmp_path):
 
 
 def test_headline_has_a_row_per_model_and_a_column_per_run(results, made_up):
-    """On one thread: a mean of the ratios in the report; what a run lacks or lost is said."""
+    """On one thread: a mean of the ratios in the report; what a run lacks is said."""
     short = made_up(models=MODELS[:1], threads=(1,))
     text = headline.headline([short, results])
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
@@ -370,7 +370,7 @@ def test_headline_has_a_row_per_model_and_a_column_per_run(results, made_up):
 
 
 def test_the_headline_counts_every_case_and_every_call(results, strong):
-    """A row for each kind of peer: faster, unclear, slower, the mean and the extremes; below it what was lost."""
+    """A row for each kind of peer: faster, unclear, slower, the mean and the extremes; below it where it loses."""
     lines = headline.headline([strong, results]).splitlines()
     summary = summarize(strong)
     calls = [summarize_cells(run.calls).fastest for run in (strong, results)]
@@ -391,8 +391,8 @@ def test_the_headline_counts_every_case_and_every_call(results, strong):
         "fastest peer",
         "single calls, fastest peer, 1 thread",
     ]
-    lost = summary.strongest.with_verdict(SLOWER)
-    assert ("It loses in" in lines[-2]) == bool(lost)
+    slower = summary.strongest.with_verdict(SLOWER)
+    assert ("It loses in" in lines[-2]) == bool(slower)
 
 
 def test_headline_says_where_fastnn_is_not_faster(results):
