@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.cases import Case
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Progress
-from benchmarks.results import Cell
+from benchmarks.results import Cell, Status
 from benchmarks.transport import Transport, WorkerLost
 from benchmarks.verify import Expectation, Verdict, steps_of
 
@@ -233,7 +233,7 @@ def _positive(reply: Mapping[str, Any], key: str, kind: type) -> Any:
     raise WorkerLost("wrong", f"reported {value!r} as {key}")
 
 
-def _cell(case: Case, peer_id: str, status: str, reason: str) -> Cell:
+def _cell(case: Case, peer_id: str, status: Status, reason: str) -> Cell:
     return Cell(
         model=case.model.name,
         model_label=case.model.label,

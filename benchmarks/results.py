@@ -12,14 +12,15 @@ import os
 import statistics
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytest_benchmark.stats import Stats
 
 from benchmarks.isa import NATIVE
 
 FORMAT = 1
-STATUSES = ("ok", "wrong", "missing", "died", "timeout", "interrupted")
+# Of a cell; all but "ok" leave it without a time.
+Status = Literal["ok", "wrong", "missing", "died", "timeout", "interrupted"]
 
 
 class ResultsError(ValueError):
@@ -36,7 +37,7 @@ class Cell:
     dtype: str
     threads: int
     implementation: str
-    status: str  # one of STATUSES
+    status: Status
     reason: str = ""  # why the cell has no time, one sentence
     samples: list[float] = field(default_factory=list)  # seconds per step; sample k of every rival is of round k
     flops: float = 0.0  # floating-point operations per step
@@ -78,7 +79,7 @@ class CallCell:
     size: str  # of its arrays, for people
     dtype: str
     implementation: str
-    status: str  # one of STATUSES
+    status: Status
     reason: str = ""
     samples: list[float] = field(default_factory=list)  # seconds per call; sample k of every rival is of round k
     flops: float = 0.0  # floating-point operations per call
@@ -117,7 +118,7 @@ class StartUp:
 
     implementation: str
     model: str
-    status: str
+    status: Status
     reason: str = ""
     import_seconds: float | None = None
     cold_seconds: float | None = None  # start of process to first step done, on-disk caches empty
