@@ -58,13 +58,11 @@ class Source:
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
         """Title and rows of each model at each number of threads."""
         dtypes = self.frame["dtype"].nunique()
-        return [
-            (
-                f"{rows['model_label'].iloc[0]}{f', {dtype}' if dtypes > 1 else ''}, {fmt.count(threads, 'thread')}",
-                rows,
-            )
-            for (_, dtype, threads), rows in self.frame.groupby(["model", "dtype", "threads"], sort=False)
-        ]
+        panels = []
+        for (_, dtype, threads), rows in self.frame.groupby(["model", "dtype", "threads"], sort=False):
+            shared = fmt.count(threads, "thread").replace(" ", "\N{NO-BREAK SPACE}")
+            panels.append((f"{rows['model_label'].iloc[0]}{f', {dtype}' if dtypes > 1 else ''}, {shared}", rows))
+        return panels
 
     @property
     def timed(self) -> list[str]:
