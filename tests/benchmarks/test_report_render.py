@@ -365,8 +365,22 @@ def test_headline_has_a_row_per_model_and_a_column_per_run(results, made_up):
     for (model, _), row in zip(models, rows, strict=True):
         mean = summarize_cells(_one_thread(results, model)).fastest.mean.value
         assert f"**{mean:.2f}" in row[2]
-    assert "batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192" in text
+    assert "geometric mean over batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192, and in brackets" in text
+    assert "Batch sizes" not in text
     assert "Cells without a time" in text
+
+
+def test_the_headline_has_the_batch_sizes_of_each_run_where_they_differ(results, made_up, strong):
+    text = headline.headline([strong, results, made_up(batch_sizes=(32,), threads=(1,))])
+    assert "geometric mean over the batch sizes of the run, which stand below, and in brackets" in text
+    notes = [line for line in text.splitlines() if line.startswith("- ")]
+    expected = ("Batch sizes 1 and 512. ", "Batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192. ", "Batch size 32. ")
+    assert all(f": {words}" in note for note, words in zip(notes, expected, strict=True))
+
+
+def test_the_headline_says_what_a_caveat_is_where_there_is_one(results, strong):
+    assert "With a caveat: may change NaN" in headline.headline([results, strong])
+    assert "With a caveat" not in headline.headline([results])
 
 
 def test_the_headline_counts_every_case_and_every_call(results, strong):
