@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.report import formatting as fmt
-from benchmarks.report.implementations import AT_ONCE, NOT_RUN, OWN, in_order, label, status_word
-from benchmarks.report.statistics import UNCLEAR
+from benchmarks.report.implementations import AT_ONCE, FORMS, NOT_RUN, OWN, in_order, label, status_word
+from benchmarks.report.statistics import SLOWER, UNCLEAR
 
 LEVEL_MARK = "≈"
 
@@ -30,6 +30,11 @@ class Entry:
     def mark(self) -> str:
         """Sign of "no clear difference"."""
         return LEVEL_MARK if self.verdict == UNCLEAR else ""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is clearly faster than fastnn, and not another form of it."""
+        return self.verdict == SLOWER and self.implementation not in FORMS
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def finding(summary: Summary) -> str:
     if attainable_confidence(rounds) < CONFIDENCE:
         return f"{fmt.count(rounds, 'round')}, too few for a verdict"
     won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
-    return f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
+    return f"fastnn is faster than {'the strongest' if summary.strongest else 'every'} peer {won}"
 
 
 def sentences(summary: Summary) -> list[str]:

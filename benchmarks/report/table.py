@@ -15,13 +15,11 @@ from benchmarks.report.calls import call_sentences
 from benchmarks.report.frame import in_form, to_frame
 from benchmarks.report.grid import LEVEL_MARK, Block, Entry, Grid, build_grid
 from benchmarks.report.implementations import AT_ONCE, OWN, label
-from benchmarks.report.statistics import SLOWER, UNCLEAR
 from benchmarks.report.summary import sentences, summarize, warnings
 from benchmarks.results import Results
 
 ONE_LINE_WIDTH = 14  # of a time and a ratio side by side; in narrower columns the ratio goes below the time
 HEAD_WIDTH = 9
-STYLES = {SLOWER: "yellow", UNCLEAR: "dim"}
 
 
 def print_table(results: Results, console: Console) -> None:
@@ -82,5 +80,5 @@ def _entry(cell: Entry, one_line: bool) -> Text:
     text = Text(cell.time, style="bold" if cell.fastest else "")
     if cell.ratio:
         text.append(" " if one_line else "\n")
-        text.append(f"{cell.mark}{cell.ratio}", style=STYLES.get(cell.verdict, "not bold"))
+        text.append(f"{cell.mark}{cell.ratio}", style="yellow" if cell.ahead else "dim" if cell.mark else "not bold")
     return text

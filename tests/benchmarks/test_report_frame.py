@@ -124,12 +124,17 @@ def test_a_slow_fastnn_is_said_to_lose(made_up):
     mean = summary.fastest.mean
     assert mean.high < 1
     assert "It loses in: " in said
-    assert finding(summary) == f"fastnn is fastest in {len(summary.fastest.with_verdict('faster'))} of 14 cases"
+    assert (
+        finding(summary)
+        == f"fastnn is faster than every peer in {len(summary.fastest.with_verdict('faster'))} of 14 cases"
+    )
     worst = min(summary.fastest.contests, key=lambda contest: contest.ratio.value)
     assert f"It loses in: {worst.where}" in said  # the worst loss is named first
 
 
-@pytest.mark.parametrize(("rounds", "found"), [(2, "2 rounds, too few for a verdict"), (6, "fastnn is fastest in ")])
+@pytest.mark.parametrize(
+    ("rounds", "found"), [(2, "2 rounds, too few for a verdict"), (6, "fastnn is faster than every peer in ")]
+)
 def test_few_rounds_are_no_verdict(made_up, rounds, found):
     summary = summarize(made_up(rounds=rounds, threads=(1,), batch_sizes=(1, 64)))
     assert finding(summary).startswith(found)

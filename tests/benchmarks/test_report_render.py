@@ -275,7 +275,7 @@ def test_a_report_of_both_forms_and_of_products_alone(strong, tmp_path):
     frame = to_frame(strong)
     ratios = frame.loc[frame["implementation"] == "numpy", "ratio_to_fastnn"] / 4
     assert [row[2] for row in rows] == [f"{ratio:.2f}×" for ratio in ratios]  # noqa: RUF001
-    assert "Dashed black" in text
+    assert "Dashed, without markers" in text
     assert "the fastest usual peer takes" in text
     peers = text.split("## Against each peer\n")[1]
     assert "JAX lax.scan, against single steps" in peers
@@ -294,6 +294,20 @@ def test_the_headline_has_the_strongest_peers_beside_the_usual_ones(strong):
     assert f"; strongest **{strongest:.2f}" in first
     assert "the fastest usual peer of each case" in text
     assert "against fastnn's epoch in one call" in text
+
+
+def test_another_form_of_fastnn_is_no_peer_that_is_ahead(made_up, tmp_path):
+    """Neither in the title nor by a ground, though it is faster than fastnn; a peer that is has one."""
+    slower = {"fastnn": 0.1, "fastnn-steps": 0.01, "numpy": 1.0}
+    run = made_up(implementations=tuple(slower), slower=slower, batch_sizes=(512,), threads=(1,))
+    assert finding(summarize(run)) == "fastnn is faster than every peer in 2 of 2 cases"
+    render(run, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert '<td class="fastest"' in page
+    assert '<td class="ahead' not in page.split("Single calls</h2>")[0]
+    run = made_up(implementations=tuple(slower), slower=slower | {"numpy": 0.001}, batch_sizes=(512,), threads=(1,))
+    render(run, tmp_path)
+    assert (tmp_path / "report.html").read_text().split("Single calls</h2>")[0].count('<td class="ahead fastest"') == 2
 
 
 def test_products_alone_are_kept_in_the_file(strong, tmp_path):
@@ -446,7 +460,9 @@ def test_memory_is_compared_within_each_model(results):
         cell.peak_memory = size if cell.implementation == "fastnn" else 2 * size
     threads = len({cell.threads for cell in changed.cells})
     cases = threads * len(models)
-    assert title_of_memory(changed).endswith(f"at batch {largest}: fastnn needs the least in {cases} of {cases} cases")
+    assert title_of_memory(changed).endswith(
+        f"at batch {largest:,}: fastnn needs the least in {cases} of {cases} cases"
+    )
     for cell in changed.cells:
         if cell.model == models[0] and cell.implementation == "fastnn":
             cell.peak_memory *= 3
