@@ -1,7 +1,7 @@
 """python -m benchmarks: run the race and write the report; render, compare and quote what was measured.
 
-Exit status: 0 done; 1 fastnn was wrong or lost on a case, or `compare` found a regression; 2 unusable arguments or
-files; 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (what was measured is written).
+Exit status: 0 done; 1 fastnn was wrong or has no time on a case, or `compare` found a regression; 2 unusable arguments
+or files; 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP (what was measured is written).
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ def _run(chosen: argparse.Namespace, typed: list[str], interrupts: Interrupts) -
     if interrupted:
         print(f"interrupted: what was measured is in {file}", file=sys.stderr)
         return interrupts.exit_status
-    lost = [cell for cell in results.cells if cell.implementation in (OWN, steps.AT_ONCE) and cell.status != "ok"]
-    for cell in lost:
+    untimed = [cell for cell in results.cells if cell.implementation in (OWN, steps.AT_ONCE) and cell.status != "ok"]
+    for cell in untimed:
         print(
             f"error: {cell.implementation} {cell.status} on batch {cell.batch_size} of {cell.model}: {cell.reason}",
             file=sys.stderr,
         )
-    return 1 if lost else 0
+    return 1 if untimed else 0
 
 
 if __name__ == "__main__":

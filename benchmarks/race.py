@@ -2,7 +2,7 @@
 
 One worker process per implementation, one at work at a time. In every round each runs one burst, the order rotated;
 round k of one is comparable with round k of the other. An implementation is verified on the case before it is timed.
-Whatever goes wrong loses one cell, with the reason, and never the run.
+Whatever goes wrong leaves one cell without a time, says why, and never ends the run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.cases import Case
 from benchmarks.peers.base import Formulation
 from benchmarks.progress import Progress
-from benchmarks.results import Cell
+from benchmarks.results import Cell, Status
 from benchmarks.transport import Transport, WorkerLost
 from benchmarks.verify import Expectation, Verdict, steps_of
 
@@ -25,7 +25,7 @@ StartWorker = Callable[[str, int], Transport]
 START_TIMEOUT = 180.0  # seconds; a cold import of a large framework from a slow disk
 PREPARE_TIMEOUT = 300.0  # compilation included
 BURST_TIMEOUT = 60.0
-LOSSES_IN_A_ROW = 2  # timeouts or deaths after which an implementation is not tried on further cases
+FAILURES_IN_A_ROW = 2  # timeouts or deaths after which an implementation is not tried on further cases
 
 PREPARE_SHARE = 0.25  # of a case's work, for the progress bar
 
@@ -44,17 +44,17 @@ class Plan:
 
 
 class Runner:
-    """One implementation at one thread count; its worker is started when needed, and again after it was lost."""
+    """One implementation at one thread count; its worker is started when needed, and again after it was gone."""
 
     def __init__(self, peer_id: str, threads: int, start_worker: StartWorker) -> None:
         self.peer_id, self._threads, self._start_worker = peer_id, threads, start_worker
         self._transport: Transport | None = None
         self._hopeless: tuple[str, str] | None = None
-        self._losses = 0
+        self._failures = 0
         self.formulation = Formulation()
 
     def request(self, timeout: float, do: str, **arguments: Any) -> dict[str, Any]:
-        """The worker's reply, "ok"; WorkerLost with the lost cell's status and reason otherwise."""
+        """The worker's reply, "ok"; WorkerLost with the status and the reason of a cell without a time otherwise."""
         if self._hopeless:
             raise WorkerLost(*self._hopeless)
         if self._transport is None:
@@ -66,7 +66,7 @@ class Runner:
             self._count(lost)
             raise
         if do == "burst":
-            self._losses = 0
+            self._failures = 0
         return reply
 
     def close(self) -> None:
@@ -89,9 +89,9 @@ class Runner:
     def _count(self, lost: WorkerLost) -> None:
         if lost.status == "missing":
             return
-        self._losses += 1
-        if self._losses >= LOSSES_IN_A_ROW:
-            self._hopeless = (lost.status, f"not tried after {self._losses} losses in a row, the last: {lost}")
+        self._failures += 1
+        if self._failures >= FAILURES_IN_A_ROW:
+            self._hopeless = (lost.status, f"not tried after {self._failures} failures in a row, the last: {lost}")
 
     @staticmethod
     def _checked(reply: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +163,8 @@ class Race:
                 cells[runner.peer_id] = _cell(case, runner.peer_id, lost.status, str(lost))
             self._progress.advance(PREPARE_SHARE / len(runners))
         self._rounds(case, [runner for runner in runners if runner.peer_id in steps], cells, steps)
-        lost = [f"{cell.implementation} {cell.status}" for cell in cells.values() if cell.status != "ok"]
-        self._progress.done(f"{case.name}, {self._clock() - begin:.1f} s{': ' if lost else ''}{', '.join(lost)}")
+        untimed = [f"{cell.implementation} {cell.status}" for cell in cells.values() if cell.status != "ok"]
+        self._progress.done(f"{case.name}, {self._clock() - begin:.1f} s{': ' if untimed else ''}{', '.join(untimed)}")
         return list(cells.values())
 
     def _verified(self, case: Case, runner: Runner) -> Cell:
@@ -185,7 +185,7 @@ class Race:
         return cell
 
     def _rounds(self, case: Case, runners: list[Runner], cells: dict[str, Cell], steps: dict[str, int]) -> None:
-        """Fill the cells' samples; an implementation that is lost on the way loses its cell."""
+        """Fill the cells' samples; that of an implementation whose worker is lost on the way stays without a time."""
         plan, many = self._plan, case.threads > 1
         warm = plan.warm_many if many else plan.warm_one
         begin, reported = self._clock(), 0.0
@@ -233,7 +233,7 @@ def _positive(reply: Mapping[str, Any], key: str, kind: type) -> Any:
     raise WorkerLost("wrong", f"reported {value!r} as {key}")
 
 
-def _cell(case: Case, peer_id: str, status: str, reason: str) -> Cell:
+def _cell(case: Case, peer_id: str, status: Status, reason: str) -> Cell:
     return Cell(
         model=case.model.name,
         model_label=case.model.label,

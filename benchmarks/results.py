@@ -1,7 +1,7 @@
 """The one results file: what a race writes and every report, table and comparison reads.
 
 The file follows pytest-benchmark's schema, so that its own `compare` reads it too: each measured cell is one entry
-of `benchmarks`, its raw samples in `stats.data`. What that schema has no place for (lost cells, single calls,
+of `benchmarks`, its raw samples in `stats.data`. What that schema has no place for (cells without a time, single calls,
 sweeps, ceilings, start-up times, kernel errors, conditions) travels under the key `fastnn`.
 """
 
@@ -12,14 +12,15 @@ import os
 import statistics
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytest_benchmark.stats import Stats
 
 from benchmarks.isa import NATIVE
 
 FORMAT = 1
-STATUSES = ("ok", "wrong", "missing", "died", "timeout", "interrupted")
+# Of a cell; all but "ok" leave it without a time.
+Status = Literal["ok", "wrong", "missing", "died", "timeout", "interrupted"]
 
 
 class ResultsError(ValueError):
@@ -36,8 +37,8 @@ class Cell:
     dtype: str
     threads: int
     implementation: str
-    status: str  # one of STATUSES
-    reason: str = ""  # why the cell is lost, one sentence
+    status: Status
+    reason: str = ""  # why the cell has no time, one sentence
     samples: list[float] = field(default_factory=list)  # seconds per step; sample k of every rival is of round k
     flops: float = 0.0  # floating-point operations per step
     bytes_moved: float = 0.0  # least memory traffic per step
@@ -78,7 +79,7 @@ class CallCell:
     size: str  # of its arrays, for people
     dtype: str
     implementation: str
-    status: str  # one of STATUSES
+    status: Status
     reason: str = ""
     samples: list[float] = field(default_factory=list)  # seconds per call; sample k of every rival is of round k
     flops: float = 0.0  # floating-point operations per call
@@ -117,7 +118,7 @@ class StartUp:
 
     implementation: str
     model: str
-    status: str
+    status: Status
     reason: str = ""
     import_seconds: float | None = None
     cold_seconds: float | None = None  # start of process to first step done, on-disk caches empty
@@ -170,7 +171,7 @@ class Results:
 
     def to_json(self) -> dict[str, Any]:
         measured = [cell for cell in self.cells if cell.status == "ok"]
-        lost = [asdict(cell) for cell in self.cells if cell.status != "ok"]
+        untimed = [asdict(cell) for cell in self.cells if cell.status != "ok"]
         return {
             "machine_info": self.machine,
             "commit_info": self.commit,
@@ -183,7 +184,7 @@ class Results:
                 "conditions": self.conditions,
                 "isa": self.isa,
                 "vectors": [asdict(v) for v in self.vectors],
-                "lost_cells": lost,
+                "lost_cells": untimed,
                 "ceilings": [asdict(c) for c in self.ceilings],
                 "startups": [asdict(s) for s in self.startups],
                 "kernel_errors": [asdict(e) for e in self.kernel_errors],

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from benchmarks import isa
 
 ROOT = Path(__file__).resolve().parent.parent  # the folder that holds the package `benchmarks`
-STDERR_TAIL = 300  # characters of the last line of standard error that a lost cell quotes
+STDERR_TAIL = 300  # characters of the last line of standard error that a cell without a time quotes
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -31,7 +31,7 @@ THREAD_VARIABLES = (
 
 
 class WorkerLost(Exception):
-    """The worker is gone. `status` is the lost cell's ("died" or "timeout"), the message its reason."""
+    """The worker is gone. `status` ("died" or "timeout") and the message become those of a cell without a time."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)

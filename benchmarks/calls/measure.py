@@ -1,4 +1,4 @@
-"""Every call, measured in one worker process; who dies or hangs on a call loses it, and the rest goes on."""
+"""Every call, measured in one worker process; who dies or hangs on a call has no time for it, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def measure(
                 cells = transport.request({"do": "measure", "call": call, "plan": plan}, TIMEOUT)["cells"]
             except WorkerLost as lost:
                 transport = None
-                cells = [_lost(call, peer, lost) for peer in taking_part]
+                cells = [_untimed(call, peer, lost) for peer in taking_part]
             shown.advance(1 / len(calls))
             yield from cells
     finally:
@@ -46,5 +46,5 @@ def measure(
             transport.close()
 
 
-def _lost(call: Call, peer: str, lost: WorkerLost) -> CallCell:
+def _untimed(call: Call, peer: str, lost: WorkerLost) -> CallCell:
     return CallCell(call.family, call.function, call.size, call.dtype, peer, lost.status, str(lost))

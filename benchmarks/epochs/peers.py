@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from benchmarks.peers import PEERS, PeerInfo
 
-_JAX, _KERAS = ("jax", "jaxlib"), "benchmarks.epochs.keras_epochs:KerasEpochs"
+_JAX = ("jax", "jaxlib")
 
 
 def _row(peer_id: str, target: str, of: str) -> PeerInfo:
@@ -14,10 +14,10 @@ def _row(peer_id: str, target: str, of: str) -> PeerInfo:
     return replace(PEERS[of], id=peer_id, target=f"benchmarks.epochs.{target}")
 
 
-def _keras(peer_id: str, backend: str, imports: tuple[str, ...], packages: tuple[str, ...], name: str = "") -> PeerInfo:
+def _keras(peer_id: str, target: str, backend: str, imports: tuple[str, ...], packages: tuple[str, ...]) -> PeerInfo:
     return PeerInfo(
         peer_id,
-        f"{_KERAS}{name}",
+        f"benchmarks.epochs.{target}",
         (*imports, "keras"),
         ("keras", *packages),
         {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"},
@@ -32,9 +32,9 @@ _ROWS = (
     _row("jax", "jax_epochs:JaxEpochs", "jax"),
     _row("jax-shuffled", "jax_epochs:JaxShuffledEpochs", "jax"),
     _row("scikit-learn", "sklearn_epochs:SklearnEpochs", "scikit-learn"),
-    _keras("keras-jax", "jax", _JAX, _JAX),
-    _keras("keras-tensorflow", "tensorflow", ("tensorflow",), ("tensorflow-cpu",)),
-    _keras("keras-tensorflow-32", "tensorflow", ("tensorflow",), ("tensorflow-cpu",), "By32"),
+    _keras("keras-jax", "keras_epochs:KerasEpochs", "jax", _JAX, _JAX),
+    _keras("keras-tensorflow", "keras_epochs:KerasEpochs", "tensorflow", ("tensorflow",), ("tensorflow-cpu",)),
+    _keras("keras-tensorflow-32", "keras_epochs:KerasEpochsBy32", "tensorflow", ("tensorflow",), ("tensorflow-cpu",)),
 )
 
 EPOCH_PEERS = {row.id: row for row in _ROWS}

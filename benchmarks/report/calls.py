@@ -41,7 +41,7 @@ COLUMNS = [
 
 
 def calls_frame(results: Results) -> pd.DataFrame:
-    """One row per call and implementation in the order of the run, columns as in COLUMNS; NaN where lost."""
+    """One row per call and implementation in the order of the run, columns as in COLUMNS; NaN without a time."""
     own = {cell.case: cell for cell in results.calls if cell.implementation == OWN and measured(cell)}
     ceilings = {c.dtype: c for c in results.ceilings if c.threads == 1}
     rows = []
@@ -70,7 +70,7 @@ def calls_grid(frame: pd.DataFrame) -> Grid:
 
 
 def call_sentences(results: Results) -> list[str]:
-    """The verdict on single calls, most important first: won, lost and unclear; the mean; where it loses."""
+    """The verdict on single calls, most important first: faster, slower and unclear; the mean; where it loses."""
     return sentences(summarize_cells(results.calls, "call", used_wider(results)))
 
 

@@ -76,11 +76,16 @@ def layout(
 ) -> tuple[Figure, list[Axes]]:
     """Figure with one axes per title, placed in inches: `height` is that of a panel, `left` the room for its labels.
 
-    Placed by hand rather than by an automatic layout, which draws every figure several times over.
+    A title that is too long for its panel goes on in a second line. Placed by hand rather than by an automatic layout,
+    which draws every figure several times over.
     """
     columns = min(len(titles), 2) if width == WIDE else 1
     rows = math.ceil(len(titles) / columns)
     right, above, below = 0.2, 0.3, 0.5  # around every panel: the last two hold its title and its tick labels
+    panel = width / columns - left - right
+    wrapped = [textwrap.wrap(text, int(12.4 * panel), break_on_hyphens=False) for text in titles]
+    # Further room above each row of panels: for the further lines of its longest title.
+    more = [0.16 * (max(map(len, wrapped[row * columns :][:columns])) - 1) for row in range(rows)]
     legend_columns = 4 if width == WIDE else 2
     legend_height = 0.2 * math.ceil(len(legend) / legend_columns) + (0.12 if legend else 0)
     title = textwrap.wrap(captions.title, int(9.6 * width)) if captions else []
@@ -88,7 +93,7 @@ def layout(
     footer = textwrap.wrap(captions.footer, int(16.5 * width)) if captions else []
     head = 0.24 * len(title) + 0.16 * len(note) + (0.2 if captions else 0.04)
     foot = 0.16 * len(footer) + (0.12 if captions else 0)
-    total = head + legend_height + rows * (above + height + below) + foot
+    total = head + legend_height + rows * (above + height + below) + sum(more) + foot
 
     figure = Figure(figsize=(width, total), facecolor=PAPER)
     FigureCanvasAgg(figure)
@@ -112,12 +117,12 @@ def layout(
             handlelength=2.2 if width == WIDE else 1.6,
         )
     axes = []
-    for place, text in enumerate(titles):
+    for place, lines in enumerate(wrapped):
         row, column = divmod(place, columns)
-        bottom = foot + (rows - 1 - row) * (above + height + below) + below
-        box = (column * width / columns + left, bottom, width / columns - left - right, height)
+        bottom = foot + (rows - 1 - row) * (above + height + below) + sum(more[row + 1 :]) + below
+        box = (column * width / columns + left, bottom, panel, height)
         axes.append(figure.add_axes((box[0] / width, box[1] / total, box[2] / width, box[3] / total)))
-        axes[-1].set_title(text, loc="left", fontsize=9.5, color=INK)
+        axes[-1].set_title("\n".join(lines), loc="left", fontsize=9.5, color=INK)
     return figure, axes
 
 

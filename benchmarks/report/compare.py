@@ -36,8 +36,8 @@ from benchmarks.results import Cell, Results, ResultsError
 Case = tuple[str, int, str, int]
 
 # Outcomes of a cell; the others are the verdicts of a pair, here of the new run against the base.
-REGRESSION, LOST, UNJUDGED = "REGRESSION", "lost", "too few rounds"
-STYLES = {REGRESSION: "bold red", LOST: "bold red", SLOWER: "yellow", FASTER: "green"}
+REGRESSION, UNTIMED, UNJUDGED = "REGRESSION", "without a time", "too few rounds"
+STYLES = {REGRESSION: "bold red", UNTIMED: "bold red", SLOWER: "yellow", FASTER: "green"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Comparison:
     @property
     def failures(self) -> list[Change]:
         """Regressions, and cells that had a time and have none any more."""
-        return [change for change in self.changes if change.outcome in (REGRESSION, LOST)]
+        return [change for change in self.changes if change.outcome in (REGRESSION, UNTIMED)]
 
     @property
     def exit_code(self) -> int:
@@ -80,7 +80,8 @@ def compare(
     """Judge every cell of `implementations` that had a time in `base` and is in `new`.
 
     A cell is a regression when the lower bound of the 95% interval of its slow-down lies above `fail_if_slower_pct`
-    percent. None reports the changes and fails on lost cells only. Raises ValueError on a negative or NaN percentage.
+    percent. None reports the changes and fails only on cells that have no time any more. Raises ValueError on a
+    negative or NaN percentage.
     """
     if fail_if_slower_pct is not None and not 0 <= fail_if_slower_pct < math.inf:
         raise ValueError(f"the percentage must be 0 or more, not {fail_if_slower_pct}")
@@ -134,14 +135,14 @@ def verdict_sentence(comparison: Comparison) -> str:
         return "Nothing to judge: the runs share no cell with enough rounds."
     limit = comparison.fail_if_slower_pct
     slower = sum(change.outcome == REGRESSION for change in judged)
-    lost = sum(change.outcome == LOST for change in judged)
+    untimed = sum(change.outcome == UNTIMED for change in judged)
     cells = fmt.count(len(judged), "cell")
     if limit is None:
-        kinds = [f"{sum(c.outcome == kind for c in judged)} {kind}" for kind in (FASTER, SLOWER, UNCLEAR, LOST)]
+        kinds = [f"{sum(c.outcome == kind for c in judged)} {kind}" for kind in (FASTER, SLOWER, UNCLEAR, UNTIMED)]
         return f"Of {cells}: {', '.join(kinds)}."
-    if not slower and not lost:
+    if not slower and not untimed:
         return f"No regression: none of {cells} is slower by more than {limit:g}% beyond what noise explains."
-    return f"Of {cells}, {slower} slower by more than {limit:g}% beyond what noise explains, {lost} lost."
+    return f"Of {cells}, {slower} slower by more than {limit:g}% beyond what noise explains, {untimed} {UNTIMED}."
 
 
 def _change(
@@ -153,7 +154,7 @@ def _change(
     limit: float | None,
 ) -> Change:
     if not _timed(new):
-        return Change(old, new, UNKNOWN, [], LOST)
+        return Change(old, new, UNKNOWN, [], UNTIMED)
     controls = [
         peer
         for peer in peers
@@ -206,7 +207,7 @@ def _warnings(base: Results, new: Results, changes: list[Change]) -> list[str]:
     ]
     if moved:
         said.append(f"the peers are no steady yardstick, versions changed: {', '.join(moved)}")
-    absolute = [change for change in changes if not change.controls and change.outcome != LOST]
+    absolute = [change for change in changes if not change.controls and change.outcome != UNTIMED]
     if absolute:
         said.append(
             f"{fmt.count(len(absolute), 'cell')} without a peer in both runs: compared by absolute times, "
@@ -231,12 +232,12 @@ def _tables(changes: list[Change]) -> Iterator[Table]:
 
 
 def _row(change: Change) -> tuple[str | Text, ...]:
-    lost = change.outcome == LOST
-    absolute = "" if change.controls or lost else " (absolute)"
+    untimed = change.outcome == UNTIMED
+    absolute = "" if change.controls or untimed else " (absolute)"
     return (
         f"{change.base.batch_size:,}",
         fmt.seconds(change.base.median),
-        status_word(change.new.status) if lost else fmt.seconds(change.new.median),
+        status_word(change.new.status) if untimed else fmt.seconds(change.new.median),
         fmt.ratio(change.slowdown.value),
         fmt.interval(change.slowdown.low, change.slowdown.high),
         Text(f"{change.outcome}{absolute}", style=STYLES.get(change.outcome, "dim")),

@@ -272,8 +272,8 @@ def _memory(frame: pd.DataFrame) -> Table:
         case = f"{part['model_label'].iloc[0]}, {dtype}, {fmt.count(threads, 'thread')}"
         rows.append([case, *[fmt.bytes_(gained.get(name)) for name in names]])
     return Table(
-        title=f"Peak memory at batch {frame['batch_size'].max()}",
-        note="What the worker gained while it ran the case.",
+        title=f"Peak memory at batch {frame['batch_size'].max():,}",
+        note="What a process's memory grew by while it trained.",
         columns=["Case", *[label(name) for name in names]],
         rows=rows if largest["peak_memory"].notna().any() else [],
     )

@@ -58,13 +58,11 @@ class Source:
     def panels(self) -> list[tuple[str, pd.DataFrame]]:
         """Title and rows of each model at each number of threads."""
         dtypes = self.frame["dtype"].nunique()
-        return [
-            (
-                f"{rows['model_label'].iloc[0]}{f', {dtype}' if dtypes > 1 else ''}, {fmt.count(threads, 'thread')}",
-                rows,
-            )
-            for (_, dtype, threads), rows in self.frame.groupby(["model", "dtype", "threads"], sort=False)
-        ]
+        panels = []
+        for (_, dtype, threads), rows in self.frame.groupby(["model", "dtype", "threads"], sort=False):
+            shared = fmt.count(threads, "thread").replace(" ", "\N{NO-BREAK SPACE}")
+            panels.append((f"{rows['model_label'].iloc[0]}{f', {dtype}' if dtypes > 1 else ''}, {shared}", rows))
+        return panels
 
     @property
     def timed(self) -> list[str]:
@@ -79,7 +77,7 @@ def series(rows: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
 
 
 def line(axes: Axes, name: str, rows: pd.DataFrame, column: str, x: str = "batch_size") -> None:
-    """Points joined by a line that breaks at lost cells."""
+    """Points joined by a line that breaks at cells without a time."""
     axes.plot(rows[x], rows[column], **line_style(name))
 
 

@@ -104,7 +104,7 @@ def _ratios(source: Source) -> Drawing:
     compared = source.frame["implementation"].isin(peers)
     values = source.frame.loc[compared, ["ratio_to_fastnn", "ratio_low", "ratio_high"]]
     low, high = beyond(min(0.88, values.min(axis=None)), max(1.14, values.max(axis=None)), 1.1)
-    floor = low / (high / low) ** 0.08  # the strip below the lowest ratio holds the lost cells
+    floor = low / (high / low) ** 0.08  # the strip below the lowest ratio holds the cells without a time
 
     def draw(axes: Axes, rows: pd.DataFrame) -> None:
         for place in range(0, len(batch_sizes), 2):
@@ -172,7 +172,11 @@ def _share_of_peak(source: Source) -> Drawing:
         f"Operations per second as a share of the {fmt.listed(dtypes)} FMA peak measured {where} "
         f"({fmt.listed(peaks)}). Every product counts, also those with inputs that are zero, which fastnn leaves out: "
         "with images it can pass 100%. Dotted: what the memory bandwidth would allow if nothing stayed in cache."
-        + (" Dashed black: a step that takes as long as its matrix products alone by BLAS." if len(floors) else "")
+        + (
+            " Dashed, without markers: a step that takes as long as its matrix products alone by BLAS."
+            if len(floors)
+            else ""
+        )
     )
     return paneled(
         source, source.name("share_of_peak"), title, note, "share of FMA peak", draw, source.timed, source.panels
@@ -193,11 +197,11 @@ def _memory(source: Source) -> Drawing:
     there = source.frame[(source.frame["batch_size"] == largest) & gained.notna()]
     leanest = there.loc[there.groupby(["model", "threads"])["peak_memory"].idxmin(), "implementation"]
     title = (
-        f"Peak memory at batch {largest}: fastnn needs the least in {(leanest == OWN).sum()} of {len(leanest)} cases"
+        f"Peak memory at batch {largest:,}: fastnn needs the least in {(leanest == OWN).sum()} of {len(leanest)} cases"
     )
     note = (
-        "Memory that the worker gained while it ran the case against batch size, both on log scales; lower is better. "
-        "A case that gained nothing has no point."
+        "What a process's memory grew by while it trained, against batch size; both on log scales. Lower is better. "
+        "A case without growth has no point."
     )
     return paneled(source, "memory", title, note, "peak memory", draw, source.timed, source.panels, left=1.0)
 

@@ -1,4 +1,4 @@
-"""The results as one tidy table: a row per cell and implementation, lost cells included."""
+"""The results as one tidy table: a row per cell and implementation, those without a time too."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ COLUMNS = {
     "threads": "threads that the implementation may use",
     "implementation": "stable name",
     "label": "the same for people",
-    "status": "ok, or how the cell was lost",
-    "reason": "why the cell was lost",
+    "status": "ok, or why the cell has no time, in a word",
+    "reason": "why the cell has no time",
     "rounds": "samples taken",
     "median_seconds": "median seconds per step, or per epoch where epochs are timed",
     "median_seconds_low": "its 95% interval",
@@ -54,12 +54,12 @@ COLUMNS = {
 
 
 def measured(cell: Cell | CallCell) -> bool:
-    """Whether the cell has a time: not lost, and with at least one sample."""
+    """Whether the cell has a time: ok, and with at least one sample."""
     return cell.status == "ok" and bool(cell.samples)
 
 
 def to_frame(results: Results) -> pd.DataFrame:
-    """One row per cell and implementation in the order of the grid, columns as in COLUMNS; NaN where lost."""
+    """One row per cell and implementation in the order of the grid, columns as in COLUMNS; NaN without a time."""
     forms = (OWN, AT_ONCE)
     own = {(cell.implementation, cell.case): cell for cell in results.cells if cell.implementation in forms}
     own = {key: cell for key, cell in own.items() if measured(cell)}

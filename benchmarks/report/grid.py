@@ -1,4 +1,4 @@
-"""The tables of times, before they are Markdown, HTML or text: every cell of the run, lost ones too."""
+"""The tables of times, before they are Markdown, HTML or text: every cell of the run, those without a time too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.report import formatting as fmt
-from benchmarks.report.implementations import AT_ONCE, NOT_RUN, OWN, in_order, label, status_word
-from benchmarks.report.statistics import UNCLEAR
+from benchmarks.report.implementations import AT_ONCE, FORMS, NOT_RUN, OWN, in_order, label, status_word
+from benchmarks.report.statistics import SLOWER, UNCLEAR
 
 LEVEL_MARK = "≈"
 
@@ -18,18 +18,23 @@ class Entry:
     """One implementation on one case, as text."""
 
     implementation: str
-    time: str  # median time per step; how the cell was lost, if it was
+    time: str  # median time per step; without one, why in a word
     ratio: str  # to fastnn's time, "" for fastnn itself and where one of both has no time
     interval: str  # of the ratio
     verdict: str  # of fastnn against this implementation, "" where there is none
     fastest: bool
-    lost: bool
+    timed: bool
     note: int | None  # number of the footnote, from 1
 
     @property
     def mark(self) -> str:
         """Sign of "no clear difference"."""
         return LEVEL_MARK if self.verdict == UNCLEAR else ""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is clearly faster than fastnn, and not another form of it."""
+        return self.verdict == SLOWER and self.implementation not in FORMS
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Grid:
     head: str  # of the column that heads the rows
     implementations: list[str]
     blocks: list[Block]
-    notes: list[str]  # why cells were lost; note n is notes[n - 1]
+    notes: list[str]  # why cells have no time; note n is notes[n - 1]
     name: str = "note"  # unique in a page: of the notes
     rate: str = ""  # head of the rows' rates, "" where they have none
 
@@ -76,19 +81,19 @@ def build_grid(frame: pd.DataFrame, name: str = "note") -> Grid:
 
 
 def entries(cells: pd.DataFrame, implementations: list[str], notes: dict[str, int]) -> list[Entry]:
-    """One per implementation; reasons of lost cells are added to `notes`, numbered from 1."""
+    """One per implementation; reasons of cells without a time are added to `notes`, numbered from 1."""
     found = {cell["implementation"]: cell for cell in cells.to_dict("records")}
     return [_entry(name, found.get(name), notes) for name in implementations]
 
 
 def _entry(name: str, cell: dict | None, notes: dict[str, int]) -> Entry:
     if cell is None:
-        return Entry(name, NOT_RUN, "", "", "", fastest=False, lost=True, note=None)
+        return Entry(name, NOT_RUN, "", "", "", fastest=False, timed=False, note=None)
     if pd.isna(cell["median_seconds"]):
         word = status_word(cell["status"])
         text = f"{label(name)}, {word}: {cell['reason'] or 'no reason was given'}"
         note = notes.setdefault(text, len(notes) + 1)
-        return Entry(name, word, "", "", "", fastest=False, lost=True, note=note)
+        return Entry(name, word, "", "", "", fastest=False, timed=False, note=note)
     compared = name not in (OWN, AT_ONCE) and not pd.isna(cell["ratio_to_fastnn"])
     return Entry(
         implementation=name,
@@ -97,6 +102,6 @@ def _entry(name: str, cell: dict | None, notes: dict[str, int]) -> Entry:
         interval=fmt.interval(cell["ratio_low"], cell["ratio_high"]) if compared else "",
         verdict=cell["fastnn_verdict"],
         fastest=bool(cell["fastest"]),
-        lost=False,
+        timed=True,
         note=None,
     )

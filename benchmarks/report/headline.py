@@ -33,12 +33,13 @@ class HeadlineError(ValueError):
 
 def headline(runs: Sequence[Results]) -> str:
     """The block as Markdown: a table with a row per model and a column per run, on one thread; a table of the verdicts
-    over all that each run has; and below it what each run lost to an equal, warnings, and its conditions."""
+    over all that each run has; and below it where each run loses to an equal, cells without a time, warnings, and its
+    conditions."""
     found = [(_column(results), summarize(results), results) for results in runs]
     notes = [
-        f"- {' '.join(map(escape, [f'{name}:', *footnotes(summary), *warnings(summary, results)]))} "
+        f"- {' '.join(map(escape, [f'{name}:', *sizes, *footnotes(summary), *warnings(summary, results)]))} "
         f"{escape(conditions.short(results))}."
-        for name, summary, results in found
+        for (name, summary, results), sizes in zip(found, _own_batch_sizes(runs), strict=True)
     ]
     return "\n\n".join([*_per_model(runs), *_every_case(found), "\n".join(notes)])
 
@@ -71,6 +72,10 @@ _STRONGEST = (
     "infinity, as an expert would write it, and where it makes many steps in one call, against fastnn's epoch in one "
     "call."
 )
+_CAVEAT = (
+    " With a caveat: may change NaN and infinity (fast-math), takes rows in another form (CSR), or used wider vectors "
+    "than it was held to."
+)
 
 
 def _per_model(runs: Sequence[Results]) -> tuple[str, str]:
@@ -83,10 +88,12 @@ def _per_model(runs: Sequence[Results]) -> tuple[str, str]:
         row([escape(label), *(_entries(found[model][1]) if model in found else "not measured" for found in columns)])
         for model, label in models.items()
     ]
+    caveats = any(summarize(results).any_form for results in runs)
+    sizes = _batch_sizes(runs[0]) if _same_batch_sizes(runs) else "the batch sizes of the run, which stand below"
     meaning = (
         f"How many times fastnn's time per training {runs[0].timed} the fastest {'usual ' if strong else ''}peer of "
-        f"each case takes: geometric mean over {_batch_sizes(runs)}, and in brackets the lowest and the highest case. "
-        f"Above 1{fmt.TIMES} fastnn is faster.{_STRONGEST if strong else ''}"
+        f"each case takes: geometric mean over {sizes}, and in brackets the lowest and the highest case. "
+        f"Above 1{fmt.TIMES} fastnn is faster.{_STRONGEST if strong else ''}{_CAVEAT if caveats else ''}"
     )
     return "\n".join(lines), meaning
 
@@ -111,7 +118,7 @@ def _every_case(found: Sequence[tuple[str, Summary, Results]]) -> list[str]:
 
 
 def _counts(tally: Tally) -> list[str]:
-    """Won, unclear and lost; the mean with its interval; the extremes."""
+    """Faster, unclear and slower; the mean with its interval; the extremes."""
     won, unclear, slower = (len(tally.with_verdict(kind)) for kind in (FASTER, UNCLEAR, SLOWER))
     mean, (lowest, highest) = tally.mean, tally.extremes
     interval = f" ({fmt.interval(mean.low, mean.high)})" if mean.has_interval else ""
@@ -151,8 +158,21 @@ def _column(results: Results) -> str:
     return conditions.titled(COLUMNS.get(data, data), results)
 
 
-def _batch_sizes(runs: Sequence[Results]) -> str:
-    sizes = sorted({cell.batch_size for results in runs for cell in results.cells if cell.threads == 1})
-    return (
-        f"batch sizes {fmt.listed([f'{size:,}' for size in sizes])}" if len(sizes) > 1 else f"batch size {sizes[0]:,}"
-    )
+def _own_batch_sizes(runs: Sequence[Results]) -> list[list[str]]:
+    """What the note of each run says of them: nothing where all have the same, which the caption then tells."""
+    if _same_batch_sizes(runs):
+        return [[] for _ in runs]
+    said = [_batch_sizes(results) for results in runs]
+    return [[f"{words[0].upper()}{words[1:]}."] for words in said]
+
+
+def _same_batch_sizes(runs: Sequence[Results]) -> bool:
+    return len({_batch_sizes(results) for results in runs}) == 1
+
+
+def _batch_sizes(results: Results) -> str:
+    """Those on one thread, in words."""
+    sizes = sorted({cell.batch_size for cell in results.cells if cell.threads == 1})
+    if not sizes:
+        return "no batch size on one thread"
+    return f"batch size{'s' if len(sizes) > 1 else ''} {fmt.listed([f'{size:,}' for size in sizes])}"

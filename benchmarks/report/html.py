@@ -7,7 +7,6 @@ from markupsafe import Markup
 from benchmarks.report.canvas import css_variables
 from benchmarks.report.content import Content
 from benchmarks.report.grid import Entry
-from benchmarks.report.statistics import SLOWER, UNCLEAR
 from benchmarks.report.templates import environment
 
 
@@ -21,7 +20,6 @@ def to_html(content: Content) -> str:
 
 def _kind(cell: Entry) -> str:
     """Class of a table cell."""
-    if cell.lost:
-        return "lost"
-    kinds = {SLOWER: "behind", UNCLEAR: "level"}
-    return " ".join(filter(None, [kinds.get(cell.verdict, ""), "fastest" if cell.fastest else ""]))
+    if not cell.timed:
+        return "untimed"
+    return " ".join(filter(None, ["ahead" if cell.ahead else "", "fastest" if cell.fastest else ""]))

@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.peers import BASELINE, PEERS
+from benchmarks.results import Status
 
 OWN = "fastnn"
 AT_ONCE = "fastnn-epoch"  # its form of many steps in one call
-# Other forms of fastnn: of another checkout, the loop of bare steps, and many steps in one call. They are no peers.
-KIN = (BASELINE.id, "fastnn-steps", AT_ONCE)
+# Other forms of fastnn: the loop of bare steps, and many steps in one call.
+FORMS = ("fastnn-steps", AT_ONCE)
+# Those, and fastnn of another checkout: they are no peers.
+KIN = (BASELINE.id, *FORMS)
 
 
 Marker = str | tuple[int, int, int]
@@ -65,7 +68,8 @@ SPARE_LOOKS = (
     ("#6b7d00", "#b5c94b", "h"),
 )
 
-STATUS_WORDS = {"wrong": "wrong", "missing": "not available", "died": "died", "timeout": "timed out"}
+# The others read as they are.
+STATUS_WORDS: dict[Status, str] = {"missing": "not available", "timeout": "timed out"}
 NOT_RUN = "not run"
 
 
@@ -108,6 +112,6 @@ def in_order(implementations: Iterable[str]) -> list[str]:
     return sorted(set(implementations), key=lambda name: (known.index(name) if name in LOOKS else len(known), name))
 
 
-def status_word(status: str) -> str:
-    """How a lost cell reads in a table: "wrong", "not available", "died", "timed out"."""
+def status_word(status: Status) -> str:
+    """How a cell without a time reads in a table: "wrong", "not available", "died", "timed out", "interrupted"."""
     return STATUS_WORDS.get(status, status)

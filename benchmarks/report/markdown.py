@@ -28,7 +28,7 @@ def escape(text: str) -> str:
 def entry(cell: Entry) -> str:
     """A cell of the headline table: the time, below it the ratio."""
     time = f"**{cell.time}**" if cell.fastest else cell.time
-    if cell.lost:
+    if not cell.timed:
         return f"*{cell.time}*{f' <sup>{cell.note}</sup>' if cell.note else ''}"
     return f"{time}<br>{cell.ratio}{f' {cell.mark}' if cell.mark else ''}" if cell.ratio else time
 

@@ -122,7 +122,7 @@ def _title(sweep: str, rows: pd.DataFrame) -> str:
         label = re.sub(r"-\d+-", "-width-", label, count=1)
     if sweep == "depth":
         label = re.sub(r"(-128)+-", "-128-…-", label, count=1)
-    return label if sweep == "batch" else f"{label}, batch {batch}"
+    return label if sweep == "batch" else f"{label}, batch {batch:,}"
 
 
 def _growth(frame: pd.DataFrame) -> str:

@@ -30,7 +30,7 @@ UNCLEAR: Verdict = "no clear difference"
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its 95% interval. NaN where unknown: bounds of too few rounds, everything of a lost cell."""
+    """A number and its 95% interval. NaN where unknown: bounds of too few rounds, all of a cell without a time."""
 
     value: float
     low: float = math.nan

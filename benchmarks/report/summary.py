@@ -104,11 +104,11 @@ class Summary:
     strongest: Tally | None  # of all that take the same rows and keep NaN and infinity; None if all are usual ones
     any_form: Tally | None  # of all, those with a caveat too; None in a run without such
     against_steps: list[Tally]  # peers of many steps in one call, against fastnn's single steps
-    own_lost: list[Measured]
-    lost: list[Measured]
+    own_untimed: list[Measured]
+    untimed: list[Measured]
     fewest_rounds: int  # of the cells with a time; 0 when there is none
     caveats: dict[str, str]  # of each peer that is not held to what fastnn does
-    noun: str = "case"  # what is won or lost
+    noun: str = "case"  # what is counted
 
 
 def summarize(results: Results) -> Summary:
@@ -161,8 +161,8 @@ def summarize_cells(cells: Sequence[Measured], noun: str = "case", wider: Collec
         strongest=of_each_case(equal, _ratio, STRONGEST) if usual != equal else None,
         any_form=of_each_case(peers, _ratio, ANY_FORM) if equal != peers else None,
         against_steps=[tally(name, OWN, f"{label(name)}, against single steps") for name in peers if at_once(name)],
-        own_lost=[cell for cell in cells if cell.implementation == OWN and not measured(cell)],
-        lost=[cell for cell in cells if not measured(cell)],
+        own_untimed=[cell for cell in cells if cell.implementation == OWN and not measured(cell)],
+        untimed=[cell for cell in cells if not measured(cell)],
         fewest_rounds=min((len(cell.samples) for cell in timed), default=0),
         caveats=caveats,
         noun=noun,
@@ -187,7 +187,7 @@ def finding(summary: Summary) -> str:
     if attainable_confidence(rounds) < CONFIDENCE:
         return f"{fmt.count(rounds, 'round')}, too few for a verdict"
     won = f"in {len(tally.with_verdict(FASTER))} of {fmt.count(tally.cases, summary.noun)}"
-    return f"fastnn is faster than the strongest peer {won}" if summary.strongest else f"fastnn is fastest {won}"
+    return f"fastnn is faster than {'the strongest' if summary.strongest else 'every'} peer {won}"
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -203,7 +203,7 @@ def sentences(summary: Summary) -> list[str]:
             if other.name in KIN and other.contests and len(summary.peers) > 1
         ]
         said = [first, mean, *kin, *places]
-        unopposed = tally.cases - len(tally.contests) - len(summary.own_lost)
+        unopposed = tally.cases - len(tally.contests) - len(summary.own_untimed)
         if unopposed > 0:
             said.append(f"In {fmt.count(unopposed, noun)} fastnn or every peer has no time.")
     for stronger in (summary.strongest, summary.any_form):
@@ -214,15 +214,15 @@ def sentences(summary: Summary) -> list[str]:
 
 def _without_a_time(summary: Summary) -> list[str]:
     said = []
-    if summary.own_lost:
-        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_lost), summary.noun)}.")
-    if summary.lost:
-        said.append(_lost_sentence(summary.lost))
+    if summary.own_untimed:
+        said.append(f"fastnn itself has no time in {fmt.count(len(summary.own_untimed), summary.noun)}.")
+    if summary.untimed:
+        said.append(_untimed_sentence(summary.untimed))
     return said
 
 
 def footnotes(summary: Summary) -> list[str]:
-    """What counts do not tell: the cases lost to an equal, and those without a time. No markup."""
+    """What counts do not tell: the cases in which an equal is faster, and those without a time. No markup."""
     slower = (summary.strongest or summary.fastest).with_verdict(SLOWER)
     return ([_slower_sentence(slower)] if slower else []) + _without_a_time(summary)
 
@@ -298,11 +298,11 @@ def _places(contests: list[Contest], most: int = 6) -> str:
     return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
 
 
-def _lost_sentence(lost: list[Measured]) -> str:
-    kinds = Counter((cell.implementation, cell.status) for cell in lost)
+def _untimed_sentence(untimed: list[Measured]) -> str:
+    kinds = Counter((cell.implementation, cell.status) for cell in untimed)
     named = [
         f"{label(name)} {status_word(status)} in {kinds[name, status]}"
-        for name in in_order(cell.implementation for cell in lost)
-        for status in sorted({cell.status for cell in lost if cell.implementation == name})
+        for name in in_order(cell.implementation for cell in untimed)
+        for status in sorted({cell.status for cell in untimed if cell.implementation == name})
     ]
-    return f"Cells without a time: {len(lost)} ({', '.join(named)})."
+    return f"Cells without a time: {len(untimed)} ({', '.join(named)})."

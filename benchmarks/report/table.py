@@ -15,17 +15,15 @@ from benchmarks.report.calls import call_sentences
 from benchmarks.report.frame import in_form, to_frame
 from benchmarks.report.grid import LEVEL_MARK, Block, Entry, Grid, build_grid
 from benchmarks.report.implementations import AT_ONCE, OWN, label
-from benchmarks.report.statistics import SLOWER, UNCLEAR
 from benchmarks.report.summary import sentences, summarize, warnings
 from benchmarks.results import Results
 
 ONE_LINE_WIDTH = 14  # of a time and a ratio side by side; in narrower columns the ratio goes below the time
 HEAD_WIDTH = 9
-STYLES = {SLOWER: "yellow", UNCLEAR: "dim"}
 
 
 def print_table(results: Results, console: Console) -> None:
-    """Print a table per model and number of threads, why cells are lost, and the verdict."""
+    """Print a table per model and number of threads, why cells have no time, and the verdict."""
     summary = summarize(results)
     frame = to_frame(results)
     _print_grid(build_grid(in_form(frame, many=False)), console)
@@ -56,9 +54,7 @@ def _print_grid(grid: Grid, console: Console) -> None:
 
 def _absent(grid: Grid) -> set[str]:
     """Implementations without a time in any cell: their column would repeat what their footnote says."""
-    timed = {
-        cell.implementation for block in grid.blocks for row in block.rows for cell in row.entries if not cell.lost
-    }
+    timed = {cell.implementation for block in grid.blocks for row in block.rows for cell in row.entries if cell.timed}
     return set(grid.implementations) - timed - {OWN, AT_ONCE}
 
 
@@ -79,10 +75,10 @@ def _table(block: Block, shown: list[str], room: int) -> Table:
 
 
 def _entry(cell: Entry, one_line: bool) -> Text:
-    if cell.lost:
+    if not cell.timed:
         return Text(textwrap.fill(cell.time, HEAD_WIDTH), style="dim italic")
     text = Text(cell.time, style="bold" if cell.fastest else "")
     if cell.ratio:
         text.append(" " if one_line else "\n")
-        text.append(f"{cell.mark}{cell.ratio}", style=STYLES.get(cell.verdict, "not bold"))
+        text.append(f"{cell.mark}{cell.ratio}", style="yellow" if cell.ahead else "dim" if cell.mark else "not bold")
     return text

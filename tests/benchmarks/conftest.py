@@ -35,7 +35,7 @@ STARTUPS = {
     "scikit-learn": (1.3, 1.4, 1.4),
 }
 # (implementation, batch size or None for all, threads or None for all) -> (status, reason)
-LOST = {
+UNTIMED = {
     ("jax", None, 2): ("missing", "No module named 'jax'"),
     ("pytorch-compiled", 8192, None): ("died", "killed by signal 9 <out of memory> | exit -9"),
     ("scikit-learn", 1, 1): ("timeout", "no step within 20 s"),
@@ -46,9 +46,9 @@ LOST = {
 def make_cell(
     case: Case, implementation: str, rng: np.random.Generator, drift: np.ndarray, slower: float = 1.0
 ) -> Cell:
-    """A cell whose samples share the machine's drift with its rivals; lost where LOST says so."""
+    """A cell whose samples share the machine's drift with its rivals; without a time where UNTIMED says so."""
     overhead, speed = SPEEDS.get(implementation, (100e-6, 30e9))
-    for (name, batch_size, threads), (status, reason) in LOST.items():
+    for (name, batch_size, threads), (status, reason) in UNTIMED.items():
         if name == implementation and batch_size in (None, case.batch_size) and threads in (None, case.threads):
             return _cell(case, implementation, status=status, reason=reason)
     seconds = slower * (overhead + case.flops / speed / case.threads**0.85)
@@ -207,5 +207,8 @@ def made_up() -> Callable[..., Results]:
 
 @pytest.fixture(scope="session")
 def results() -> Results:
-    """A whole run with lost cells: 2 models, 1 and 2 threads, 7 batch sizes, 8 implementations. Do not change it."""
+    """A whole run: 2 models, 1 and 2 threads, 7 batch sizes, 8 implementations, some cells without a time.
+
+    Do not change it.
+    """
     return make_results()

@@ -122,7 +122,7 @@ def test_a_call_has_inputs_of_its_shapes(call: Call):
 
 
 class Worker:
-    """Answers, or is lost on one function."""
+    """Answers, or is gone on one function."""
 
     def __init__(self, peers: Sequence[str], dies_on: str, started: list) -> None:
         self.peers, self.dies_on, self.closed = peers, dies_on, False
@@ -150,7 +150,7 @@ def test_arrays_begin_where_large_ones_do(shape: tuple[int, ...], rng: np.random
         np.testing.assert_array_equal(copy, array)
 
 
-def test_a_call_that_kills_the_process_is_lost_alone():
+def test_only_the_call_that_kills_the_process_has_no_time():
     started: list[Worker] = []
     shown = Shown()
     some = [SMALL[name] for name in ("sigmoid", "tanh", "relu")]

@@ -284,7 +284,9 @@ def test_a_results_file_cut_in_half_is_refused(results: Results, tmp_path: Path,
     assert "cut off" in capsys.readouterr().err
 
 
-def test_a_fastnn_that_is_lost_fails_the_run(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_a_fastnn_without_a_time_fails_the_run(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
     document = results.to_json()
     broken = Results.load(_saved(document, tmp_path / "r.json"))
     next(cell for cell in broken.cells if cell.implementation == "fastnn").status = "wrong"

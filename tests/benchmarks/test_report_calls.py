@@ -36,12 +36,12 @@ def test_exactly_the_fastest_is_marked(frame: pd.DataFrame):
     assert set(frame.index[frame["fastest"]]) == set(lowest.index)
 
 
-def test_the_grid_has_a_block_per_family_and_names_what_was_lost(frame: pd.DataFrame):
+def test_the_grid_has_a_block_per_family_and_names_what_has_no_time(frame: pd.DataFrame):
     grid = calls_grid(frame)
     assert [len(block.rows) for block in grid.blocks] == [2, 1]
-    won, lost = grid.blocks[0].rows
-    assert (won.head, won.rate) == ("32 x 784 x 50, float32", "130% of peak")
-    assert lost.entries[1].ratio.startswith("0.80")
+    faster, slower = grid.blocks[0].rows
+    assert (faster.head, faster.rate) == ("32 x 784 x 50, float32", "130% of peak")
+    assert slower.entries[1].ratio.startswith("0.80")
     (unclear,) = grid.blocks[1].rows
     assert unclear.head == "exp, 4,096, float64"
     assert unclear.rate == "32.5 GB/s"
@@ -49,7 +49,7 @@ def test_the_grid_has_a_block_per_family_and_names_what_was_lost(frame: pd.DataF
     assert grid.notes == ["PyTorch, wrong: off by 3.1 times the tolerance"]
 
 
-def test_the_words_count_calls_won_lost_and_unclear(results: Results):
+def test_the_words_count_faster_slower_and_unclear_calls(results: Results):
     said = call_sentences(results)
     assert said[0] == (
         "fastnn is faster than the fastest peer in 1 of 3 calls, slower in 1, with no clear difference in 1."

@@ -156,11 +156,11 @@ def test_markdown_tables_are_whole(rendered):
     assert "<script" not in "\n".join(lines).replace(r"\<script", "")
 
 
-def test_markdown_shows_lost_cells_and_existing_figures(hostile, rendered):
+def test_markdown_shows_cells_without_a_time_and_existing_figures(hostile, rendered):
     out, _ = rendered
     text = (out / "report.md").read_text()
-    lost = sum(cell.status != "ok" for cell in [*hostile.cells, *hostile.calls])
-    assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == lost
+    untimed = sum(cell.status != "ok" for cell in [*hostile.cells, *hostile.calls])
+    assert len(re.findall(r"\*(?:died|not available|timed out|wrong)\* <sup>\d+</sup>", text)) == untimed
     linked = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert len(linked) == len(FIGURES)
     assert all((out / name).is_file() for name in linked)
@@ -196,7 +196,7 @@ def test_odd_runs_render(made_up, tmp_path, change):
     print_table(results, Console(file=io.StringIO(), width=80))
 
 
-def test_a_run_in_which_everything_was_lost_renders(made_up, tmp_path):
+def test_a_run_without_any_time_renders(made_up, tmp_path):
     results = made_up(batch_sizes=(1,), threads=(1,))
     for cell in results.cells:
         cell.status, cell.reason, cell.samples = "died", "exit 1", []
@@ -275,7 +275,7 @@ def test_a_report_of_both_forms_and_of_products_alone(strong, tmp_path):
     frame = to_frame(strong)
     ratios = frame.loc[frame["implementation"] == "numpy", "ratio_to_fastnn"] / 4
     assert [row[2] for row in rows] == [f"{ratio:.2f}×" for ratio in ratios]  # noqa: RUF001
-    assert "Dashed black" in text
+    assert "Dashed, without markers" in text
     assert "the fastest usual peer takes" in text
     peers = text.split("## Against each peer\n")[1]
     assert "JAX lax.scan, against single steps" in peers
@@ -294,6 +294,20 @@ def test_the_headline_has_the_strongest_peers_beside_the_usual_ones(strong):
     assert f"; strongest **{strongest:.2f}" in first
     assert "the fastest usual peer of each case" in text
     assert "against fastnn's epoch in one call" in text
+
+
+def test_another_form_of_fastnn_is_no_peer_that_is_ahead(made_up, tmp_path):
+    """Neither in the title nor by a ground, though it is faster than fastnn; a peer that is has one."""
+    slower = {"fastnn": 0.1, "fastnn-steps": 0.01, "numpy": 1.0}
+    run = made_up(implementations=tuple(slower), slower=slower, batch_sizes=(512,), threads=(1,))
+    assert finding(summarize(run)) == "fastnn is faster than every peer in 2 of 2 cases"
+    render(run, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert '<td class="fastest"' in page
+    assert '<td class="ahead' not in page.split("Single calls</h2>")[0]
+    run = made_up(implementations=tuple(slower), slower=slower | {"numpy": 0.001}, batch_sizes=(512,), threads=(1,))
+    render(run, tmp_path)
+    assert (tmp_path / "report.html").read_text().split("Single calls</h2>")[0].count('<td class="ahead fastest"') == 2
 
 
 def test_products_alone_are_kept_in_the_file(strong, tmp_path):
@@ -353,7 +367,7 @@ def test_headline_is_rewritten_between_its_markers(results, made_up, tmp_path):
 
 
 def test_headline_has_a_row_per_model_and_a_column_per_run(results, made_up):
-    """On one thread: a mean of the ratios in the report; what a run lacks or lost is said."""
+    """On one thread: a mean of the ratios in the report; what a run lacks is said."""
     short = made_up(models=MODELS[:1], threads=(1,))
     text = headline.headline([short, results])
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
@@ -365,12 +379,26 @@ def test_headline_has_a_row_per_model_and_a_column_per_run(results, made_up):
     for (model, _), row in zip(models, rows, strict=True):
         mean = summarize_cells(_one_thread(results, model)).fastest.mean.value
         assert f"**{mean:.2f}" in row[2]
-    assert "batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192" in text
+    assert "geometric mean over batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192, and in brackets" in text
+    assert "Batch sizes" not in text
     assert "Cells without a time" in text
 
 
+def test_the_headline_has_the_batch_sizes_of_each_run_where_they_differ(results, made_up, strong):
+    text = headline.headline([strong, results, made_up(batch_sizes=(32,), threads=(1,))])
+    assert "geometric mean over the batch sizes of the run, which stand below, and in brackets" in text
+    notes = [line for line in text.splitlines() if line.startswith("- ")]
+    expected = ("Batch sizes 1 and 512. ", "Batch sizes 1, 8, 32, 128, 512, 2,048 and 8,192. ", "Batch size 32. ")
+    assert all(f": {words}" in note for note, words in zip(notes, expected, strict=True))
+
+
+def test_the_headline_says_what_a_caveat_is_where_there_is_one(results, strong):
+    assert "With a caveat: may change NaN" in headline.headline([results, strong])
+    assert "With a caveat" not in headline.headline([results])
+
+
 def test_the_headline_counts_every_case_and_every_call(results, strong):
-    """A row for each kind of peer: faster, unclear, slower, the mean and the extremes; below it what was lost."""
+    """A row for each kind of peer: faster, unclear, slower, the mean and the extremes; below it where it loses."""
     lines = headline.headline([strong, results]).splitlines()
     summary = summarize(strong)
     calls = [summarize_cells(run.calls).fastest for run in (strong, results)]
@@ -391,8 +419,8 @@ def test_the_headline_counts_every_case_and_every_call(results, strong):
         "fastest peer",
         "single calls, fastest peer, 1 thread",
     ]
-    lost = summary.strongest.with_verdict(SLOWER)
-    assert ("It loses in" in lines[-2]) == bool(lost)
+    slower = summary.strongest.with_verdict(SLOWER)
+    assert ("It loses in" in lines[-2]) == bool(slower)
 
 
 def test_headline_says_where_fastnn_is_not_faster(results):
@@ -432,7 +460,9 @@ def test_memory_is_compared_within_each_model(results):
         cell.peak_memory = size if cell.implementation == "fastnn" else 2 * size
     threads = len({cell.threads for cell in changed.cells})
     cases = threads * len(models)
-    assert title_of_memory(changed).endswith(f"at batch {largest}: fastnn needs the least in {cases} of {cases} cases")
+    assert title_of_memory(changed).endswith(
+        f"at batch {largest:,}: fastnn needs the least in {cases} of {cases} cases"
+    )
     for cell in changed.cells:
         if cell.model == models[0] and cell.implementation == "fastnn":
             cell.peak_memory *= 3
