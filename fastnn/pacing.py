@@ -5,8 +5,9 @@ busy, the one that is waited for may not run for milliseconds, and a step takes 
 Workers that take turns form the same sums in the same order, so results do not depend on it.
 
 If the present way has become slower than the other was when last timed, the net changes over at once. But that time is
-from before: now and then the other way is tried again, the less often the more the last trial lost. On threads that is seldom: they are seen to become
-slow, and the work of one thread does not change. In turns nothing shows that the cores are free again.
+from before: now and then the other way is tried again, the less often the more the last trial lost. On threads that is
+seldom: they are seen to become slow, and the work of one thread does not change. In turns nothing shows that the cores
+are free again.
 """
 
 from __future__ import annotations

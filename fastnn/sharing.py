@@ -1,9 +1,9 @@
 """Between how many workers a step or a prediction is shared, and how, by what it has to do and what sharing costs.
 
 All is counted in multiplications and additions of float32 with AVX-512, some 250 of which take a nanosecond; what takes
-longer counts as so many, and one of vectors with fewer lanes as two, four or eight. Sharing costs a meeting of the threads, and what
-one core wrote another must fetch: the weights above all, of which each worker updates a part and reads the whole, or in
-a shared pass not much more than that part.
+longer counts as so many, and one of vectors with fewer lanes as two, four or eight. Sharing costs a meeting of the
+threads, and what one core wrote another must fetch: the weights above all, of which each worker updates a part and
+reads the whole, or in a shared pass not much more than that part.
 """
 
 from __future__ import annotations

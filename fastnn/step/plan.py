@@ -16,8 +16,8 @@ the next.
 A batch is processed in *row blocks* of at most BLOCK_ROWS rows. Each one in progress has a BLOCK: memory for the
 activations and deltas of all layers, in padded rows, one layer after the other; for the inputs of activations if a
 slope needs them, and their outputs if some are dropped; for a panel of transposed weights; and scratch memory. In a
-shared pass the first BLOCK holds the rows; of its own each worker uses the last two, and its part. Deltas are the gradients of the
-loss with respect to a layer's affine output.
+shared pass the first BLOCK holds the rows; of its own each worker uses the last two, and its part. Deltas are the
+gradients of the loss with respect to a layer's affine output.
 """
 
 from __future__ import annotations
