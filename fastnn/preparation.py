@@ -85,7 +85,7 @@ class Predictor(NamedTuple):
     """A plan for predictions, and the memory that it points to: one prediction at a time. `rows` : of a row block."""
 
     begin: int  # the address of `begin_predictions`
-    part: int  # of `predict_rows`
+    phase: int  # of `predict_rows`
     address: int  # of the plan
     plan: NDArray
     memory: Memory
@@ -154,7 +154,7 @@ class Preparation:
             if enough_memory
             else self.memory_of(max(workers, len(last.memory.blocks)), loads or last.memory.loads)
         )
-        stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, part=3)
+        stored = last.gradients if enough_gradients else aligned_zeros((gradients,), self._dtype, quarter=3)
         state = optimizer.state(net)
         # A new plan: another thread may be within a step with the last one.
         plan = last.plan.copy()

@@ -176,7 +176,7 @@ class State:
         return None if self._lr_at is None else self.hyper.ctypes.data + self._lr_at * self.hyper.itemsize
 
     def _zeros(self, count: int) -> NDArray:
-        return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, part=1)
+        return aligned_zeros((count, row_apart(self._size, self._dtype)), self._dtype, quarter=1)
 
 
 class Optimizer:

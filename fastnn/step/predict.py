@@ -86,19 +86,19 @@ def _begin(slot, address, x, n, z, workers):
 
 
 @kernel
-def predict(begin, part, address, x, n, z, workers):
+def predict(begin, phase, address, x, n, z, workers):
     """z (n, outputs) ← the last layer's output for n rows x, on the calling thread.
 
-    begin, part : `prediction_addresses`. address : of the plan, which has a BLOCK for each worker. x, z : the `id` of
+    begin, phase : `prediction_addresses`. address : of the plan, which has a BLOCK for each worker. x, z : the `id` of
     C-contiguous arrays in the net's dtype; x may be 0 where the plan loads rows.
     """
     for stage in range(_begin(begin, address, x, n, z, workers)):
         for worker in range(workers):
-            call_phase(part, opaque(address), worker, stage)
+            call_phase(phase, opaque(address), worker, stage)
 
 
 @kernel
-def parallel_predict(begin, part, address, x, n, z, workers, region):
+def parallel_predict(begin, phase, address, x, n, z, workers, region):
     """`predict`, each worker on a thread of the parallel region, whose address is `region`."""
     stages = _begin(begin, address, x, n, z, workers)
-    in_parallel(part, stages, 0, 0, address, workers, region)
+    in_parallel(phase, stages, 0, 0, address, workers, region)
