@@ -390,7 +390,12 @@ GOOD_X, GOOD_T = np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
         (GOOD_X, GOOD_T[:3], ValueError, r"^t: got 3 labels, expected 4"),
         (GOOD_X, np.array([0, 1, 2, 0]), ValueError, r"^t: got label 2 at position 2, expected labels from 0 to 1"),
         (GOOD_X, np.array([0, -1, 1, 0]), ValueError, r"^t: got label -1 at position 1"),
-        (GOOD_X, np.array([0, np.nan, 1, 0]), TypeError, r"^t: got dtype float64, expected integer labels"),
+        (
+            GOOD_X,
+            np.array([0, np.nan, 1, 0]),
+            TypeError,
+            r"^t: got dtype float64 without a label at position 1, expected integer labels",
+        ),
         (GOOD_X, np.ones((4, 3), np.float32), ValueError, r"^t: got shape \(4, 3\), expected \(4, 2\)"),
         (GOOD_X, np.ones((4, 2)), TypeError, r"^t: got dtype float64, expected float32"),
         (GOOD_X, GOOD_T[:, None], ValueError, r"^t: got integers of shape \(4, 1\), expected labels of shape \(n,\)"),
