@@ -83,6 +83,7 @@ def layout(
     rows = math.ceil(len(titles) / columns)
     right, above, below = 0.2, 0.3, 0.5  # around every panel: the last two hold its title and its tick labels
     panel = width / columns - left - right
+    # Characters of a title's size to an inch.
     wrapped = [textwrap.wrap(text, int(12.4 * panel), break_on_hyphens=False) for text in titles]
     # Further room above each row of panels: for the further lines of its longest title.
     more = [0.16 * (max(map(len, wrapped[row * columns :][:columns])) - 1) for row in range(rows)]

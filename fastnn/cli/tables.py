@@ -155,6 +155,7 @@ def _lines(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _text(label: str, data: bytes) -> str:
+    """The text of the file. Raises UsageError for what is none."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

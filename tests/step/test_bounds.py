@@ -35,15 +35,14 @@ def test_rows_labels_and_weights(
         rows = rng.standard_normal((n, sizes[0])).astype(dtype)
         rows[rng.random(rows.shape) < zeros] = 0
         x, t, weights = (
-            guard_pages.between_guards(array, at_end)
-            for array in (rows, rng.integers(0, sizes[-1], n), rng.random(n).astype(dtype))
+            guard_pages.between_guards(array, at_end) for array in (rows, rng.integers(0, sizes[-1], n), rng.random(n))
         )
         assert np.isfinite(net.train_step(x, t, optimizer, sample_weight=weights))
         assert np.isfinite(net.train_epoch(x, t, optimizer, 4))
         assert np.isfinite(net.predict(x)).all()
         stored = scipy.sparse.csr_matrix(rows)
-        compressed = scipy.sparse.csr_matrix(
-            tuple(guard_pages.between_guards(array, at_end) for array in (stored.data, stored.indices, stored.indptr)),
-            shape=stored.shape,
-        )
+        parts = [guard_pages.between_guards(array, at_end) for array in (stored.data, stored.indices, stored.indptr)]
+        compressed = scipy.sparse.csr_matrix(tuple(parts), shape=stored.shape)
+        taken = compressed.data, compressed.indices, compressed.indptr
+        assert all(a.ctypes.data == b.ctypes.data for a, b in zip(parts, taken, strict=True)), "SciPy copies nothing"
         assert np.isfinite(net.train_epoch(compressed, t, optimizer, 4))
