@@ -13,6 +13,7 @@ from fastnn.linalg.packing import panel_count, panel_start, transpose_panels
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.dropout import drop
 from fastnn.step.forward import call_activation, forward_block, pieces_of
+from fastnn.step.one_row import update_panels_on_the_way
 from fastnn.step.plan import layer_of, loss_of
 from fastnn.units import unit
 
@@ -53,9 +54,9 @@ def transpose_weights(plan):
 
 
 @inline_ir
-def input_gradient(plan, layer, m, panels, dy, dx, own):
+def input_gradient(plan, layer, m, panels, a, dy, dx, own):
     """dx ← dy wᵀ for m rows of deltas dy, in padded rows; only the columns of dx that the panels of wᵀ from the first
-    of `panels` to the second have. own : the worker's BLOCK, which has room for a panel."""
+    of `panels` to the second have. a : the layer's input. own : the worker's BLOCK, which has room for a panel."""
     lanes = lanes_of(dy)
     begin_panel, end_panel = panels
     w, columns = offset(plan.parameters, layer.weights), layer.outputs - layer.tail
@@ -64,7 +65,9 @@ def input_gradient(plan, layer, m, panels, dy, dx, own):
     # The products with the panels come first. Those with the tail columns are added to them, or to zero without panels.
     start, start_row = plan.zeros, 0
     if layer.panel_vectors > 0:
-        if m == 1:
+        if plan.updates_on_the_way:
+            update_panels_on_the_way(plan, layer, a, dy, dx)
+        elif m == 1:
             gemv_transposed(layer.inputs, top, bottom, columns, lanes, dy, w, dx, layer.input_row)
         elif transposes(plan, layer) and transposes_each_panel(plan, layer):
             multiply_transposed_panels(
@@ -112,7 +115,7 @@ def backward_layer(plan, index, first, m, part, block, own):
     lanes, rows, place = lanes_of(plan.parameters), end - begin, m * before.column + begin * before.row
     dy, dx = offset(block.deltas, m * layer.column + begin * layer.row), offset(block.deltas, place)
     y = offset(block.activations, place)
-    input_gradient(plan, layer, rows, panels, dy, dx, own)
+    input_gradient(plan, layer, rows, panels, y, dy, dx, own)
     left, right = transposed_columns(layer, panels, lanes)
     if plan.drops and before.dropout > 0:
         drop(plan, dx, dx, first + begin, rows, left, right, index)

@@ -8,7 +8,7 @@ functions take little more than the plan.
 A *slot* is a field that holds the address of a compiled kernel: activations, losses and updates are called that way,
 and compiled on first need. The phases of the step are slots too. What the kernel in a slot takes is said by the comment
 at `call_activation` and `call_load_rows` (forward.py), `call_loss` (backward.py), `call_update` and
-`call_rank_one_update` (update.py), `_call_sum_weights` (train_step.py).
+`_call_rank_one_update` (one_row.py), `_call_sum_weights` (train_step.py).
 
 As in all products, fields and parameters whose names end in `row` are lengths: the elements from one row of a matrix to
 the next.
@@ -201,6 +201,7 @@ STEP = RecordLayout(
     stages="int",  # of the passes, between which workers meet
     takes_rows="int",  # whether the first stage of a shared pass is `take_rows`
     stores_gradients="int",  # whether the whole gradient is formed before any of it is used
+    updates_on_the_way="int",  # whether the pass backward updates the panels that it has read, but the first layer's
     fused_update="int",  # whether deltas are scaled by -rate and their products added to the weights
     sparsity="int",  # NEVER, GRADIENT or ALWAYS
     divisor="float",  # of the sum of the losses

@@ -88,6 +88,13 @@ def begin(plan):
     decays = optimizer.constants[0] != 0
     is_plain = optimizer.is_linear and not decays and plan.clip_value == 0 and plan.clip_norm == 0
     plan.fused_update = is_plain and not plan.stores_gradients
+    # Where weights and moments are still in a near cache nothing is gained.
+    plan.updates_on_the_way = (
+        n == 1
+        and workers == 1
+        and optimizer.n_fetched > 0
+        and not (plan.stores_gradients or plan.fused_update or plan.clip_value > 0 or plan.clip_norm > 0)
+    )
     plan.stages = 1
     if plan.shares_pass:
         begin_shared_pass(plan)

@@ -28,6 +28,7 @@ from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, pane
 from fastnn.linalg.packing import panel_count, panel_start, panels_of, part_start
 from fastnn.linalg.sparse_inputs import NEVER, sparse_gradient, sparse_gradient_panels
 from fastnn.linalg.tail_columns import tail_product
+from fastnn.step.one_row import update_panels_by_one_row
 from fastnn.step.plan import BLOCK_ROWS, UPDATE_BLOCK, block_of, layer_of, optimizer_of, source_of
 from fastnn.step.transform import bound_gradient, part_of_parameters, sum_gradients
 from fastnn.units import unit
@@ -35,11 +36,6 @@ from fastnn.units import unit
 # call_update(slot, ...): weights, gradient, first moment, the elements from one moment to the next,
 # how many weights, the constants of the step.
 call_update = indirect_call(types.none)
-
-# call_rank_one_update(slot, ...): weights, a factor for each row, how many rows, the row that times its
-# factor is a row's gradient, its width (whole vectors), first moment, the elements from one moment to the next,
-# constants.
-call_rank_one_update = indirect_call(types.none)
 
 # Rows of a row block below which a product is over before much can be prefetched meanwhile.
 _ROWS_WORTH_FETCHING = 16
@@ -184,25 +180,6 @@ def panel_block_gradient(plan, layer, panel, top, height, strip, worker):
             panel_product(
                 height, width // lanes, columns, 1, columns_row, b, width, start, start_row, scratch, width, m, TARGET,
                 scratch, 0,
-            )  # fmt: skip
-
-
-@unit("StepPlan LayerPlan BlockPlan -> none")
-def update_panels_by_one_row(plan, layer, own):
-    """`update_panels` where the batch is one row, whose gradient is an outer product."""
-    lanes, optimizer = lanes_of(plan.parameters), optimizer_of(plan.optimizer, 0, plan)
-    _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
-    n_panels = panel_count(layer.panel_vectors)
-    for panel in range(own.begin_panel, own.end_panel):
-        first = panel_start(panel, n_panels, layer.panel_vectors) * lanes
-        width = panel_start(panel + 1, n_panels, layer.panel_vectors) * lanes - first
-        rows = UPDATE_BLOCK // width // MR * MR
-        for row in range(own.top, own.bottom, rows):
-            start = layer.weights + first * layer.inputs + row * width
-            call_rank_one_update(
-                optimizer.rank_one_update, offset(plan.parameters, start), offset(a, row), min(rows, own.bottom - row),
-                offset(dy, first), width, offset(optimizer.moments, start), optimizer.moment_stride,
-                optimizer.constants,
             )  # fmt: skip
 
 
@@ -375,10 +352,11 @@ def fused_sgd_update(plan, layer, own, takes_tail):
 def fused_gradient_update(plan, layer, own, worker, takes_tail):
     """Update a worker's part of a layer by the gradient over the whole batch, of which no more than an update block is
     stored."""
-    if plan.n == 1 and plan.clip_value == 0:
-        update_panels_by_one_row(plan, layer, own)
-    else:
+    if plan.n > 1 or plan.clip_value > 0:
         update_panels(plan, layer, own, worker)
+    elif layer.column == 0 or not plan.updates_on_the_way:
+        _, a, dy = block_operands(plan, layer, 0, block_of(plan.blocks, 0, plan))
+        update_panels_by_one_row(plan, layer, a, dy, own)
     if takes_tail:
         update_tail_and_bias(plan, layer, worker)
 
