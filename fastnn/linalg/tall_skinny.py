@@ -17,6 +17,9 @@ _BUFFERED_ROWS = 128
 # Elements of a row that are multiplied in one pass: so much of MR rows of x and of wᵀ stays in the first-level cache.
 _KC = 512
 
+# Rows of x that take all passes before the next ones do: what the CPU fetches ahead in one pass, the next one reads.
+_ROWS_TOGETHER = 64
+
 # The columns and rows of a dot tile. A vector of x that crosses a cache line costs two loads, and MR / 2 rows by four
 # columns load fewer vectors of x per product than MR rows by two columns.
 _COLUMNS, _ROWS = 4, MR // 2
@@ -92,21 +95,23 @@ def multiply_by_dot_tiles(n, inner, y_row, x, w, start, y, first_column):
     # hundred cycles each.
     workspace[columns * row : products_at] = 0
     offsets = _product_offsets(columns, group)
-    for first in range(0, max(inner, 1), _KC):
-        k = min(_KC, inner - first)
-        r = 0
-        while r < n:
-            rows = MR if n - r >= MR else 1
-            _multiply(
-                rows, columns, offset(x, r * inner + first), inner, element(workspace, first), row, k,
-                element(workspace, products_at), group,
-            )  # fmt: skip
-            for i in range(rows):
-                result = offset(y, (r + i) * y_row + first_column)
-                for c in range(columns):
-                    before = start[first_column + c] if first == 0 else result[c]
-                    result[c] = before + workspace[products_at + offsets[i * columns + c]]
-            r += rows
+    for top in range(0, n, _ROWS_TOGETHER):
+        bottom = min(n, top + _ROWS_TOGETHER)
+        for first in range(0, max(inner, 1), _KC):
+            k = min(_KC, inner - first)
+            r = top
+            while r < bottom:
+                rows = MR if bottom - r >= MR else 1
+                _multiply(
+                    rows, columns, offset(x, r * inner + first), inner, element(workspace, first), row, k,
+                    element(workspace, products_at), group,
+                )  # fmt: skip
+                for i in range(rows):
+                    result = offset(y, (r + i) * y_row + first_column)
+                    for c in range(columns):
+                        before = start[first_column + c] if first == 0 else result[c]
+                        result[c] = before + workspace[products_at + offsets[i * columns + c]]
+                r += rows
 
 
 @unit("int int int real* real* real* real* int -> none")
