@@ -27,8 +27,7 @@ def columns_taking_part(d, panel, width, used):
 
 @unit("int int real* real* int int real* -> none")
 def add_dot_products(top, bottom, d, panel, width, used, dx):
-    """dx ← dx + the dot products of d with the rows of a panel from `top` to `bottom`, of their first `used` elements.
-    """
+    """dx ← dx + the dot products of d with the rows of a panel from `top` to `bottom`, of the first `used` elements."""
     products = _alloc_products(dx)
     r = top
     while r < bottom:
