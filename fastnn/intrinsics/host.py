@@ -38,10 +38,6 @@ REGISTER_CONSTRAINT = (
     ("v" if VECTOR_BYTES == 64 else "x") if platform.machine() in ("x86_64", "AMD64") else "w" * _IS_ARM
 )
 
-# Whether a square root and a division take longer than the products of Newton's iteration would: not with AMD, whose
-# dividers take half as long as Intel's. The CPU that is there is asked, whichever Numba compiles for.
-ROOTS_ARE_SLOW = not llvmlite.binding.get_host_cpu_name().startswith("znver")
-
 # Whether the CPU compresses vectors of any width (moves selected lanes to the front) in one instruction.
 COMPRESSES = VECTOR_BYTES == 64 and "avx512vl" in cpu_features()
 

@@ -18,7 +18,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, models, register_model
 
 from fastnn.intrinsics.declared import intrinsic
-from fastnn.intrinsics.host import LLVM, ROOTS_ARE_SLOW, VECTOR_BYTES, splat
+from fastnn.intrinsics.host import LLVM, VECTOR_BYTES, splat
 from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_lanes
 
 
@@ -269,8 +269,6 @@ class _SquareRoot:
 
     def times(self, v, factor):
         vector, builder = self.vector, self.builder
-        if VECTOR_BYTES == 32 and vector.dtype == types.float32 and ROOTS_ARE_SLOW:
-            return self._times_of_12_bits(v, factor)
         if VECTOR_BYTES < 64:
             root = self._call(f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, v)
             return self._product(root, factor)
@@ -289,17 +287,6 @@ class _SquareRoot:
         factor = self._plus(factor, self._half(factor), self._rest(root, inverse))
         factor = self._call(f"llvm.fabs.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, factor)
         return self._product(root, factor)
-
-    def _times_of_12_bits(self, v, factor):
-        """The same from AVX's estimate of 12 bits, float32 alone."""
-        inverse = self._call("llvm.x86.avx.rsqrt.ps.256", self.vector.llvm, v)
-        # Between those of the largest number and the smallest that is not subnormal; see above.
-        inverse = self._at_least(5e-20, self._at_most(2.0**63, inverse))
-        # √v = v r (1 + d / 2 + 3 d² / 8) for the estimate r, d = 1 - v r². The last factor is positive for any d.
-        root = self.builder.fmul(v, inverse)
-        rest = self._rest(root, inverse)
-        half = self._plus(self.constant(0.5), rest, self.constant(0.375))
-        return self._product(root, self._plus(factor, self.builder.fmul(factor, rest), half))
 
     def _rest(self, a, b):
         """1 - a b."""

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
 from numba.core import config, sigutils
@@ -60,9 +59,7 @@ def key(dispatcher: Dispatcher, signature: Any, codegen: CPUCodegen) -> str:
     for kind in kinds:
         if " at 0x" in kind:
             raise Unknown(kind)
-    # The CPU that is there, too: Numba's own names are those that it compiles for, and can be set.
-    host = llvmlite.binding.get_host_cpu_name()
-    parts = (*kinds, *codegen.magic_tuple(), host, settings(), *_describe(dispatcher, {}))
+    parts = (*kinds, *codegen.magic_tuple(), settings(), *_describe(dispatcher, {}))
     return "\n".join(parts)
 
 
