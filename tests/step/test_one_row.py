@@ -31,7 +31,7 @@ AFTERWARDS = {"fused", "penalty", "clipped", "norm"}
 
 @pytest.mark.parametrize("epoch", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("sizes", NETS, ids=str)
+@pytest.mark.parametrize("sizes", NETS, ids=lambda sizes: "-".join(map(str, sizes)))
 def test_updated_on_the_way_or_afterwards(
     sizes: tuple[int, ...], kind: str, epoch: bool, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
