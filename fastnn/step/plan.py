@@ -89,7 +89,8 @@ OPTIMIZER = RecordLayout(
     steps="int",  # made so far
     moments="real*",  # the first moment
     moment_stride="int",  # elements from one moment to the next
-    n_fetched="int",  # arrays that are prefetched before an update: the weights and the moments, or none
+    # Arrays that are prefetched before an update: the weights and the moments, or none where they stay in a near cache.
+    n_fetched="int",
     hyper="float64*",  # hyper-parameters, as the optimizer's `constants` slot takes them
     constants="float64*",  # what that slot works out of them for the step
     compute_constants="int",  # slots
