@@ -3,7 +3,7 @@
 from fastnn.intrinsics.atomics import add_to_word, exchange_word, read_word, replace_word, try_lock, unlock
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.compressed_row import compressed_row_product, compressed_row_update
-from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_of_panels
+from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_added, dot_tile_of_panels
 from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
 from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.memory import fetch_ahead
@@ -109,6 +109,7 @@ __all__ = [
     "compressed_row_update",
     "current_cpu",
     "dot_tile",
+    "dot_tile_added",
     "dot_tile_of_panels",
     "element",
     "enter_parallel_region",

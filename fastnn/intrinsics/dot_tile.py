@@ -43,6 +43,28 @@ def dot_tile(rows: int, columns: int, fetch_rows: bool = False) -> Callable:
     return dot_products
 
 
+def dot_tile_added(rows: int, columns: int, fetch_rows: bool = False) -> Callable:
+    """`dot_tile`, whose sums are added to what is there.
+
+    dot_products(a, a_row, b, b_row, k, start, start_row, c, c_row): c[r, j] = start[r, j] + Σ a[r, i] b[j, i] over
+    i < k. Nothing is read or written but `columns` elements of each row of start and c.
+    """
+
+    @intrinsic
+    def dot_products(typing_context, a, a_row, b, b_row, k, start, start_row, c, c_row):
+        int64 = types.int64
+
+        def generate(context, builder, signature, arguments):
+            a, a_row, b, b_row, k, *of_sums = arguments
+            tile = _DotTile(builder, rows, columns, fetch_rows, signature.args[0].dtype)
+            tile.store_sums(tile.multiply_add(a, a_row, b, b_row, k, tile.zeros), *of_sums)
+            return context.get_dummy_value()
+
+        return types.none(a, int64, a, int64, int64, a, int64, a, int64), generate
+
+    return dot_products
+
+
 def dot_tile_of_panels(rows: int, columns: int) -> Callable:
     """The micro-kernel for `rows` rows of a and `columns` rows of a matrix b that is packed in panels.
 

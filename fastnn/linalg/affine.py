@@ -16,8 +16,12 @@ from fastnn.intrinsics import (
     lanes_of,
     leave_parallel_region,
     like,
+    load,
+    masked_load,
+    masked_store,
     offset,
     prefer_full_vectors,
+    store,
 )
 from fastnn.jit import force_inline, force_inline_reassociated
 from fastnn.linalg.packing import aligned_empty, padded, part_start
@@ -36,12 +40,30 @@ _MIN_DOT_VECTORS = 4
 _MIN_GEMV_VECTORS = 6
 
 
+# Rows of dy that are added to db together, so that db is read and written once for all of them.
+_ROWS_ADDED = 4
+
+
 @unit("int int real* real* -> none")
 def sum_rows(n, columns, dy, db):
-    """db ← the sum of dy (n, columns) over its rows."""
+    """db ← the sum of dy (n, columns) over its rows, in their order."""
+    lanes = lanes_of(dy)
     for c in range(columns):
         db[c] = 0
-    for r in range(n):
+    whole, tail = columns // lanes * lanes, columns % lanes
+    for r in range(0, n // _ROWS_ADDED * _ROWS_ADDED, _ROWS_ADDED):
+        row = offset(dy, r * columns)
+        for c in range(0, whole, lanes):
+            total = load(offset(db, c))
+            for k in range(_ROWS_ADDED):
+                total += load(offset(row, k * columns + c))
+            store(total, offset(db, c))
+        if tail > 0:
+            total = masked_load(offset(db, whole), tail)
+            for k in range(_ROWS_ADDED):
+                total += masked_load(offset(row, k * columns + whole), tail)
+            masked_store(total, offset(db, whole), tail)
+    for r in range(n // _ROWS_ADDED * _ROWS_ADDED, n):
         row = offset(dy, r * columns)
         for c in range(columns):
             db[c] += row[c]
@@ -62,7 +84,7 @@ def forward_rows(n, inner, outputs, x, w, b, y, batch):
     the rows are divided among workers.
     """
     lanes = lanes_of(x)
-    if outputs < lanes:
+    if outputs < lanes or dot_tiles_pay(batch, inner, outputs, lanes):
         multiply_tall_skinny(n, inner, outputs, x, w, b, y, batch)
         return
     tail = outputs % lanes
@@ -137,7 +159,7 @@ def input_gradient(n, inputs, outputs, dy, w, dx, batch):
     width = max(inputs, lanes)
     zeros = aligned_empty(width, dy[0])
     zeros[:] = 0
-    if inputs < lanes:
+    if inputs < lanes or dot_tiles_pay(batch, outputs, inputs, lanes):
         w_t = aligned_empty(outputs * inputs, dy[0])
         transpose(inputs, outputs, lanes, w, outputs, element(w_t, 0), inputs)
         multiply_tall_skinny(n, outputs, inputs, dy, element(w_t, 0), element(zeros, 0), dx, batch)

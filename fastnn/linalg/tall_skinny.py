@@ -1,11 +1,9 @@
-"""Tall-skinny products y = x w + b: w has fewer columns than a vector has lanes, or they are the tail of a wider w."""
+"""Tall-skinny products y = x w + b: w has few columns, or they are the tail of a wider w."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from fastnn.intrinsics import MR, dot_tile, element, lanes_of, offset
-from fastnn.jit import force_inline, inline_ir, kernel
+from fastnn.intrinsics import MR, dot_tile_added, element, lanes_of, offset
+from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.gemm import NOTHING, ROWS, panel_product
 from fastnn.linalg.packing import aligned_empty, padded
 from fastnn.linalg.transpose import transpose
@@ -23,14 +21,14 @@ _ROWS_TOGETHER = 64
 # The columns and rows of a dot tile. A vector of x that crosses a cache line costs two loads, and MR / 2 rows by four
 # columns load fewer vectors of x per product than MR rows by two columns.
 _COLUMNS, _ROWS = 4, MR // 2
-_four_columns, _two_columns = dot_tile(_ROWS, _COLUMNS), dot_tile(MR, 2, fetch_rows=True)
-_one_row = dot_tile(1, _COLUMNS)
+_four_columns, _two_columns = dot_tile_added(_ROWS, _COLUMNS), dot_tile_added(MR, 2, fetch_rows=True)
+_one_column, _one_row = dot_tile_added(MR, 1), dot_tile_added(1, _COLUMNS)
 
 
 @inline_ir
 def multiply_tall_skinny(n, inner, columns, x, w, start, y, batch):
-    """y ← start + x w for a w (inner, columns) narrower than a vector, and one worker's n rows x of a batch of `batch`
-    rows, which alone decides on the algorithm."""
+    """y ← start + x w for a w (inner, columns) that is narrower than a vector, or for which dot tiles pay, and one worker's
+    n rows x of a batch of `batch` rows, which alone decides on the algorithm."""
     if dot_tiles_pay(batch, inner, columns, lanes_of(x)):
         multiply_by_dot_tiles(n, inner, columns, x, w, start, y, 0)
     else:
@@ -41,77 +39,93 @@ def multiply_tall_skinny(n, inner, columns, x, w, start, y, batch):
 def dot_tiles_pay(n, inner, columns, lanes):
     """Whether dot tiles are faster than a product with one column of w per lane.
 
-    Dot tiles must transpose w and add up the lanes of each sum; the other product leaves lanes - columns lanes empty.
-    The thresholds were measured with AVX-512.
+    Dot tiles must transpose w and add up the lanes of each sum. The other product leaves lanes - columns lanes empty;
+    and where micro-tiles of one vector have 4 rows, it loads five vectors for every four multiply-adds, dot tiles six
+    for eight.
     """
     if 3 * columns <= lanes:
-        return n >= (8 if 8 * columns <= lanes else 32)
-    return 3 * columns <= 2 * lanes and inner >= 8 * lanes and n >= 128
-
-
-@kernel
-def _product_offsets(columns, group):
-    """The offset of each element (MR, columns) of the result within the products that `_multiply` writes."""
-    offsets = np.empty(MR * columns, np.int64)
-    for r in range(MR):
-        for c in range(columns):
-            left = columns - c // _COLUMNS * _COLUMNS
-            within = r * 2 if left <= 2 else r // _ROWS * (group // 2) + r % _ROWS * _COLUMNS
-            offsets[r * columns + c] = c // _COLUMNS * group + within + c % _COLUMNS
-    return offsets
+        return n >= (8 if 8 * columns <= lanes else 16 if 4 * columns <= lanes else 32)
+    if MR < 8:
+        rows = 128 if inner < 8 * lanes else 64 if columns >= lanes else 32
+        return columns < 2 * lanes and inner >= 4 * lanes and n >= rows
+    return 4 * columns <= 3 * lanes and inner >= 4 * lanes and n >= 64
 
 
 @force_inline
-def _multiply(rows, columns, a, a_row, b, b_row, k, products, group):
-    """products ← the dot products of MR rows of a, or of one, with `columns` rows of b.
+def _multiply_rows(columns, a, a_row, b, b_row, k, start, start_row, c, c_row, aside):
+    """c ← start + a bᵀ for MR rows of a and `columns` rows of b, of which a multiple of _COLUMNS exist.
 
-    Each four columns take up `group` elements, in the order of the dot tiles; see `_product_offsets`.
+    Three columns are a tile of four, whose sums are written at first `aside`, which has room for it and zeros behind.
     """
-    for c in range(0, columns, _COLUMNS):
-        other, out = offset(b, c * b_row), offset(products, c // _COLUMNS * group)
-        if rows < MR:
-            _one_row(a, a_row, other, b_row, k, out)
-        elif columns - c <= 2:
-            _two_columns(a, a_row, other, b_row, k, out)
+    for first in range(0, columns, _COLUMNS):
+        left, other = columns - first, offset(b, first * b_row)
+        before, before_row, out, out_row = offset(start, first), start_row, offset(c, first), c_row
+        if left == 1:
+            _one_column(a, a_row, other, b_row, k, before, before_row, out, out_row)
+        elif left == 2:
+            _two_columns(a, a_row, other, b_row, k, before, before_row, out, out_row)
         else:
-            for half in range(2):
-                _four_columns(offset(a, half * _ROWS * a_row), a_row, other, b_row, k, offset(out, half * (group // 2)))
+            if left == 3:
+                before, before_row, out, out_row = offset(aside, MR * _COLUMNS), 0, aside, _COLUMNS
+            for r in range(0, MR, _ROWS):
+                _four_columns(
+                    offset(a, r * a_row), a_row, other, b_row, k, offset(before, r * before_row), before_row,
+                    offset(out, r * out_row), out_row,
+                )  # fmt: skip
+            if left == 3:
+                _add_aside(MR, left, aside, offset(start, first), start_row, offset(c, first), c_row)
+
+
+@force_inline
+def _multiply_row(columns, a, b, b_row, k, start, c, aside):
+    """c ← start + a bᵀ for one row of a and `columns` rows of b, as in `_multiply_rows`."""
+    for first in range(0, columns, _COLUMNS):
+        left, other = columns - first, offset(b, first * b_row)
+        before, out = offset(start, first), offset(c, first)
+        if left < _COLUMNS:
+            before, out = offset(aside, MR * _COLUMNS), aside
+        _one_row(a, 0, other, b_row, k, before, 0, out, 0)
+        if left < _COLUMNS:
+            _add_aside(1, left, aside, offset(start, first), 0, offset(c, first), 0)
+
+
+@force_inline
+def _add_aside(rows, columns, aside, start, start_row, c, c_row):
+    """c ← start + the first columns of the tile `aside`."""
+    for r in range(rows):
+        for j in range(columns):
+            c[r * c_row + j] = start[r * start_row + j] + aside[r * _COLUMNS + j]
 
 
 @unit("int int int real* real* real* real* int -> none")
 def multiply_by_dot_tiles(n, inner, y_row, x, w, start, y, first_column):
-    """The columns of y ← start + x w from `first_column` on, fewer than a vector: each element is the dot product of a
-    row of x and a row of wᵀ. x (n, inner), w (inner, y_row), start (y_row,), y (n, y_row)."""
+    """The columns of y ← start + x w from `first_column` on: each element is the dot product of a row of x and a row of
+    wᵀ. x (n, inner), w (inner, y_row), start (y_row,), y (n, y_row)."""
     lanes = lanes_of(x)
     columns = y_row - first_column
-    groups = (columns + _COLUMNS - 1) // _COLUMNS
     # One more vector per row of wᵀ, so that the rows do not fall into the same sets of the cache.
     row = padded(inner, lanes) + lanes
-    group = 2 * max(_ROWS * _COLUMNS, lanes)
-    workspace = aligned_empty(groups * (_COLUMNS * row + group), x[0])
-    products_at = groups * _COLUMNS * row
+    size = padded(columns, _COLUMNS) * row
+    workspace = aligned_empty(size + (MR + 1) * _COLUMNS, x[0])
     transpose(inner, columns, lanes, offset(w, first_column), y_row, element(workspace, 0), row)
     # The rows beyond the last column are multiplied too: uninitialised, they could hold subnormal numbers, which cost a
     # hundred cycles each.
-    workspace[columns * row : products_at] = 0
-    offsets = _product_offsets(columns, group)
+    workspace[columns * row :] = 0
     for top in range(0, n, _ROWS_TOGETHER):
         bottom = min(n, top + _ROWS_TOGETHER)
         for first in range(0, max(inner, 1), _KC):
             k = min(_KC, inner - first)
             r = top
             while r < bottom:
-                rows = MR if bottom - r >= MR else 1
-                _multiply(
-                    rows, columns, offset(x, r * inner + first), inner, element(workspace, first), row, k,
-                    element(workspace, products_at), group,
-                )  # fmt: skip
-                for i in range(rows):
-                    result = offset(y, (r + i) * y_row + first_column)
-                    for c in range(columns):
-                        before = start[first_column + c] if first == 0 else result[c]
-                        result[c] = before + workspace[products_at + offsets[i * columns + c]]
-                r += rows
+                own, out = offset(x, r * inner + first), offset(y, r * y_row + first_column)
+                before, before_row = (offset(start, first_column), 0) if first == 0 else (out, y_row)
+                w_t, aside = element(workspace, first), element(workspace, size)
+                if bottom - r >= MR:
+                    _multiply_rows(columns, own, inner, w_t, row, k, before, before_row, out, y_row, aside)
+                    r += MR
+                else:
+                    _multiply_row(columns, own, w_t, row, k, before, out, aside)
+                    r += 1
 
 
 @unit("int int int real* real* real* real* int -> none")

@@ -16,6 +16,7 @@ from fastnn.intrinsics import (
     absolute,
     broadcast,
     dot_tile,
+    dot_tile_added,
     element,
     flush_subnormals,
     keep_alive,
@@ -141,6 +142,32 @@ def test_dot_tile_reads_no_element_outside_its_rows(
             rtol=0,
             atol=8 * np.finfo(dtype).eps * (1 + k),
         )
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (8, 2), (3, 1)])
+def test_dot_tile_is_added_to_its_own_elements_alone(
+    rows: int, columns: int, dtype: str, rng: np.random.Generator
+) -> None:
+    dot_products = dot_tile_added(rows, columns)
+
+    @numba.njit
+    def multiply(a, b, k, start, c):
+        dot_products(
+            element(a, 0), a.shape[1], element(b, 0), b.shape[1], k, element(start, 0), start.shape[1], element(c, 0),
+            c.shape[1],
+        )  # fmt: skip
+
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    for k in (0, lanes - 1, 2 * lanes, 3 * lanes + 1):
+        a, b, start = (
+            rng.standard_normal(shape).astype(dtype) for shape in ((rows, k + 1), (columns, k + 1), (rows, 9))
+        )
+        start[:, columns:] = np.nan
+        c = np.full((rows, 11), 7, dtype)
+        multiply(a, b, k, start, c)
+        np.testing.assert_array_equal(c[:, columns:], 7)
+        expected = start[:, :columns] + a[:, :k].astype("float64") @ b[:, :k].T
+        np.testing.assert_allclose(c[:, :columns], expected, rtol=0, atol=8 * np.finfo(dtype).eps * (1 + k))
 
 
 def test_an_array_is_kept_for_its_address() -> None:

@@ -22,7 +22,19 @@ WIDTHS = (1, 2, 3, 8, 10, 16, 17, 33, 48, 50, 100)
 CONFLICTING = ((1024, 10), (1024, 50), (10, 1024))
 # Long rows by few columns, alone or beside whole vectors, products along rows: ends that fill no vector, and more than
 # is multiplied at once.
-LONG = ((70, 50), (140, 58), (513, 17), (140, 5), (140, 10), (513, 2), (600, 10), (1030, 3))
+LONG = (
+    (70, 50),
+    (140, 58),
+    (513, 17),
+    (140, 5),
+    (140, 10),
+    (513, 2),
+    (600, 10),
+    (1030, 3),
+    (140, 7),
+    (520, 11),
+    (70, 13),
+)
 GUARD = 64
 
 
@@ -99,7 +111,9 @@ def test_one_row_wherever_its_weights_begin(inputs: int, vectors: int, dtype: st
         np.testing.assert_allclose(y, x.astype("float64") @ w + b, rtol=0, atol=tolerance(dtype, inputs))
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (10, 140), (3, 600), *CONFLICTING])
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [*itertools.product(WIDTHS, WIDTHS), (10, 140), (7, 140), (3, 600), *CONFLICTING]
+)
 def test_backward(inputs: int, outputs: int, dtype: str, rng: np.random.Generator) -> None:
     for n in ROWS:
         dy, x, w = drawn(rng, dtype, (n, outputs), (n, inputs), (inputs, outputs))
@@ -129,7 +143,8 @@ def test_transpose(dtype: str, rng: np.random.Generator) -> None:
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one CPU")
 @pytest.mark.parametrize(
-    ("inputs", "outputs"), [(300, 50), (8, 128), (128, 10), (33, 33), (3, 2), (70, 600), (1024, 10)]
+    ("inputs", "outputs"),
+    [(300, 50), (8, 128), (128, 10), (33, 33), (3, 2), (70, 600), (1024, 10), (520, 11), (7, 140)],
 )
 def test_any_number_of_workers_gives_the_same_bits(
     inputs: int, outputs: int, dtype: str, rng: np.random.Generator
