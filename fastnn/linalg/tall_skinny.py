@@ -27,8 +27,10 @@ _one_column, _one_row = dot_tile_added(MR, 1), dot_tile_added(1, _COLUMNS)
 
 @inline_ir
 def multiply_tall_skinny(n, inner, columns, x, w, start, y, batch):
-    """y ← start + x w for a w (inner, columns) that is narrower than a vector, or for which dot tiles pay, and one worker's
-    n rows x of a batch of `batch` rows, which alone decides on the algorithm."""
+    """y ← start + x w for one worker's n rows x of a batch of `batch` rows, which alone decides on the algorithm.
+
+    w (inner, columns) is narrower than a vector, or one for which dot tiles pay.
+    """
     if dot_tiles_pay(batch, inner, columns, lanes_of(x)):
         multiply_by_dot_tiles(n, inner, columns, x, w, start, y, 0)
     else:
