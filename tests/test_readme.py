@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.report import headline, render
+from benchmarks.report import headline, write_texts
+from benchmarks.report.content import prepare
 from benchmarks.results import Results
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ def test_headline_is_that_of_the_committed_report() -> None:
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_report_is_what_its_results_render_to(report: str, tmp_path: Path) -> None:
-    render(Results.load(ROOT / "reports" / report / "results.json"), tmp_path)
+    write_texts(prepare(Results.load(ROOT / "reports" / report / "results.json")), tmp_path)
     assert_is_committed(tmp_path, report)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.results import Results
 
-__all__ = ["render"]
+if TYPE_CHECKING:
+    from benchmarks.report.content import Content
+
+__all__ = ["render", "write_texts"]
 
 
 def render(results: Results, out: Path) -> list[Path]:
@@ -16,20 +20,30 @@ def render(results: Results, out: Path) -> list[Path]:
     """
     # Imported here: pandas and matplotlib take a second, which whoever only compares or races need not pay.
     from benchmarks.report.content import prepare
-    from benchmarks.report.frame import write_csv
     from benchmarks.report.html import to_html
-    from benchmarks.report.markdown import FIGURES, to_markdown
+    from benchmarks.report.markdown import FIGURES
     from benchmarks.results import write_atomically
 
     out = Path(out)
     content = prepare(results)
-    page, text = out / "report.html", out / "report.md"
     figures = [out / FIGURES / f"{drawing.name}.png" for drawing in content.drawings]
     for path, drawing in zip(figures, content.drawings, strict=True):
         write_atomically(path, drawing.png)
+    texts = write_texts(content, out)
+    page = out / "report.html"
+    write_atomically(page, to_html(content))
+    return [page, *texts, *figures]
+
+
+def write_texts(content: Content, out: Path) -> list[Path]:
+    """Write report.md and the tables as CSV into `out`, which takes no drawing; their paths, report.md first."""
+    from benchmarks.report.frame import write_csv
+    from benchmarks.report.markdown import to_markdown
+    from benchmarks.results import write_atomically
+
+    text = out / "report.md"
     tables = {out / f"{name}.csv": frame for name, frame in content.frames.items()}
     for path, frame in tables.items():
         write_csv(frame, path)
     write_atomically(text, to_markdown(content))
-    write_atomically(page, to_html(content))
-    return [page, text, *tables, *figures]
+    return [text, *tables]

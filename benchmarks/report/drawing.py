@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import matplotlib
 import pandas as pd
@@ -20,14 +21,31 @@ from benchmarks.results import Results
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of the report."""
+    """One figure of the report, drawn when it is asked for: the texts of a report need none."""
 
     name: str  # file name without suffix, unique in the report
     title: str  # the finding
     note: str  # what is shown and how to read it
-    wide: str  # SVG element without title and footnote
-    narrow: str  # the same for a phone
-    png: bytes  # wide, with title and footnote
+    _footnote: str
+    _render: Callable[[float, Captions | None], Figure]
+
+    @cached_property
+    def wide(self) -> str:
+        """SVG element without title and footnote."""
+        with matplotlib.rc_context(STYLE):
+            return svg(self._render(WIDE, None), f"{self.name}-w")
+
+    @cached_property
+    def narrow(self) -> str:
+        """The same for a phone."""
+        with matplotlib.rc_context(STYLE):
+            return svg(self._render(NARROW, None), f"{self.name}-n")
+
+    @cached_property
+    def png(self) -> bytes:
+        """Wide, with title and footnote."""
+        with matplotlib.rc_context(STYLE):
+            return png(self._render(WIDE, Captions(self.title, self.note, self._footnote)))
 
 
 @dataclass(frozen=True)
@@ -111,14 +129,5 @@ def paneled(
 def finish(
     source: Source, name: str, title: str, note: str, render: Callable[[float, Captions | None], Figure]
 ) -> Drawing:
-    title = conditions.titled(title, source.results)
-    with matplotlib.rc_context(STYLE):
-        captions = Captions(title, note, conditions.short(source.results))
-        return Drawing(
-            name=name,
-            title=title,
-            note=note,
-            wide=svg(render(WIDE, None), f"{name}-w"),
-            narrow=svg(render(NARROW, None), f"{name}-n"),
-            png=png(render(WIDE, captions)),
-        )
+    """`render` takes a width and, for the PNG, what is written around the panels."""
+    return Drawing(name, conditions.titled(title, source.results), note, conditions.short(source.results), render)
