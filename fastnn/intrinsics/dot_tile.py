@@ -14,7 +14,7 @@ from fastnn.intrinsics.memory import FIRST_LEVEL, emit_masked_load, first_lanes,
 from fastnn.intrinsics.transpose_tile import part_of, sum_lanes
 
 
-def dot_tile(rows: int, columns: int, fetch_rows: bool = False) -> Callable:
+def dot_tile(rows: int, columns: int) -> Callable:
     """The micro-kernel for `rows` rows of a and `columns` rows of b, which are columns of the result.
 
     dot_products(a, a_row, b, b_row, k, sums): sums[r * columns + c] = Σ a[r, i] b[c, i] over i < k.
@@ -23,8 +23,7 @@ def dot_tile(rows: int, columns: int, fetch_rows: bool = False) -> Callable:
     row are contiguous. Nothing is read beyond the first k elements of a row. `sums` is written in full vectors, so that
     it must have room for rows * columns elements rounded up to a multiple of the lanes.
 
-    Each sum is accumulated in a vector register of its own, whose lanes are added up at the end. With `fetch_rows` the
-    next `rows` rows of a are prefetched into the first-level cache.
+    Each sum is accumulated in a vector register of its own, whose lanes are added up at the end.
     """
 
     @intrinsic
@@ -33,7 +32,7 @@ def dot_tile(rows: int, columns: int, fetch_rows: bool = False) -> Callable:
 
         def generate(context, builder, signature, arguments):
             a, a_row, b, b_row, k, sums = arguments
-            tile = _DotTile(builder, rows, columns, fetch_rows, signature.args[0].dtype)
+            tile = _DotTile(builder, rows, columns, False, signature.args[0].dtype)
             for v, total in enumerate(tile.added_up(tile.multiply_add(a, a_row, b, b_row, k, tile.zeros))):
                 tile.store(total, builder.gep(sums, [ir.IntType(64)(v * tile.lanes)]))
             return context.get_dummy_value()
@@ -47,7 +46,8 @@ def dot_tile_added(rows: int, columns: int, fetch_rows: bool = False) -> Callabl
     """`dot_tile`, whose sums are added to what is there.
 
     dot_products(a, a_row, b, b_row, k, start, start_row, c, c_row): c[r, j] = start[r, j] + Σ a[r, i] b[j, i] over
-    i < k. Nothing is read or written but `columns` elements of each row of start and c.
+    i < k. Nothing is read or written but `columns` elements of each row of start and c. With `fetch_rows` the next
+    `rows` rows of a are prefetched into the first-level cache.
     """
 
     @intrinsic

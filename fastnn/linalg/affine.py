@@ -1,7 +1,7 @@
 """The affine map of a fully connected layer, on row-major arrays.
 
 Which product is fastest depends on the sizes (`row_major.py`). Where dot products are faster, the tail columns are
-computed by dot tiles, as is a w narrower than one vector (`tall_skinny.py`).
+computed by dot tiles, as is a w of few columns (`tall_skinny.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _MIN_DOT_VECTORS = 4
 
 # Vectors in a row of w from which on a single row of x is faster row by row of w than panel by panel.
 _MIN_GEMV_VECTORS = 6
-
 
 # Rows of dy that are added to db together, so that db is read and written once for all of them.
 _ROWS_ADDED = 4

@@ -43,7 +43,7 @@ def dot_tiles_pay(n, inner, columns, lanes):
 
     Dot tiles must transpose w and add up the lanes of each sum. The other product leaves lanes - columns lanes empty;
     and where micro-tiles of one vector have 4 rows, it loads five vectors for every four multiply-adds, dot tiles six
-    for eight.
+    for eight. The thresholds were measured on an Emerald Rapids, with AVX-512 and AVX2.
     """
     if 3 * columns <= lanes:
         return n >= (8 if 8 * columns <= lanes else 16 if 4 * columns <= lanes else 32)
