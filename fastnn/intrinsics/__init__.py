@@ -57,6 +57,7 @@ from fastnn.intrinsics.scheduling import (
     yield_cpu,
 )
 from fastnn.intrinsics.sparse_rank_update import sparse_rank_update
+from fastnn.intrinsics.square_root import ESTIMATES_ROOTS, estimating, not_estimating, square_root, square_root_times
 from fastnn.intrinsics.subnormals import flush_subnormals, restore_subnormals
 from fastnn.intrinsics.transpose_tile import transpose_partial_tile, transpose_tile
 from fastnn.intrinsics.vector import (
@@ -71,8 +72,6 @@ from fastnn.intrinsics.vector import (
     masked_store_each,
     maximum,
     sign,
-    square_root,
-    square_root_times,
     store,
     store_each,
     where_greater,
@@ -86,6 +85,7 @@ __all__ = [
     "CPUS",
     "CPU_WORDS",
     "DONE",
+    "ESTIMATES_ROOTS",
     "JOB",
     "LINES_AHEAD",
     "LINES_AHEAD_OF_AN_UPDATE",
@@ -113,6 +113,7 @@ __all__ = [
     "dot_tile_of_panels",
     "element",
     "enter_parallel_region",
+    "estimating",
     "evenly_spaced",
     "exchange_word",
     "fetch_ahead",
@@ -133,6 +134,7 @@ __all__ = [
     "maximum",
     "micro_tile",
     "nonzero_columns",
+    "not_estimating",
     "offset",
     "opaque",
     "pointer",

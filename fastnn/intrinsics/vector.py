@@ -23,11 +23,11 @@ from fastnn.intrinsics.memory import emit_masked_load, emit_masked_store, first_
 
 
 class Vector(types.Type):
-    """The type of a full vector register of float32 or float64."""
+    """The type of a full vector register of float32 or float64. estimates : whether `estimating` returned it."""
 
-    def __init__(self, dtype: types.Float) -> None:
-        self.dtype, self.lanes = dtype, VECTOR_BYTES * 8 // dtype.bitwidth
-        super().__init__(f"vector({dtype} x {self.lanes})")
+    def __init__(self, dtype: types.Float, estimates: bool = False) -> None:
+        self.dtype, self.lanes, self.estimates = dtype, VECTOR_BYTES * 8 // dtype.bitwidth, estimates
+        super().__init__(f"vector({dtype} x {self.lanes}{', estimating' * estimates})")
 
     @property
     def llvm(self) -> ir.VectorType:
@@ -46,15 +46,22 @@ def _cast(context, builder, source, vector, value):
     return splat(builder, context.cast(builder, value, source, vector.dtype), vector.lanes)
 
 
+@lower_cast(Vector, Vector)
+def _cast_mark(context, builder, source, vector, value):
+    return value
+
+
 def _common(arguments) -> Vector | None:
-    """The type of the vectors among arguments that are vectors, all of one type, and numbers; None for others."""
+    """The type of the vectors among arguments that are vectors, all of one precision, and numbers; None for others.
+    Where some estimate, their result does."""
     vectors = {kind for kind in arguments if isinstance(kind, Vector)}
     others = (kind for kind in arguments if not isinstance(kind, Vector))
     numbers = all(isinstance(kind, (types.Integer, types.Float)) for kind in others)
-    return vectors.pop() if len(vectors) == 1 and numbers else None
+    one = len({vector.dtype for vector in vectors}) == 1 and numbers
+    return max(vectors, key=lambda vector: vector.estimates) if one else None
 
 
-def _signature(*arguments):
+def signature_of(*arguments):
     """Of an intrinsic of such arguments that returns a vector; None for others."""
     vector = _common(arguments)
     return None if vector is None else vector(*[vector] * len(arguments))
@@ -64,11 +71,20 @@ def _operator(symbol, instruction: str) -> None:
     @infer_global(symbol)
     class Typing(AbstractTemplate):
         def generic(self, arguments, keywords):
-            return _signature(*arguments) if len(arguments) == 2 else None
+            return signature_of(*arguments) if len(arguments) == 2 else None
 
     @lower_builtin(symbol, Vector, Vector)
     def generate(context, builder, signature, arguments):
-        return getattr(builder, instruction)(*arguments, flags=["contract"])
+        sum_of_products = _of_two_products(builder, instruction, signature.return_type, *arguments)
+        return sum_of_products or getattr(builder, instruction)(*arguments, flags=["contract"])
+
+
+def _of_two_products(builder, instruction: str, vector: Vector, a, b):
+    """a + b or a - b of two products, or None: a is fused with it, and b rounded. LLVM would choose in every loop anew,
+    and the same rule give other results."""
+    if instruction not in ("fadd", "fsub") or any(getattr(value, "opname", None) != "fmul" for value in (a, b)):
+        return None
+    return _call_intrinsic(builder, "fmuladd", vector, *a.operands, builder.fneg(b) if instruction == "fsub" else b)
 
 
 for _symbol, _in_place, _instruction in (
@@ -84,7 +100,7 @@ for _symbol, _in_place, _instruction in (
 @infer_global(operator.neg)
 class _Negation(AbstractTemplate):
     def generic(self, arguments, keywords):
-        return _signature(*arguments) if len(arguments) == 1 else None
+        return signature_of(*arguments) if len(arguments) == 1 else None
 
 
 @lower_builtin(operator.neg, Vector)
@@ -169,7 +185,7 @@ def maximum(typing_context, a, b):
     a, b : vectors of one type, or one of them a number. Returns a vector of that type.
     """
 
-    signature = _signature(a, b)
+    signature = signature_of(a, b)
     if signature is None:
         return None
 
@@ -221,105 +237,8 @@ def where_greater(typing_context, a, b, x, y):
         first, second, chosen, other = arguments
         return builder.select(builder.fcmp_ordered(">", first, second), chosen, other)
 
-    signature = _signature(a, b, x, y)
+    signature = signature_of(a, b, x, y)
     return None if signature is None else (signature, generate)
-
-
-@intrinsic
-def square_root_times(typing_context, vector, factor):
-    """factor √v of a vector v, to within 2 units in the last place; NaN for v < 0. The factor must not be negative.
-
-    vector, factor : vectors of one type, or one of them a number. Returns a vector of that type. If the result is only
-    added to something, its last product is fused with that sum.
-
-    AVX-512 approximates 1/√v to 14 bits, and Newton's iteration refines it. That takes half the time of the square root
-    instruction, and leaves the divider free for a division that follows. The factor enters the iteration at no cost.
-    """
-
-    signature = _signature(vector, factor)
-    if signature is None:
-        return None
-
-    def generate(context, builder, signature, arguments):
-        return _SquareRoot(builder, signature.return_type).times(*arguments)
-
-    return signature, generate
-
-
-@intrinsic
-def square_root(typing_context, vector):
-    """√v, to within 2 units in the last place; NaN for v < 0. See `square_root_times`.
-
-    vector : v. Returns a vector of its type.
-    """
-
-    def generate(context, builder, signature, arguments):
-        root = _SquareRoot(builder, vector)
-        return root.times(arguments[0], root.constant(1.0))
-
-    return (vector(vector), generate) if isinstance(vector, Vector) else None
-
-
-class _SquareRoot:
-    """Emits the code of `square_root_times`."""
-
-    def __init__(self, builder, vector: Vector) -> None:
-        self.builder, self.vector = builder, vector
-        self.suffix = "ps" if vector.dtype == types.float32 else "pd"
-
-    def times(self, v, factor):
-        vector, builder = self.vector, self.builder
-        if VECTOR_BYTES < 64:
-            root = self._call(f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, v)
-            return self._product(root, factor)
-        mask = ir.IntType(vector.lanes)
-        inverse = self._call(f"llvm.x86.avx512.rsqrt14.{self.suffix}.512", vector.llvm, v, v, mask(-1))
-        # For v of 0 or infinity the estimate is infinity or 0, and v times it NaN. Clamped, it gives the right root.
-        # (Zen 4 has min and max in its adders, comparisons in its multipliers.)
-        least = 1e-30 if vector.dtype == types.float32 else 1e-300
-        inverse = self._at_least(least, self._at_most(1 / least, inverse))
-        if vector.dtype == types.float64:
-            # One iteration for 28 bits; the one below refines the root itself.
-            better = self._plus(inverse, self._half(inverse), self._rest(builder.fmul(v, inverse), inverse))
-            inverse = self._at_least(least, better)
-        # √v = v r (1 + (1 - v r²) / 2) for the estimate r. The last factor is positive unless v is infinite.
-        root = builder.fmul(v, inverse)
-        factor = self._plus(factor, self._half(factor), self._rest(root, inverse))
-        factor = self._call(f"llvm.fabs.v{vector.lanes}f{vector.dtype.bitwidth}", vector.llvm, factor)
-        return self._product(root, factor)
-
-    def _rest(self, a, b):
-        """1 - a b."""
-        return self.builder.fsub(self.constant(1.0), self._product(a, b), flags=["contract"])
-
-    def _call(self, name: str, result, *arguments):
-        kind = ir.FunctionType(result, [argument.type for argument in arguments])
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
-
-    def constant(self, value: float):
-        vector = self.vector
-        return ir.Constant(vector.llvm, [ir.Constant(LLVM[vector.dtype], value)] * vector.lanes)
-
-    # These comparisons are false for NaN, which is kept.
-    def _at_most(self, limit: float, a):
-        return self._instead_where(">", self.constant(limit), a)
-
-    def _at_least(self, limit: float, a):
-        return self._instead_where("<", self.constant(limit), a)
-
-    def _instead_where(self, relation: str, limit, a):
-        return self.builder.select(self.builder.fcmp_ordered(relation, a, limit), limit, a)
-
-    def _product(self, a, b):
-        """a b, which may be fused with an addition."""
-        return self.builder.fmul(a, b, flags=["contract"])
-
-    def _half(self, a):
-        return self.builder.fmul(a, self.constant(0.5))
-
-    def _plus(self, c, a, b):
-        """c + a b."""
-        return self.builder.fadd(c, self._product(a, b), flags=["contract"])
 
 
 def _check_as_many(vectors, pointers) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastnn import scalar_checks
 from fastnn.alloc import aligned_zeros, row_apart
 from fastnn.blocking import fetching_pays
-from fastnn.optimizers.loops import MOST_NUMBERS
+from fastnn.optimizers.kernels import MOST_NUMBERS
 from fastnn.optimizers.own import rule_of
 from fastnn.optimizers.rule import UpdateRule
 from fastnn.step.plan import OPTIMIZER
@@ -143,7 +143,7 @@ class State:
         plan["n_fetched"] = 1 + len(rule.moments) if fetches else 0
         for name in ("hyper", "constants"):
             plan[name] = self._record[name].ctypes.data
-        for slot, address in rule.addresses(numba.from_dtype(self._dtype)).items():
+        for slot, address in rule.addresses(numba.from_dtype(self._dtype), near=not fetches).items():
             plan[slot] = address
         # One copy: an interrupt finds the record as it was or as it shall be, and the moments of both are held.
         self._both = self.moments, moments

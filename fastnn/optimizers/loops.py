@@ -1,5 +1,5 @@
-"""Loops over an update rule, generated from its function of vectors: the update of the step with its masked end, the
-rank-one update, and the array kernel.
+"""Loops over an update rule, generated from its function of vectors: the update by a gradient, with its masked end, and
+the rank-one update.
 
 A rule is a function of vectors, `rule(g, moments, c)`: the gradient, a tuple of moments and a tuple of constants. It
 returns the new moments, and the numerator and denominator of what is subtracted from the weights; the denominator is
@@ -9,19 +9,16 @@ by a fraction apart from the gradient ("decoupled").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 from numba.core import types
-from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
 from fastnn.intrinsics import (
+    ESTIMATES_ROOTS,
     broadcast,
     broadcast_each,
-    element,
-    evenly_spaced,
-    flush_subnormals,
+    estimating,
     lanes_of,
     like,
     load,
@@ -30,27 +27,18 @@ from fastnn.intrinsics import (
     masked_load_each,
     masked_store,
     masked_store_each,
+    not_estimating,
     offset,
-    pointer,
-    read_each,
-    restore_subnormals,
-    stack_alloc,
     store,
     store_each,
-    write_each,
 )
 from fastnn.intrinsics.vector import Vector
-from fastnn.jit import force_inline, inner_kernel, kernel, named, overload_by_type
+from fastnn.jit import force_inline, overload_by_type
 
 # The constants of every rule begin with the weight decay: g' = g + decay w. If it is decoupled, that is the fraction by
 # which weights shrink: w ← (1 - decay) w - quotient.
 DECAY = 0
 FIRST_CONSTANT = 1
-
-# The most constants, and the most hyper-parameters, of a rule; both include the weight decay.
-MOST_NUMBERS = 16
-
-_alloc_numbers = stack_alloc(MOST_NUMBERS)
 
 
 def _quotient(numerator, denominator):
@@ -66,7 +54,7 @@ def _choose_quotient(numerator, denominator):
 overload_by_type(_quotient, _choose_quotient)
 
 
-def _only(fits: Callable[[types.Type], bool]) -> Callable:
+def only(fits: Callable[[types.Type], bool]) -> Callable:
     """A function that returns its argument, and is not compiled for other types than those that fit.
 
     An intrinsic, because Numba takes a tenth of a second for a few small functions.
@@ -80,15 +68,13 @@ def _only(fits: Callable[[types.Type], bool]) -> Callable:
     return same
 
 
-def _of_length(count: int) -> Callable:
-    """Tuples of so many: what is behind would be cut off unseen."""
-    return _only(lambda kind: isinstance(kind, types.BaseTuple) and len(kind) == count)
+_as_it_is = only(lambda kind: True)
 
 
 def _of_a_rule(divides: bool) -> Callable:
     """What a rule returns. Numba itself lets a denominator be None in one turn of a loop and a vector in another."""
     last = Vector if divides else types.NoneType
-    return _only(lambda kind: isinstance(kind, types.BaseTuple) and len(kind) == 3 and isinstance(kind[2], last))
+    return only(lambda kind: isinstance(kind, types.BaseTuple) and len(kind) == 3 and isinstance(kind[2], last))
 
 
 @force_inline
@@ -101,9 +87,8 @@ def _without_denominator(vector):
     return vector, None
 
 
-def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> tuple[Callable, Callable]:
-    """Two functions on addresses. `update` is that of `size` weights by the gradient g. `rank_one_update` is that of
-    `rows` rows of `width` weights, full vectors, by the gradient factors[row] d[:width]."""
+def update_loop(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> Callable:
+    """update(w, g, moments, size, constants) on addresses: of `size` weights by the gradient g."""
     constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
     # What the loops carry has its types before the first turn, which does not use it.
     placeholder = _with_denominator if divides else _without_denominator
@@ -141,97 +126,69 @@ def _loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> 
             quotient = _quotient(numerator, denominator)
             masked_store(kept * weights - quotient if decoupled else weights - quotient, address, rest)
 
-    # A row of w at a time, for its gradient's factor is loaded once. Not pipelined: the moments come from the
-    # second-level cache or beyond, and the fewer instructions a vector takes, the more of them are under way.
-    @force_inline
-    def rank_one_update(w, factors, rows, d, width, moments, constants):
-        lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
-        decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
-        kept = broadcast(like(w[0], 1 - constants[DECAY]))
-        for row in range(rows):
-            factor = broadcast(factors[row])
-            for column in range(0, width, lanes):
-                k = row * width + column
-                address, gradient = offset(w, k), factor * load(offset(d, column))
-                weights = load(address)
-                if decays:
-                    gradient = gradient + decay * weights
-                new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
-                store_each(new, moments, k)
-                quotient = _quotient(numerator, denominator)
-                # One of both is left when the loop is compiled.
-                store(kept * weights - quotient if decoupled else weights - quotient, address)
-
-    return update, rank_one_update
+    return update
 
 
-def step_kernels(
-    name: str,
-    rule: Callable,
-    divides: bool,
-    decoupled: bool,
-    constants: Callable,
-    n_moments: int,
-    n_hyper: int,
-    n_constants: int,
-) -> tuple[Dispatcher, Dispatcher, Dispatcher]:
-    """The kernels of the training step (`step/plan.py`): update, rank_one_update and compute_constants."""
-    update, rank_one_update = _loops(rule, divides, decoupled, n_constants)
-    moments_from, hyper_at = evenly_spaced(n_moments), read_each(n_hyper)
-    all_constants = _of_length(FIRST_CONSTANT + n_constants)
+def rank_one_loops(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> tuple[Callable, Callable]:
+    """Two functions rank_one_update(w, factors, rows, d, width, moments, constants) on addresses: of `rows` rows of
+    `width` weights, full vectors, by the gradient factors[row] d[:width].
 
-    def step_update(w, g, moments, stride, size, constants):
-        update(w, g, moments_from(moments, stride), size, constants)
+    The second is for weights and moments in a near cache, with the same results; it may be the first.
+    """
+    constants_of, returned = broadcast_each(FIRST_CONSTANT, n_constants), _of_a_rule(divides)
 
-    def step_rank_one_update(w, factors, rows, d, width, moments, stride, constants):
-        rank_one_update(w, factors, rows, d, width, moments_from(moments, stride), constants)
+    def vector_update(enter: Callable, leave: Callable) -> Callable:
+        """The update of the vector k elements behind w by the gradient factor d; `enter` marks what the rule is given,
+        `leave` what it returns."""
 
-    def compute_constants(hyper, step, computed):
-        write_each(all_constants(constants(step, hyper_at(hyper))), computed)
+        @force_inline
+        def update_vector(w, k, factor, d, moments, decays, decay, kept, c):
+            address = offset(w, k)
+            weights, factors = load(address), load(d)
+            gradient = decay * weights + factor * factors if decays else factor * factors
+            new, numerator, denominator = leave(returned(rule(enter(gradient), enter(load_each(moments, k)), enter(c))))
+            store_each(new, moments, k)
+            quotient = _quotient(numerator, denominator)
+            # One of both is left when the loop is compiled.
+            store(kept * weights - quotient if decoupled else weights - quotient, address)
 
-    return (
-        inner_kernel(named(f"{name}_step", step_update)),
-        inner_kernel(named(f"{name}_step_rank_one", step_rank_one_update)),
-        inner_kernel(named(f"{name}_step_constants", compute_constants)),
-    )
+        return update_vector
 
+    update_vector = vector_update(_as_it_is, _as_it_is)
 
-def array_kernel(
-    name: str,
-    rule: Callable,
-    divides: bool,
-    decoupled: bool,
-    constants: Callable,
-    moments: Sequence[str],
-    numbers: Sequence[str],
-    n_constants: int,
-) -> Dispatcher:
-    """The kernel (w, g, *moments, *numbers) on arrays of one dimension. The numbers are the hyper-parameters, after the
-    number of the step if `numbers` begins with it."""
-    update, _ = _loops(rule, divides, decoupled, n_constants)
-    all_constants = _of_length(FIRST_CONSTANT + n_constants)
+    def of_rows(update_row: Callable) -> Callable:
+        # A row of w at a time, for its gradient's factor is loaded once. Not pipelined: the moments come from the
+        # second-level cache or beyond, and the fewer instructions a vector takes, the more of them are under way.
+        @force_inline
+        def rank_one_update(w, factors, rows, d, width, moments, constants):
+            decays = not decoupled and constants[DECAY] != 0
+            decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
+            kept = broadcast(like(w[0], 1 - constants[DECAY]))
+            for row in range(rows):
+                update_row(w, row * width, broadcast(factors[row]), d, width, moments, decays, decay, kept, c)
+
+        return rank_one_update
 
     @force_inline
-    def update_arrays(w, g, moments, step, hyper):
-        numbers = _alloc_numbers(pointer(0, np.float64(0)))
-        write_each(all_constants(constants(step, hyper)), numbers)
-        update(element(w, 0), element(g, 0), moments, w.size, numbers)
+    def update_row(w, first, factor, d, width, moments, decays, decay, kept, c):
+        for k in range(0, width, lanes_of(w)):
+            update_vector(w, first + k, factor, offset(d, k), moments, decays, decay, kept, c)
 
-    step = "step" if "step" in numbers else "1"
-    hyper = "".join(f"np.float64({number}), " for number in numbers if number != "step")
-    addresses = "".join(f"element({moment}, 0), " for moment in moments)
-    call = f"update_arrays(w, g, ({addresses}), {step}, ({hyper}))"
-    # A moment whose gradient stays zero decays into subnormal numbers.
-    body = f"before = flush_subnormals(); {call}; restore_subnormals(before)" if moments else call
-    names = {
-        "np": np,
-        "element": element,
-        "update_arrays": update_arrays,
-        "flush_subnormals": flush_subnormals,
-        "restore_subnormals": restore_subnormals,
-    }
-    source = f"def {name}({', '.join(['w', 'g', *moments, *numbers])}): {body}"
-    exec(compile(source, f"<{name} of {__name__}>", "exec"), names)
-    function = names[name]
-    function.__module__ = __name__
-    return kernel(named(name, function))
+    rank_one_update = of_rows(update_row)
+    if not (ESTIMATES_ROOTS and divides):
+        return rank_one_update, rank_one_update
+
+    # In a near cache, a root and a division keep the divider busy for longer than all else that an update does.
+    estimating_vector = vector_update(estimating, not_estimating)
+
+    @force_inline
+    def update_row_by_turns(w, first, factor, d, width, moments, decays, decay, kept, c):
+        lanes = lanes_of(w)
+        pairs = width // (2 * lanes) * 2 * lanes
+        for k in range(0, pairs, 2 * lanes):
+            update_vector(w, first + k, factor, offset(d, k), moments, decays, decay, kept, c)
+            estimating_vector(w, first + k + lanes, factor, offset(d, k + lanes), moments, decays, decay, kept, c)
+        if pairs < width:
+            update_vector(w, first + pairs, factor, offset(d, pairs), moments, decays, decay, kept, c)
+
+    return rank_one_update, of_rows(update_row_by_turns)

@@ -28,7 +28,7 @@ from fastnn.ops.given import (
     explained,
     run_in_float64,
 )
-from fastnn.optimizers import loops
+from fastnn.optimizers import kernels
 
 
 def constants_of(hyper: Sequence[str], given: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -152,7 +152,7 @@ class UpdateRule:
             )
         check_function(self.name, "constants", self.constants, ("step", "hyper"))
         own(constants=scalar(self.constants))
-        most = loops.MOST_NUMBERS
+        most = kernels.MOST_NUMBERS
         if max(len(self.hyper), self.n_constants + 1) > most:
             raise ValueError(f"numbers: got {len(self.hyper)}, expected at most {most - 1} for the rule {self.name}")
         if self.ulps is not None and not self.has_reference:
@@ -201,8 +201,8 @@ class UpdateRule:
         )
 
     @cached_property
-    def _step_kernels(self) -> tuple[Any, Any, Any]:
-        made = loops.step_kernels(
+    def _step_kernels(self) -> kernels.StepKernels:
+        made = kernels.step_kernels(
             self.name,
             self.rule,
             self.divides,
@@ -212,13 +212,12 @@ class UpdateRule:
             len(self.hyper),
             self.n_constants,
         )
-        update, rank_one_update, compute_constants = (explained(kernel, *self.parts) for kernel in made)
-        return update, rank_one_update, compute_constants
+        return kernels.StepKernels(*(explained(kernel, *self.parts) for kernel in made))
 
     @cached_property
     def array_kernel(self) -> Any:
-        """The kernel on arrays of one dimension; see `fastnn.optimizers.loops`."""
-        made = loops.array_kernel(
+        """The kernel on arrays of one dimension; see `fastnn.optimizers.kernels`."""
+        made = kernels.array_kernel(
             self.name,
             self.rule,
             self.divides,
@@ -239,14 +238,18 @@ class UpdateRule:
             if k != 1:  # the gradient
                 array[...] = result.reshape(array.shape)
 
-    def addresses(self, real: types.Float) -> dict[str, int]:
-        """The addresses of the step's kernels, compiled for that precision, by the names of their slots."""
+    def addresses(self, real: types.Float, near: bool) -> dict[str, int]:
+        """The addresses of the step's kernels, compiled for that precision, by the names of their slots.
+
+        near : whether weights and moments stay in a near cache from step to step.
+        """
         row, size, doubles = types.CPointer(real), types.int64, types.CPointer(types.float64)
-        update, rank_one_update, compute_constants = self._step_kernels
+        own = self._step_kernels
+        rank_one_update = own.near_rank_one_update if near else own.rank_one_update
         return {
-            "update": address_of(update, (row, row, row, size, size, doubles)),
+            "update": address_of(own.update, (row, row, row, size, size, doubles)),
             "rank_one_update": address_of(rank_one_update, (row, row, size, row, size, row, size, doubles)),
-            "compute_constants": address_of(compute_constants, (doubles, size, doubles)),
+            "compute_constants": address_of(own.compute_constants, (doubles, size, doubles)),
         }
 
 

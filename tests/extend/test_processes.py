@@ -77,7 +77,7 @@ changed = [np.concatenate([w.ravel() for w in each.get_weights()]).tolist() for 
 rule = optimizer.rule
 dispatchers = [
     fastnn.my_bent.kernel, *my_items.my_bent._step_kernels, fastnn.my_apart.kernel, my_items.my_apart.row_sum,
-    rule.array_kernel, *rule._step_kernels,
+    rule.array_kernel, *set(rule._step_kernels),
 ]
 if len(sys.argv) > 1:
     with open(sys.argv[1], "wb") as file:

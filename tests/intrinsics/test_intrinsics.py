@@ -1,4 +1,4 @@
-"""Intrinsics: vectors, square roots, masked loads and stores, dot tiles, flushed subnormal numbers, borrowed arrays."""
+"""Intrinsics: vectors, masked loads and stores, dot tiles, flushed subnormal numbers, borrowed arrays."""
 
 from __future__ import annotations
 
@@ -27,18 +27,11 @@ from fastnn.intrinsics import (
     maximum,
     restore_subnormals,
     sign,
-    square_root_times,
     store,
     where_greater,
 )
 
 FLUSHES = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
-
-
-@numba.njit
-def roots(x, factor, y):
-    for k in range(0, x.size, lanes_of(x)):
-        store(square_root_times(load(element(x, k)), broadcast(x.dtype.type(factor))), element(y, k))
 
 
 @numba.njit
@@ -76,26 +69,6 @@ def product_while_flushed(x, y, products):
     products[0] = x[0] * y[0]
     restore_subnormals(before)
     products[1] = x[0] * y[0]
-
-
-@pytest.mark.parametrize("factor", [1.0, 31.6227766, 1e-5])
-def test_square_root_is_at_most_two_units_off(factor: float, dtype: str, rng: np.random.Generator) -> None:
-    limits = np.finfo(dtype)
-    x = np.exp2(rng.uniform(np.log2(limits.tiny), np.log2(limits.max), 2**16)).astype(dtype)
-    x = np.concatenate([x, rng.uniform(0.25, 4, 2**16).astype(dtype), np.array([limits.tiny, limits.max] * 32, dtype)])
-    y = np.empty_like(x)
-    roots(x, factor, y)
-    exact = np.sqrt(x.astype(np.longdouble)) * np.longdouble(np.dtype(dtype).type(factor))
-    assert np.max(np.abs(y - exact) / np.spacing(exact.astype(dtype))) <= 2
-
-
-def test_square_root_of_zeros_infinities_nan_and_negative_numbers(dtype: str) -> None:
-    special = np.array([0.0, -0.0, np.inf, np.nan, -1.0, -np.inf, 4.0, 1.0] * 8, dtype)
-    y = np.empty_like(special)
-    roots(special, 0.5, y)
-    with np.errstate(invalid="ignore"):
-        np.testing.assert_array_equal(y, np.sqrt(special) / 2)
-    assert np.signbit(y[1])
 
 
 def test_maximum_absolute_sign_and_choice(dtype: str) -> None:

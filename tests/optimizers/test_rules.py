@@ -108,29 +108,34 @@ def test_numbers_that_depend_on_the_step(name: str, numbers: dict, step: int, dt
 
 @pytest.mark.parametrize("name", RULES)
 def test_rank_one_update(name: str, dtype: str, rng: np.random.Generator) -> None:
-    """It is the update by the outer product; nothing but the weights and moments is touched."""
+    """It is the update by the outer product; nothing but the weights and moments is touched. The same in a near cache,
+    to the bit."""
     rule = RULES[name]
-    _, rank_one_update, compute_constants = rule._step_kernels
+    _, rank_one_update, near_rank_one_update, compute_constants = rule._step_kernels
     moments = len(rule.moments)
 
     @numba.njit
-    def update(w, factors, g, moments, stride, step, hyper, constants):
+    def update(w, factors, g, moments, stride, near, step, hyper, constants):
         compute_constants(element(hyper, 0), step, element(constants, 0))
-        rank_one_update(
-            element(w, 0), element(factors, 0), factors.size, element(g, 0), g.size, element(moments, 0), stride,
-            element(constants, 0),
-        )  # fmt: skip
+        weights, first, rest = element(w, 0), element(moments, 0), element(constants, 0)
+        if near:
+            near_rank_one_update(weights, element(factors, 0), factors.size, element(g, 0), g.size, first, stride, rest)
+        else:
+            rank_one_update(weights, element(factors, 0), factors.size, element(g, 0), g.size, first, stride, rest)
 
-    for vectors, weight_decay in product((1, 2, 3), (0.0, 0.01)):
+    for vectors, weight_decay in product((1, 2, 3, 8), (0.0, 0.01)):
         numbers = _numbers(name, weight_decay=weight_decay)
         hyper = np.array([numbers[n] for n in rule.hyper], np.float64)
         factors = rng.standard_normal(7).astype(dtype)
         g = rng.standard_normal(vectors * VECTOR_BYTES // factors.itemsize).astype(dtype)
         around = np.abs(rng.standard_normal((1 + moments, factors.size * g.size + 128))).astype(dtype)
-        found, expected = around.copy(), around.copy()
+        found, found_near, expected = around.copy(), around.copy(), around.copy()
         stride, constants = around.shape[1], np.zeros(16)
         step = numbers.get("step", 1)
-        update(found[0, 64:-64], factors, g, found.reshape(-1)[stride + 64 :], stride, step, hyper, constants)
+        for near, out in enumerate((found, found_near)):
+            w, moment = out[0, 64:-64], out.reshape(-1)[stride + 64 :]
+            update(w, factors, g, moment, stride, bool(near), step, hyper, constants)
+        np.testing.assert_array_equal(found, found_near)
         arrays = [row[64:-64] for row in expected]
         outer = np.outer(factors, g).ravel()
         before = [a.copy() for a in (arrays[0], outer, *arrays[1:])]
