@@ -108,7 +108,7 @@ class _SquareRoot:
         return self._product(root, factor)
 
     def _estimated(self, v):
-        """√v of float32, rounded correctly, but for v below 2^-102: there by one unit in the last place at most.
+        """√v of float32, rounded correctly, but for v below 2^-102: there to within two units in the last place.
 
         The estimate y of 1/√v has 11.5 bits. The first terms of the binomial series of 1/√(1 - e) refine it: s is √v,
         h is 1/(2 √v). Then s is corrected by its own rest (Markstein, Computation of elementary functions on the IBM

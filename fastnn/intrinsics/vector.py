@@ -75,16 +75,24 @@ def _operator(symbol, instruction: str) -> None:
 
     @lower_builtin(symbol, Vector, Vector)
     def generate(context, builder, signature, arguments):
-        sum_of_products = _of_two_products(builder, instruction, signature.return_type, *arguments)
-        return sum_of_products or getattr(builder, instruction)(*arguments, flags=["contract"])
+        fused = _fused_sum(builder, instruction, signature.return_type, *arguments)
+        return fused or getattr(builder, instruction)(*arguments, flags=["contract"])
 
 
-def _of_two_products(builder, instruction: str, vector: Vector, a, b):
-    """a + b or a - b of two products, or None: a is fused with it, and b rounded. LLVM would choose in every loop anew,
-    and the same rule give other results."""
-    if instruction not in ("fadd", "fsub") or any(getattr(value, "opname", None) != "fmul" for value in (a, b)):
+def _fused_sum(builder, instruction: str, vector: Vector, a, b):
+    """a + b or a - b, fused with the product that b is, or else a; None if there is none. LLVM would choose between two
+    products in every loop anew, and one rule have several results."""
+    if instruction not in ("fadd", "fsub"):
         return None
-    return _call_intrinsic(builder, "fmuladd", vector, *a.operands, builder.fneg(b) if instruction == "fsub" else b)
+    product, other = (b, a) if getattr(b, "opname", None) == "fmul" else (a, b)
+    if getattr(product, "opname", None) != "fmul":
+        return None
+    first, second = product.operands
+    if instruction == "fsub" and product is b:
+        first = builder.fneg(first)
+    elif instruction == "fsub":
+        other = builder.fneg(other)
+    return _call_intrinsic(builder, "fmuladd", vector, first, second, other)
 
 
 for _symbol, _in_place, _instruction in (

@@ -87,40 +87,119 @@ def _without_denominator(vector):
     return vector, None
 
 
-def update_loop(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> Callable:
-    """update(w, g, moments, size, constants) on addresses: of `size` weights by the gradient g."""
-    constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
-    # What the loops carry has its types before the first turn, which does not use it.
+@force_inline
+def _stored_gradient(g, column, factor):
+    return load(offset(g, column))
+
+
+@force_inline
+def _outer_product(d, column, factor):
+    return factor * load(offset(d, column))
+
+
+def _full_vectors(rule: Callable, divides: bool, decoupled: bool, gradient_of: Callable, by_turns: bool) -> Callable:
+    """update_vectors(w, first, size, g, factor, moments, decays, decay, kept, c): of `size` weights, full vectors, from
+    `first` on, by gradient_of(g, column, factor), the vector of their gradient from that column on.
+
+    by_turns : every second vector leaves the divider to the other, with the same results.
+    """
+    returned = _of_a_rule(divides)
+
+    def vector_update(enter: Callable, leave: Callable) -> Callable:
+        """enter marks what the rule is given, leave what it returns."""
+
+        @force_inline
+        def update_vector(w, first, column, g, factor, moments, decays, decay, kept, c):
+            k = first + column
+            address, gradient = offset(w, k), gradient_of(g, column, factor)
+            weights = load(address)
+            if decays:
+                gradient = decay * weights + gradient
+            new, numerator, denominator = leave(returned(rule(enter(gradient), enter(load_each(moments, k)), enter(c))))
+            store_each(new, moments, k)
+            quotient = _quotient(numerator, denominator)
+            # One of both is left when the loop is compiled.
+            store(kept * weights - quotient if decoupled else weights - quotient, address)
+
+        return update_vector
+
+    update_vector = vector_update(_as_it_is, _as_it_is)
+    if not by_turns:
+
+        @force_inline
+        def update_vectors(w, first, size, g, factor, moments, decays, decay, kept, c):
+            for column in range(0, size, lanes_of(w)):
+                update_vector(w, first, column, g, factor, moments, decays, decay, kept, c)
+
+        return update_vectors
+    other_vector = vector_update(estimating, not_estimating)
+
+    @force_inline
+    def update_vectors_by_turns(w, first, size, g, factor, moments, decays, decay, kept, c):
+        lanes = lanes_of(w)
+        pairs = size // (2 * lanes) * 2 * lanes
+        for column in range(0, pairs, 2 * lanes):
+            update_vector(w, first, column, g, factor, moments, decays, decay, kept, c)
+            other_vector(w, first, column + lanes, g, factor, moments, decays, decay, kept, c)
+        if pairs < size:
+            update_vector(w, first, pairs, g, factor, moments, decays, decay, kept, c)
+
+    return update_vectors_by_turns
+
+
+def _pipelined(rule: Callable, divides: bool, decoupled: bool) -> Callable:
+    """`_full_vectors` of a stored gradient: the division for one vector is made while the denominator of the next is
+    computed. Out-of-order execution alone does not hide its latency if two threads share the registers of a core."""
+    # What the loop carries has its types before the first turn, which does not use it.
     placeholder = _with_denominator if divides else _without_denominator
     returned = _of_a_rule(divides)
 
-    # Software-pipelined: the division for one vector is made while the denominator of the next is computed.
-    # Out-of-order execution alone does not hide its latency if two threads share the registers of a core.
     @force_inline
-    def update(w, g, moments, size, constants):
-        lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
-        decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
-        kept = broadcast(like(w[0], 1 - constants[DECAY]))
-        full = size // lanes * lanes
+    def update_vectors(w, first, size, g, factor, moments, decays, decay, kept, c):
+        lanes = lanes_of(w)
         numerator, denominator = placeholder(decay)
-        for k in range(0, full + lanes, lanes):
+        for k in range(0, size + lanes, lanes):
             numerator_before, denominator_before = numerator, denominator
-            if k < full:
+            if k < size:
                 gradient = load(offset(g, k))
                 if decays:
-                    gradient = gradient + decay * load(offset(w, k))
+                    gradient = decay * load(offset(w, k)) + gradient
                 new, numerator, denominator = returned(rule(gradient, load_each(moments, k), c))
                 store_each(new, moments, k)
             if k > 0:
                 address, quotient = offset(w, k - lanes), _quotient(numerator_before, denominator_before)
                 # One of both is left when the loop is compiled.
                 store(kept * load(address) - quotient if decoupled else load(address) - quotient, address)
+
+    return update_vectors
+
+
+def _takes_turns(divides: bool) -> bool:
+    """Whether a root and a division keep the divider busy for longer than all else that an update does."""
+    return ESTIMATES_ROOTS and divides
+
+
+def update_loop(rule: Callable, divides: bool, decoupled: bool, n_constants: int) -> Callable:
+    """update(w, g, moments, size, constants) on addresses: of `size` weights by the gradient g."""
+    constants_of, returned = broadcast_each(FIRST_CONSTANT, n_constants), _of_a_rule(divides)
+    if _takes_turns(divides):
+        update_vectors = _full_vectors(rule, divides, decoupled, _stored_gradient, by_turns=True)
+    else:
+        update_vectors = _pipelined(rule, divides, decoupled)
+
+    @force_inline
+    def update(w, g, moments, size, constants):
+        lanes, decays = lanes_of(w), not decoupled and constants[DECAY] != 0
+        decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
+        kept = broadcast(like(w[0], 1 - constants[DECAY]))
+        full = size // lanes * lanes
+        update_vectors(w, 0, full, g, decay, moments, decays, decay, kept, c)
         rest = size - full
         if rest > 0:
             address = offset(w, full)
             weights, gradient = masked_load(address, rest), masked_load(offset(g, full), rest)
             if decays:
-                gradient = gradient + decay * weights
+                gradient = decay * weights + gradient
             new, numerator, denominator = returned(rule(gradient, masked_load_each(moments, full, rest), c))
             masked_store_each(new, moments, full, rest)
             quotient = _quotient(numerator, denominator)
@@ -135,60 +214,23 @@ def rank_one_loops(rule: Callable, divides: bool, decoupled: bool, n_constants: 
 
     The second is for weights and moments in a near cache, with the same results; it may be the first.
     """
-    constants_of, returned = broadcast_each(FIRST_CONSTANT, n_constants), _of_a_rule(divides)
+    constants_of = broadcast_each(FIRST_CONSTANT, n_constants)
 
-    def vector_update(enter: Callable, leave: Callable) -> Callable:
-        """The update of the vector k elements behind w by the gradient factor d; `enter` marks what the rule is given,
-        `leave` what it returns."""
+    # A row of w at a time, for its gradient's factor is loaded once. Not pipelined: the moments come from the
+    # second-level cache or beyond, and the fewer instructions a vector takes, the more of them are under way.
+    def of_rows(by_turns: bool) -> Callable:
+        update_vectors = _full_vectors(rule, divides, decoupled, _outer_product, by_turns)
 
-        @force_inline
-        def update_vector(w, k, factor, d, moments, decays, decay, kept, c):
-            address = offset(w, k)
-            weights, factors = load(address), load(d)
-            gradient = decay * weights + factor * factors if decays else factor * factors
-            new, numerator, denominator = leave(returned(rule(enter(gradient), enter(load_each(moments, k)), enter(c))))
-            store_each(new, moments, k)
-            quotient = _quotient(numerator, denominator)
-            # One of both is left when the loop is compiled.
-            store(kept * weights - quotient if decoupled else weights - quotient, address)
-
-        return update_vector
-
-    update_vector = vector_update(_as_it_is, _as_it_is)
-
-    def of_rows(update_row: Callable) -> Callable:
-        # A row of w at a time, for its gradient's factor is loaded once. Not pipelined: the moments come from the
-        # second-level cache or beyond, and the fewer instructions a vector takes, the more of them are under way.
         @force_inline
         def rank_one_update(w, factors, rows, d, width, moments, constants):
             decays = not decoupled and constants[DECAY] != 0
             decay, c = broadcast(like(w[0], constants[DECAY])), constants_of(constants, w)
             kept = broadcast(like(w[0], 1 - constants[DECAY]))
             for row in range(rows):
-                update_row(w, row * width, broadcast(factors[row]), d, width, moments, decays, decay, kept, c)
+                factor = broadcast(factors[row])
+                update_vectors(w, row * width, width, d, factor, moments, decays, decay, kept, c)
 
         return rank_one_update
 
-    @force_inline
-    def update_row(w, first, factor, d, width, moments, decays, decay, kept, c):
-        for k in range(0, width, lanes_of(w)):
-            update_vector(w, first + k, factor, offset(d, k), moments, decays, decay, kept, c)
-
-    rank_one_update = of_rows(update_row)
-    if not (ESTIMATES_ROOTS and divides):
-        return rank_one_update, rank_one_update
-
-    # In a near cache, a root and a division keep the divider busy for longer than all else that an update does.
-    estimating_vector = vector_update(estimating, not_estimating)
-
-    @force_inline
-    def update_row_by_turns(w, first, factor, d, width, moments, decays, decay, kept, c):
-        lanes = lanes_of(w)
-        pairs = width // (2 * lanes) * 2 * lanes
-        for k in range(0, pairs, 2 * lanes):
-            update_vector(w, first + k, factor, offset(d, k), moments, decays, decay, kept, c)
-            estimating_vector(w, first + k + lanes, factor, offset(d, k + lanes), moments, decays, decay, kept, c)
-        if pairs < width:
-            update_vector(w, first + pairs, factor, offset(d, pairs), moments, decays, decay, kept, c)
-
-    return rank_one_update, of_rows(update_row_by_turns)
+    rank_one_update = of_rows(by_turns=False)
+    return rank_one_update, of_rows(by_turns=True) if _takes_turns(divides) else rank_one_update

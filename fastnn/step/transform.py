@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnn.intrinsics import flush_subnormals, lanes_of, like, offset, restore_subnormals
 from fastnn.jit import force_inline, force_inline_reassociated, inline_ir
-from fastnn.linalg.packing import panel_count, panel_start
+from fastnn.linalg.packing import panel_count, panel_start, part_start
 from fastnn.step.deltas import pack_deltas, scale_in_place
 from fastnn.step.plan import block_of, layer_of
 from fastnn.units import unit
@@ -19,10 +19,11 @@ from fastnn.units import unit
 
 @force_inline
 def part_of_parameters(plan, worker):
-    """Where a worker's part of the parameters begins and ends: whole vectors."""
+    """Where a worker's part of the parameters begins and ends: groups of whole vectors, so that an update takes each
+    vector as it does for a single worker (`optimizers/loops.py`)."""
     lanes = lanes_of(plan.parameters)
     vectors = plan.parameters_size // lanes
-    return vectors * worker // plan.parts * lanes, vectors * (worker + 1) // plan.parts * lanes
+    return part_start(vectors, worker, plan.parts) * lanes, part_start(vectors, worker + 1, plan.parts) * lanes
 
 
 @inline_ir
