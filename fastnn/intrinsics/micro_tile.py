@@ -32,6 +32,7 @@ def micro_tile(
     fetch_target: bool = False,
     active_columns: bool = False,
     in_order: bool = False,
+    along_rows: bool = False,
 ) -> Callable:
     """The micro-kernel for a micro-tile of `rows` rows and `vectors` vectors of columns.
 
@@ -45,19 +46,20 @@ def micro_tile(
 
     fetch_ahead : prefetch the memory from `ahead` on into the second-level cache, `ahead_k` elements for each i; for
         every two i these may be no more than LINES_AHEAD cache lines, with `fetch_columns` LINES_AHEAD_OF_AN_UPDATE.
-    fetch_rows : prefetch the next `rows` rows of a into the second-level cache; a_k must be 1. The hardware prefetcher
-        does not: each row begins on another page, on which it must first see a pattern.
-    fetch_columns : prefetch into the first-level cache for each i what of a lies a cache line further on, which the
-        next micro-tiles read; a_row must be 1. The hardware prefetcher does not: from one i to the next is another
-        page.
+    fetch_rows : prefetch the next `rows` rows of a into the second-level cache; with `along_rows`. The hardware
+        prefetcher does not: each row begins on another page, on which it must first see a pattern.
+    fetch_columns : a_row is 1, whatever is given. Prefetch into the first-level cache for each i what of a lies a cache
+        line further on, which the next micro-tiles read. The hardware prefetcher does not: from one i to the next is
+        another page.
     fetch_target : prefetch into the first-level cache the micro-tile of c, for writing.
     active_columns : in place of `ahead_k` the micro-kernel takes the address of k int32 indices, and sums over these i
         instead of all below k. It prefetches a cache line from `ahead` for each.
     in_order : each sum is added up in the order of i, as if those that are zero were left out; else as hides the
         latency of additions (`sets_of_sums`).
+    along_rows : a_k is 1, whatever is given. x86 has few registers for integers, and needs one less.
     """
     sets = 1 if in_order else sets_of_sums(rows, vectors)
-    fetches = fetch_ahead, fetch_rows, fetch_columns, fetch_target
+    options = (fetch_ahead, fetch_rows, fetch_columns, fetch_target), along_rows
 
     if active_columns:
 
@@ -65,7 +67,7 @@ def micro_tile(
         def sparse_tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, indices):
             int64, int32s = types.int64, types.CPointer(types.int32)
             signature = types.none(a, int64, int64, a, int64, a, int64, a, int64, int64, a, int32s)
-            return signature, _MicroTile(rows, vectors, sets, fetches, a.dtype, sparse=True).generate
+            return signature, _MicroTile(rows, vectors, sets, *options, a.dtype, sparse=True).generate
 
         return sparse_tile
 
@@ -73,7 +75,7 @@ def micro_tile(
     def tile(typing_context, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k):
         int64 = types.int64
         signature = types.none(a, int64, int64, a, int64, a, int64, a, int64, int64, a, int64)
-        return signature, _MicroTile(rows, vectors, sets, fetches, a.dtype).generate
+        return signature, _MicroTile(rows, vectors, sets, *options, a.dtype).generate
 
     return tile
 
@@ -96,9 +98,11 @@ class _MicroTile:
         vectors: int,
         sets: int,
         fetches: tuple[bool, bool, bool, bool],
+        along_rows: bool,
         dtype: types.Float,
         sparse: bool = False,
     ) -> None:
+        self.along_rows = along_rows
         self.rows, self.vectors, self.sets, self.sparse = rows, vectors, sets, sparse
         self.fetch_ahead, self.fetch_rows, self.fetch_columns, self.fetch_target = fetches
         self.unrolled = max(2, sets)
@@ -112,6 +116,7 @@ class _MicroTile:
         a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, last = arguments
         ahead_k = ir.IntType(64)(CACHE_LINE // self.item) if self.sparse else last
         self.builder, index = builder, ir.IntType(64)
+        a_row, a_k = index(1) if self.fetch_columns else a_row, index(1) if self.along_rows else a_k
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, self.fused_name)
         tile = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
@@ -159,11 +164,13 @@ class _MicroTile:
         return context.get_dummy_value()
 
     def _odd_row_offsets(self, a_row):
-        """The bytes from row 0 to rows 1, 3, 5 and so on.
+        """The bytes from row 0 to rows 1, 3, 5 and so on, unless a row is one element.
 
         x86 addresses are a base plus an index times 1, 2, 4 or 8. These offsets, so scaled, reach every row below MR
         without an addition, which would compete with multiply-adds for execution ports.
         """
+        if self.fetch_columns:
+            return {}
         offsets = {r: self.builder.mul(a_row, ir.IntType(64)(r * self.item)) for r in range(1, self.rows, 2)}
         return {r: self._opaque(offset) for r, offset in offsets.items()}
 
@@ -171,6 +178,8 @@ class _MicroTile:
         """The address of row r."""
         if r == 0:
             return row_0
+        if self.fetch_columns:
+            return self.builder.gep(row_0, [ir.IntType(64)(r)])
         power_of_two = r & -r
         offset = self.builder.mul(odd_rows[r // power_of_two], ir.IntType(64)(power_of_two))
         byte = self.builder.bitcast(row_0, ir.IntType(8).as_pointer())

@@ -37,6 +37,9 @@ _GRADIENT_ROWS = 32
 # The most bytes of packed panels that stay in the second-level cache.
 _L2_BYTES = 2**20
 
+# From so many bytes on, y is taken to be far from the cache when it is written.
+_FAR_BYTES = 2**22
+
 # Rows so many bytes apart, or a multiple of them, fall into the same sets of a first-level cache.
 _CONFLICTS = 4096
 
@@ -182,7 +185,7 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
     height = _ROWS_OF_FEW_TERMS if inner <= _FEW_TERMS and _conflicts(row, lanes) else _PANEL_ROWS
     # Several row blocks use every panel, so that all are kept; a single one needs memory for one panel at a time.
     packed = aligned_empty(inner * lanes * (vectors if n > height else NR_VECTORS), x[0])
-    exceeds_l2 = packed.size * packed.itemsize > _L2_BYTES
+    exceeds_l2, is_far = packed.size * packed.itemsize > _L2_BYTES, n * row * packed.itemsize > _FAR_BYTES
     for first in range(0, n, height):
         for p in range(n_panels):
             column, panel_vectors = _panel(p, n_panels, vectors, columns, lanes)
@@ -192,7 +195,7 @@ def multiply_packed(n, inner, row, x, w, w_transposed, start, y, columns):
                 transpose(width, inner, lanes, offset(w, column * inner), inner, panel, width)
             elif first == 0:
                 copy_columns(inner, width, offset(w, column), row, panel, width)
-            rows, fetch, ahead_row = min(height, n - first), ROWS if p == 0 else TARGET, 0
+            rows, fetch, ahead_row = min(height, n - first), ROWS if p == 0 or is_far else NOTHING, 0
             if exceeds_l2 and first > 0:
                 fetch, ahead_row = ROWS if p == 0 else NOTHING, inner * width // rows
             panel_product(

@@ -7,7 +7,7 @@ lane is empty.
 from __future__ import annotations
 
 from fastnn.intrinsics import MR, broadcast, dot_tile, load, offset, stack_alloc, store
-from fastnn.linalg.gemm import NOTHING, panel_product
+from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
 from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.units import unit
 
@@ -44,7 +44,8 @@ def tail_forward(m, inner, columns, a, a_row, tail, start, c, c_row):
 
 @unit("int real* int int int int real* int real* int real* int int -> none")
 def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, c_row, k):
-    """c ← start + a b, for a (m, k) and b (k, width), which is not packed; `width` is a multiple of the lanes."""
+    """c ← start + a b, for a (m, k) with `a_row` or `a_k` of 1, and b (k, width), which is not packed; `width` is a
+    multiple of the lanes."""
     if k == 1:
         # A call of the panel product would take longer than these few multiplications.
         for r in range(m):
@@ -60,5 +61,5 @@ def tail_product(m, a, a_row, a_k, width, lanes, b, b_row, start, start_row, c, 
         column = first * lanes
         panel_product(
             m, last - first, a, a_row, a_k, offset(b, column), b_row, offset(start, column), start_row,
-            offset(c, column), c_row, k, NOTHING, b, 0,
+            offset(c, column), c_row, k, NOTHING if a_k == 1 else TARGET, b, 0,
         )  # fmt: skip
