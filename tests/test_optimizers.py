@@ -270,8 +270,8 @@ def test_what_another_thread_sets_while_a_net_is_prepared(monkeypatch: pytest.Mo
     net, expected = fastnn.MLP((5, 17, 3)), fastnn.MLP((5, 17, 3))
     addresses = UpdateRule.addresses
 
-    def set_meanwhile(rule: UpdateRule, real: object) -> dict[str, int]:
-        found = addresses(rule, real)
+    def set_meanwhile(rule: UpdateRule, real: object, near: bool) -> dict[str, int]:
+        found = addresses(rule, real, near)
         if optimizer.clip_norm is None:
             optimizer.clip_norm, optimizer.lr = 0.01, told.lr
         return found
