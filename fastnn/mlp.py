@@ -469,14 +469,14 @@ class MLP:
             own = self._preparation.predictor(self._prepared.plan, n, workers)
         x = id(rows) if isinstance(rows, np.ndarray) else 0
         if workers == 1:
-            predict(own.begin, own.phase, own.address, x, n, id(z), 1)
+            predict(own.begin, own.phase, own.address, x, n, id(z))
         else:
             pace, begun = self._preparation.pace_of_predictions, time.perf_counter()
             threaded = pace.threaded and threads.at_hand() > 1
             if threaded:
                 parallel_predict(own.begin, own.phase, own.address, x, n, id(z), workers, threads.PARALLEL_REGION)
             else:
-                predict(own.begin, own.phase, own.address, x, n, id(z), workers)
+                predict(own.begin, own.phase, own.address, x, n, id(z))
             pace.took(threaded, time.perf_counter() - begun, n)
         self._preparation.is_over(own)
         return z

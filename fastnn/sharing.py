@@ -12,8 +12,8 @@ import numpy as np
 
 from fastnn import threads
 from fastnn.linalg.layout import ParameterLayout
-from fastnn.linalg.packing import panel_count, part_start
-from fastnn.step.phases import ROWS_OF_READING, sharing_pays
+from fastnn.linalg.packing import busiest_part, panel_count
+from fastnn.step.phases import ROWS_OF_READING, columns_pay
 
 # Of float32 with AVX-512, whose operations are counted.
 _LANES = 16
@@ -47,9 +47,9 @@ _WORTH = 0.9
 class Sharing:
     """Between how many workers the steps and predictions of a net are shared. most_rows : of a row block.
 
-    wide_layers : how many layers, the first ones, workers share by columns in a pass that they share: those up to the
-    last large one of several panels. fewest_panels : of a large one. Otherwise each worker takes row blocks of its own
-    through all layers.
+    wide_layers : how many layers, the first ones, workers share by columns in a pass that they share, where that pays:
+    those up to the last large one of several panels. fewest_panels : of a large one. A batch of more than one row block
+    is cut into row blocks, which each worker takes through all layers.
     """
 
     def __init__(self, layout: ParameterLayout, dtype: np.dtype, most_rows: int) -> None:
@@ -119,12 +119,11 @@ class Sharing:
 
     def _cost(self, n: int, workers: int) -> float:
         """Of a step: what the busiest worker has to do, and what sharing costs."""
+        if workers > 1 and n <= self._most_rows:
+            return self._cost_of_shared_pass(n, workers)
         # Row blocks are as in `cut_rows`: as many for each worker, of a multiple of eight rows.
         blocks = -(-n // (workers * self._most_rows))
         busiest = min(n, blocks * 8 * -(-n // (8 * workers * blocks)))
-        one_block = self.wide_layers > 0 and n <= self._most_rows
-        if one_block and sharing_pays(n, workers, busiest, self.fewest_panels):
-            return self._cost_of_shared_pass(n, workers)
         # With one row block each, workers share the gradient evenly, whoever has more rows.
         gradient = self._gradient * (n / workers if blocks == 1 else busiest)
         alone = busiest * self._row + gradient + self._update / workers
@@ -133,11 +132,13 @@ class Sharing:
         return alone + _MEETING + _MEMBER * workers + self._fetch * (1 - 1 / workers)
 
     def _cost_of_shared_pass(self, n: int, workers: int) -> float:
-        """The same where the workers share one pass: the panels of each wide layer, and then the rows, of which the
-        last worker has most (`part_start`)."""
-        busiest = n - part_start(n, workers - 1, workers)
+        """The same where the workers share one pass: the panels of each wide layer, if that pays, and then the rows."""
+        busiest, others = busiest_part(n, workers), 1 - 1 / workers
+        if self.wide_layers == 0 or not columns_pay(n, workers, self.fewest_panels):
+            alone = busiest * self._row + (n * self._gradient + self._update) / workers
+            return alone + _MEETING + _MEMBER * workers + self._fetch * others
         alone = busiest * self._narrow_row + (n * self._narrow_gradient + self._narrow_update) / workers
         for panels, row, update in self._wide:
             alone += (n * row + update) * -(-panels // workers) / panels
         stages = (2 * self.wide_layers + 1) * (_STAGE + _STAGE_MEMBER * workers)
-        return alone + _MEETING + _MEMBER * workers + stages + self._fetch_of_part * (1 - 1 / workers) / workers
+        return alone + _MEETING + _MEMBER * workers + stages + self._fetch_of_part * others / workers

@@ -66,8 +66,8 @@ def test_two_threads_train_as_one_does(n: int, hidden: int, dtype: str) -> None:
 
 @needs_two
 @pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
-@pytest.mark.parametrize(("n", "zeros"), [(1, 0), (1, 200), (7, 0), (8, 200)])
-def test_threads_share_the_update_of_one_tile_to_the_bit(n: int, zeros: int, optimizer: str, dtype: str) -> None:
+@pytest.mark.parametrize(("n", "zeros"), [(1, 0), (1, 200), (7, 0), (8, 200), (60, 0), (60, 200)])
+def test_steps_of_one_row_block_are_those_of_one_thread(n: int, zeros: int, optimizer: str, dtype: str) -> None:
     wide = {"n": n, "dtype": dtype, "hidden": 2000, "optimizer": optimizer, "zeros": zeros}
     assert fastnn.MLP((304, 2000, 32, 10))._preparation.sharing.workers(n) > 1, (
         "else nothing is shared, and the test shows nothing"
@@ -125,6 +125,7 @@ def test_several_python_threads_ask_one_net() -> None:
             np.testing.assert_array_equal(found, answers[k % 4])
 
 
+@needs_two
 @pytest.mark.parametrize("one_vector", [False, True])
 @pytest.mark.parametrize("depth", [64, 2**40])
 def test_predictions_are_the_same_for_any_number_of_workers(
@@ -142,6 +143,7 @@ def test_predictions_are_the_same_for_any_number_of_workers(
         answers = []
         for workers in (1, 2, 3, 4):
             monkeypatch.setattr(net._preparation.sharing, "workers_of_predictions", lambda n, count=workers: count)
+            net._preparation.pace_of_predictions.threaded = True
             answers.append(net.forward(x))
             used = net._preparation._idle[-1]
             cuts.add(int(used.plan["block_rows"][0]))

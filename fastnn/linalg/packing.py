@@ -40,7 +40,17 @@ def panel_start(panel, n_panels, vectors):
 @shared
 def part_start(rows, worker, workers):
     """The first row of a worker's part: at a full micro-tile, so that every sum is formed as by a single worker."""
-    return rows if worker == workers else rows // MR * worker // workers * MR
+    return rows if worker == workers else (rows + MR - 1) // MR * worker // workers * MR
+
+
+@shared
+def busiest_part(rows, workers):
+    """The rows of the largest part."""
+    groups = (rows + MR - 1) // MR
+    most = (groups + workers - 1) // workers
+    if groups % workers == 1:  # the last part alone has so many groups, of which its last one may not be full
+        return rows - (groups - most) * MR
+    return min(rows, most * MR)
 
 
 @shared

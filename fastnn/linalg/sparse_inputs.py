@@ -3,8 +3,9 @@
 A column of inputs is *active* in a group of MR rows unless it is zero in all of them. Products skip inactive columns,
 forward and in the gradient. They may do so only if the other factor is finite, because 0 times infinity or NaN is NaN.
 
-The active columns of a row block are stored in an int32 array: whether they are used at all, then how many each group
-of MR rows has, then their indices in order, group by group. The rows after the last full group are multiplied densely.
+The active columns of a row block are stored in an int32 array: whether they are used at all, and in the gradient; then
+how many each group of MR rows has, then their indices in order, group by group. The rows after the last full group are
+multiplied densely.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.intrinsics import MR, NR_VECTORS, lanes_of, micro_tile, nonzero_columns, offset, sparse_rank_update
-from fastnn.jit import inline_ir
+from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.gemm import NOTHING, TARGET, panel_product
 from fastnn.linalg.packing import padded, panel_count, panel_start
 from fastnn.units import unit
@@ -20,8 +21,8 @@ from fastnn.units import unit
 # Which products skip inactive columns: none; the gradient alone, because a weight is not finite; or both.
 NEVER, GRADIENT, ALWAYS = range(3)
 
-# Elements before the first index: the flag, and the numbers of active columns of all groups that a row block can have.
-_HEADER = 64
+# Elements before the first index: the flags, and the numbers of active columns of all groups that a row block can have.
+USED, USED_IN_GRADIENT, _COUNTS, _HEADER = 0, 1, 2, 66
 
 _append_nonzero = nonzero_columns(MR)
 _one_vector, _two_vectors, _three_vectors = (
@@ -33,8 +34,8 @@ _update_one, _update_two, _update_three = (sparse_rank_update(MR, min(vectors, N
 
 def active_columns_size(rows: int, inner: int) -> int:
     """The elements of the array of active columns for a row block of `rows` rows; ValueError for too many."""
-    if rows // MR >= _HEADER:
-        raise ValueError(f"rows: got {rows}, expected less than {_HEADER * MR}")
+    if rows // MR > _HEADER - _COUNTS:
+        raise ValueError(f"rows: got {rows}, expected less than {(_HEADER - _COUNTS + 1) * MR}")
     return _HEADER + rows // MR * inner
 
 
@@ -93,6 +94,7 @@ def sparsity_of(x, n, inner, panels, columns):
 @unit("int int int int real* int int32* -> none")
 def find_active_columns(begin, end, inner, lanes, a, a_row, active):
     """active ← the active columns of the groups of rows of a from row `begin` to `end`; `begin` is the first of one."""
+    active[USED_IN_GRADIENT] = 1
     full = inner // lanes * lanes
     for group in range(begin // MR, end // MR):
         rows, indices = offset(a, group * MR * a_row), _indices(active, group, inner)
@@ -105,7 +107,7 @@ def find_active_columns(begin, end, inner, lanes, a, a_row, active):
             for r in range(MR):
                 nonzero |= rows[r * a_row + k] != 0
             found += nonzero
-        active[1 + group] = found
+        active[_COUNTS + group] = found
 
 
 @inline_ir
@@ -114,14 +116,22 @@ def skipping_pays(m, inner, active):
     cost."""
     groups, total = m // MR, np.int64(0)
     for group in range(groups):
-        total += active[1 + group]
+        total += active[_COUNTS + group]
     return groups > 0 and 4 * total <= 3 * groups * inner
 
 
-@unit("int int int int int int real* int real* real* real* int int32* -> none")
-def sparse_forward(m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, panels, start, c, c_row, active):
-    """c ← start + a w: a (m, inner) with these active columns, w packed in panels; rows of c are padded to full
-    vectors. Only the columns of the panels from `begin_panel` to `end_panel`."""
+@force_inline
+def used_in_gradient(active):
+    """Whether the gradient leaves out the other columns: unless some delta is not finite."""
+    return active[USED] != 0 and active[USED_IN_GRADIENT] != 0
+
+
+@unit("int int int int int int int real* int real* real* real* int int32* -> none")
+def sparse_forward(
+    first_group, m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, panels, start, c, c_row, active
+):  # fmt: skip
+    """c ← start + a w: m rows a with the active columns from those of `first_group` on, w (inner, columns) packed in
+    panels; rows of c are padded to full vectors. Only the columns of the panels from `begin_panel` to `end_panel`."""
     groups, n_panels = m // MR, panel_count(vectors)
     done = groups * MR
     for p in range(begin_panel, end_panel):
@@ -131,7 +141,8 @@ def sparse_forward(m, inner, vectors, begin_panel, end_panel, lanes, a, a_row, p
         size = inner * width
         for group in range(groups):
             rows, out = offset(a, group * MR * a_row), offset(c, group * MR * c_row + column)
-            indices, found = _indices(active, group, inner), np.int64(active[1 + group])
+            own = first_group + group
+            indices, found = _indices(active, own, inner), np.int64(active[_COUNTS + own])
             # Each group prefetches its part of the next panel, which lies behind this one; with the last panel, the
             # same group of the next row block, m rows on.
             ahead = offset(b, size + group * (size // groups)) if p < n_panels - 1 else offset(rows, m * a_row)
@@ -168,7 +179,7 @@ def sparse_gradient(top, bottom, m, inner, vectors, lanes, a, a_row, dy, dy_row,
     width, groups = vectors * lanes, m // MR
     for group in range(groups):
         rows, own = offset(a, group * MR * a_row), offset(dy, group * MR * dy_row)
-        indices, found = _indices(active, group, inner), np.int64(active[1 + group])
+        indices, found = _indices(active, group, inner), np.int64(active[_COUNTS + group])
         begin = _position(indices, found, top)
         selected, n_selected = offset(indices, begin), _position(indices, found, bottom) - begin
         if vectors == 3:

@@ -67,7 +67,7 @@ def input_gradient(plan, layer, m, panels, a, dy, dx, own):
     if layer.panel_vectors > 0:
         if plan.updates_on_the_way:
             update_panels_on_the_way(plan, layer, a, dy, dx)
-        elif m == 1:
+        elif plan.n == 1:
             gemv_transposed(layer.inputs, top, bottom, columns, lanes, dy, w, dx, layer.input_row)
         elif transposes(plan, layer) and transposes_each_panel(plan, layer):
             multiply_transposed_panels(

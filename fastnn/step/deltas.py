@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastnn.intrinsics import lanes_of, like, offset
 from fastnn.jit import inline_ir
 from fastnn.linalg.gemm import pack_rows
-from fastnn.linalg.sparse_inputs import all_finite
+from fastnn.linalg.sparse_inputs import USED, USED_IN_GRADIENT, all_finite, used_in_gradient
 from fastnn.step.plan import layer_of, optimizer_of
 from fastnn.units import unit
 
@@ -26,7 +26,7 @@ def pack_deltas(plan, m, begin, end, block):
     for index in range(plan.n_layers):
         layer = layer_of(plan.layers, index, plan)
         # Where workers share the pass, another one may still find that no column may be skipped.
-        if index > 0 or not (plan.compressed or (block.active[0] != 0 and not plan.shares_pass)):
+        if index > 0 or not (plan.compressed or (used_in_gradient(block.active) and not plan.shares_pass)):
             start = m * layer.column
             pack_rows(
                 m, begin, end, layer.panel_vectors, lanes, offset(block.deltas, start), layer.row,
@@ -47,7 +47,7 @@ def finish_deltas(plan, m, begin, end, block):
     # 0 times infinity is NaN: with such deltas the first layer's gradient may skip no column.
     first = layer_of(plan.layers, 0, plan)
     deltas = offset(block.deltas, begin * first.row)
-    if block.active[0] != 0 and not all_finite(deltas, end - begin, first.row, first.outputs):
-        block.active[0] = 0
+    if block.active[USED] != 0 and not all_finite(deltas, end - begin, first.row, first.outputs):
+        block.active[USED_IN_GRADIENT] = 0
     if plan.n > 1 or plan.clip_value > 0:
         pack_deltas(plan, m, begin, end, block)

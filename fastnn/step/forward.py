@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba.core import types
 
-from fastnn.intrinsics import indirect_call, lanes_of, offset
+from fastnn.intrinsics import MR, indirect_call, lanes_of, offset
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.compressed_rows import compressed_forward
 from fastnn.linalg.gemm import multiply_panels
@@ -12,6 +12,7 @@ from fastnn.linalg.packing import panel_count, panel_start
 from fastnn.linalg.sparse_inputs import (
     ALWAYS,
     NEVER,
+    USED,
     find_active_columns,
     skipping_pays,
     sparse_forward,
@@ -43,23 +44,26 @@ def columns_of(layer, panels, takes_tail, lanes):
 
 
 @inline_ir
-def affine_block(plan, layer, m, panels, takes_tail, a, z, block):
-    """z ← a w + b for m rows of the layer's input a, with the row block's active columns where they are used; only the
-    columns of the panels from the first of `panels` to the second, and the tail columns if it `takes_tail`."""
+def affine_block(plan, layer, rows, panels, takes_tail, a, z, block):
+    """z ← a w + b for some rows of the layer's input a, with the row block's active columns where they are used; only
+    the columns of the panels from the first of `panels` to the second, and the tail columns if it `takes_tail`.
+
+    rows : the first one's number in the row block, and how many.
+    """
     lanes, active = lanes_of(a), block.active
-    begin_panel, end_panel = panels
+    (begin, m), (begin_panel, end_panel) = rows, panels
     w, bias = offset(plan.parameters, layer.weights), offset(plan.parameters, layer.bias)
     tail = layer.tail if takes_tail else 0
     if layer.column == 0 and plan.compressed:
         source = source_of(plan.source, 0, plan)
         compressed_forward(
             m, layer.inputs, layer.panel_vectors, begin_panel, end_panel, tail, lanes, source.values, source.columns,
-            block.begins, block.ends, w, bias, z, layer.row,
+            offset(block.begins, begin), offset(block.ends, begin), w, bias, z, layer.row,
         )  # fmt: skip
-    elif layer.column == 0 and plan.sparsity == ALWAYS and active[0] != 0:
+    elif layer.column == 0 and plan.sparsity == ALWAYS and active[USED] != 0:
         sparse_forward(
-            m, layer.inputs, layer.panel_vectors, begin_panel, end_panel, lanes, a, layer.input_row, w, bias, z,
-            layer.row, active,
+            begin // MR, m, layer.inputs, layer.panel_vectors, begin_panel, end_panel, lanes, a, layer.input_row, w,
+            bias, z, layer.row, active,
         )  # fmt: skip
     else:
         # Where other row blocks may skip columns, these sums are not cut either, nor added up in another order: in
@@ -103,7 +107,7 @@ def forward_layer(plan, index, first, m, part, takes_tail, block):
     y = offset(block.outputs, place) if drops else a_next
     # The affine output lies where y shall be, unless the slope needs it.
     z = offset(block.activation_inputs, place) if layer.keeps_input else y
-    affine_block(plan, layer, rows, panels, takes_tail, a, z, block)
+    affine_block(plan, layer, (begin, rows), panels, takes_tail, a, z, block)
     left, right = columns_of(layer, panels, takes_tail, lanes)
     if layer.activate != 0:
         pieces, size = pieces_of(rows, layer.row, left, right)
@@ -136,7 +140,7 @@ def take_rows(plan, first, begin, end, block):
 def choose_columns(plan, m, block):
     """Whether the row block's active columns are used, once they are found."""
     inputs = layer_of(plan.layers, 0, plan).inputs
-    block.active[0] = plan.sparsity != NEVER and skipping_pays(m, inputs, block.active)
+    block.active[USED] = plan.sparsity != NEVER and skipping_pays(m, inputs, block.active)
 
 
 @unit("StepPlan int int BlockPlan -> none")

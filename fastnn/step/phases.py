@@ -6,6 +6,7 @@ from numba.core import types
 
 from fastnn.intrinsics import indirect_call
 from fastnn.jit import force_inline, shared
+from fastnn.linalg.packing import busiest_part
 
 # call_phase(slot, ...): the plan, the number of the worker (not for what is done once), and that of the stage (only for
 # what has several). The address of the plan is passed without a type, because a phase is compiled for a plan of its own
@@ -30,17 +31,16 @@ ROWS_OF_READING = 4
 
 
 @shared
-def sharing_pays(n, workers, rows, panels):
-    """Whether one pass of n rows that workers share by panels, of which a layer has so many, takes no longer than row
-    blocks of so many rows."""
-    return workers > 1 and n * ((panels + workers - 1) // workers) <= (rows + ROWS_OF_READING) * panels
+def columns_pay(n, workers, panels):
+    """Whether wide layers take no longer for n rows where workers share them by panels, of which a layer has so many,
+    than by rows."""
+    rows = busiest_part(n, workers) + ROWS_OF_READING
+    return n * ((panels + workers - 1) // workers) <= rows * panels
 
 
 @force_inline
 def share_or_cut_rows(plan, n, workers):
-    """Leave n rows in one row block, where the workers are to share its pass, or cut them up."""
-    cut_rows(plan, n, workers)
-    one_block = plan.wide_layers > 0 and n <= plan.most_rows
-    plan.shares_pass = one_block and sharing_pays(n, workers, min(n, plan.block_rows), plan.fewest_panels)
-    if plan.shares_pass:
-        plan.block_rows, plan.n_blocks = (n + 7) // 8 * 8, 1
+    """Leave n rows in one row block, whose pass the workers share, or cut them up where they are too many for that."""
+    plan.shares_pass = workers > 1 and n <= plan.most_rows
+    plan.shared_layers = plan.wide_layers if plan.shares_pass and columns_pay(n, workers, plan.fewest_panels) else 0
+    cut_rows(plan, n, 1 if plan.shares_pass else workers)

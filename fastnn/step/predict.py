@@ -14,7 +14,7 @@ from fastnn.step.crew import in_parallel
 from fastnn.step.forward import forward_block
 from fastnn.step.phases import call_phase, share_or_cut_rows
 from fastnn.step.plan import STEP, block_of, layer_of
-from fastnn.step.shared_pass import begin_shared_pass, forward_columns, forward_narrow_layers, take_share_of_rows
+from fastnn.step.shared_pass import begin_shared_pass, forward_by_rows, forward_columns, take_share_of_rows
 from fastnn.units import unit
 
 _step_of = STEP.at
@@ -32,7 +32,7 @@ def begin_predictions(plan):
     plan.stages = 1
     if plan.shares_pass:
         begin_shared_pass(plan)
-        plan.stages += plan.takes_rows + plan.wide_layers
+        plan.stages += plan.takes_rows + plan.shared_layers
 
 
 @inline_ir
@@ -55,10 +55,10 @@ def predict_rows(plan, worker, stage):
         begin, end = part_start(n, worker, workers), part_start(n, worker + 1, workers)
         if stage < 0:
             take_share_of_rows(plan, begin, end, block)
-        elif stage < plan.wide_layers:
+        elif stage < plan.shared_layers:
             forward_columns(plan, stage, worker, block)
         elif begin < end:
-            forward_narrow_layers(plan, begin, end, block)
+            forward_by_rows(plan, begin, end, block)
             _write(plan, 0, n, begin, end, block)
         return
     block, n_blocks = block_of(plan.blocks, worker, plan), plan.n_blocks
@@ -80,25 +80,25 @@ def _begin(slot, address, x, n, z, workers):
     # Without an array x is what the plan has: compressed rows.
     if x != 0:
         plan.x_address = data_of(x)
-    plan.n, plan.z, plan.workers = n, data_of(z), workers
+    plan.n, plan.z, plan.workers, plan.parts = n, data_of(z), workers, workers
     call_phase(slot, opaque(address))
     return plan.stages
 
 
 @kernel
-def predict(begin, phase, address, x, n, z, workers):
+def predict(begin, phase, address, x, n, z):
     """z (n, outputs) ← the last layer's output for n rows x, on the calling thread.
 
     begin, phase : `prediction_addresses`. address : of the plan, which has a BLOCK for each worker. x, z : the `id` of
     C-contiguous arrays in the net's dtype; x may be 0 where the plan loads rows.
     """
-    for stage in range(_begin(begin, address, x, n, z, workers)):
-        for worker in range(workers):
-            call_phase(phase, opaque(address), worker, stage)
+    _begin(begin, address, x, n, z, 1)
+    call_phase(phase, opaque(address), 0, 0)
 
 
 @kernel
 def parallel_predict(begin, phase, address, x, n, z, workers, region):
-    """`predict`, each worker on a thread of the parallel region, whose address is `region`."""
+    """`predict`, to the bit, between so many workers, each on a thread of the parallel region, whose address is
+    `region`."""
     stages = _begin(begin, address, x, n, z, workers)
     in_parallel(phase, stages, 0, 0, address, workers, region)

@@ -97,6 +97,8 @@ def begin(plan):
     )
     plan.stages = 1
     if plan.shares_pass:
+        # Its sums are those of one worker, but for the ones of `transform_gradients`.
+        plan.parts = plan.parts if plan.transform_gradients == 0 else workers
         begin_shared_pass(plan)
         plan.stages = stages_of_step(plan)
 
@@ -201,9 +203,10 @@ def _passes(plan):
 def work(address, workers):
     """The phases of a step between its start and its end, one worker after the other."""
     plan = _step_of(address, 0, np.float32(0))
+    shares = plan.parts if plan.shares_pass else workers
     for stage in range(plan.stages):
-        for worker in range(workers):
-            call_phase(_passes(plan), opaque(address), worker, stage)
+        for share in range(shares):
+            call_phase(_passes(plan), opaque(address), share, stage)
     # The sums of `transform_gradients` are one for each part. Else parts change no bit, and one takes less time.
     if plan.transform_gradients != 0:
         plan.parts = workers
@@ -228,7 +231,7 @@ def train_step(x, t, n, address, workers):
 
     x, t : the `id` of the rows and targets, C-contiguous arrays of n rows that fit the plan. With n of 0 they may be
     anything: nothing is done unless they are arrays like the last ones, of at most `max_rows` rows. address : of the
-    plan. workers : between how many the batch is shared. Here they run one after the other; sums are formed as by so
+    plan. workers : between how many the batch is shared. Here one thread does all shares; sums are formed as by so
     many threads.
 
     Returns the loss before the update, in float64, and DONE; or NaN and why nothing was done: UNLIKE_LAST, MORE_ROWS,

@@ -26,7 +26,7 @@ from fastnn.linalg.compressed_rows import compressed_gradient, compressed_places
 from fastnn.linalg.few_rows_gradient import accumulate_few_rows
 from fastnn.linalg.gemm import TARGET, accumulate_transposed, copy_columns, panel_product, product_before_update
 from fastnn.linalg.packing import panel_count, panel_start, panels_of, part_start
-from fastnn.linalg.sparse_inputs import NEVER, sparse_gradient, sparse_gradient_panels
+from fastnn.linalg.sparse_inputs import NEVER, sparse_gradient, sparse_gradient_panels, used_in_gradient
 from fastnn.linalg.tail_columns import tail_product
 from fastnn.step.one_row import update_panels_by_one_row
 from fastnn.step.plan import BLOCK_ROWS, UPDATE_BLOCK, block_of, layer_of, optimizer_of, source_of
@@ -105,7 +105,7 @@ def copy_strips(plan, layer, top, height, strip, worker):
     for index in range(plan.n_blocks):
         block = block_of(plan.blocks, index, plan)
         m, a, _ = block_operands(plan, layer, index, block)
-        if layer.column > 0 or not (plan.compressed or block.active[0] != 0):
+        if layer.column > 0 or not (plan.compressed or used_in_gradient(block.active)):
             copy_columns(m, height, offset(a, top), layer.input_row, strip_of(plan, strip, index, worker), strip)
 
 
@@ -137,7 +137,7 @@ def panel_block_gradient(plan, layer, panel, top, height, strip, worker):
         block = block_of(plan.blocks, index, plan)
         m, a, dy = block_operands(plan, layer, index, block)
         few = leaves_out_zeros_of_few_rows(plan, layer, m)
-        if layer.column == 0 and (plan.compressed or few or block.active[0] != 0):
+        if layer.column == 0 and (plan.compressed or few or used_in_gradient(block.active)):
             if index == 0:
                 for k in range(height * width):
                     scratch[k] = 0
@@ -287,7 +287,7 @@ def accumulate_panels(plan, layer, index, block, target, own):
             top, bottom, m, layer.inputs, layer.panel_vectors, own.begin_panel, own.end_panel, lanes, a,
             layer.input_row, dy, layer.row, target,
         )  # fmt: skip
-    elif layer.column == 0 and block.active[0] != 0:
+    elif layer.column == 0 and used_in_gradient(block.active):
         sparse_gradient_panels(
             top, bottom, m, layer.inputs, layer.panel_vectors, own.begin_panel, own.end_panel, lanes, a,
             layer.input_row, dy, layer.row, target, block.active,
@@ -328,7 +328,7 @@ def take_part(plan, index, worker, parts, own):
     """
     layer = layer_of(plan.layers, index, plan)
     n_panels = panel_count(layer.panel_vectors)
-    if plan.shares_pass and index < plan.wide_layers:
+    if index < plan.shared_layers:
         own.top, own.bottom = 0, layer.inputs
         own.begin_panel, own.end_panel = panels_of(n_panels, worker, parts)
         return worker == parts - 1

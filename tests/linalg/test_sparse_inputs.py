@@ -10,7 +10,7 @@ import pytest
 
 from fastnn.intrinsics import MR, NR_VECTORS, VECTOR_BYTES, element, lanes_of
 from fastnn.linalg import packing, sparse_inputs
-from fastnn.linalg.sparse_inputs import _HEADER
+from fastnn.linalg.sparse_inputs import _COUNTS, _HEADER, USED
 from fastnn.step.plan import BLOCK_ROWS
 
 ROWS = [1, MR - 1, MR, MR + 1, 5 * MR + 3, BLOCK_ROWS]
@@ -23,7 +23,7 @@ def find(x, places):
     # Two workers' rows, one after the other.
     for begin, end in ((m // MR // 2 * MR, m), (0, m // MR // 2 * MR)):
         sparse_inputs.find_active_columns(begin, end, inner, lanes_of(x), element(x, 0), inner, element(places, 0))
-    places[0] = sparse_inputs.skipping_pays(m, inner, element(places, 0))
+    places[USED] = sparse_inputs.skipping_pays(m, inner, element(places, 0))
 
 
 @numba.njit
@@ -32,10 +32,14 @@ def forward(x, flat, bias, c, places):
     vectors = c.shape[1] // count
     n_panels = packing.panel_count(vectors)
     for begin, end in ((n_panels // 2, n_panels), (0, n_panels // 2)):
-        sparse_inputs.sparse_forward(
-            x.shape[0], x.shape[1], vectors, begin, end, count, element(x, 0), x.shape[1], element(flat, 0),
-            element(bias, 0), element(c, 0), c.shape[1], element(places, 0),
-        )  # fmt: skip
+        # Two workers' rows again.
+        middle = x.shape[0] // MR // 2 * MR
+        for top, bottom in ((middle, x.shape[0]), (0, middle)):
+            sparse_inputs.sparse_forward(
+                top // MR, bottom - top, x.shape[1], vectors, begin, end, count, element(x, top * x.shape[1]),
+                x.shape[1], element(flat, 0), element(bias, 0), element(c, top * c.shape[1]), c.shape[1],
+                element(places, 0),
+            )  # fmt: skip
 
 
 @numba.njit
@@ -108,10 +112,10 @@ def test_active_columns_are_those_that_are_not_zero(m: int, inner: int, dtype: s
     expected = [np.flatnonzero(x[r : r + MR].any(axis=0)) for r in range(0, m - MR + 1, MR)]
     room = len(found[_HEADER:]) // max(1, len(expected))
     for part, columns in enumerate(expected):
-        assert found[1 + part] == len(columns)
+        assert found[_COUNTS + part] == len(columns)
         np.testing.assert_array_equal(found[_HEADER + part * room :][: len(columns)], columns)
     named = sum(map(len, expected))
-    assert found[0] == (len(expected) > 0 and 4 * named <= 3 * inner * len(expected))
+    assert found[USED] == (len(expected) > 0 and 4 * named <= 3 * inner * len(expected))
 
 
 @pytest.mark.parametrize("vectors", range(1, NR_VECTORS + 3))

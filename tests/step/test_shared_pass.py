@@ -42,11 +42,21 @@ def all_layers_are_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sharing, "rows_for_threads", lambda self, count: 1)
 
 
-def trained(x: Any, t: Any, net: fastnn.MLP, optimizer: Any, workers: int, threaded: bool, batch: Any = None) -> list:
+def share(net: fastnn.MLP, workers: int, by_columns: bool = True) -> None:
+    """Have so many workers share the steps of the net, by columns as far as may be, or all by rows."""
+    net._preparation.sharing.workers = lambda n: workers  # type: ignore[method-assign]
+    net._prepared.plan["fewest_panels"] = 1000  # sharing by columns always pays
+    if not by_columns:
+        net._prepared.plan["wide_layers"] = 0
+
+
+def trained(
+    x: Any, t: Any, net: fastnn.MLP, optimizer: Any, workers: int, threaded: bool, batch: Any = None,
+    by_columns: bool = True,
+) -> list:  # fmt: skip
     """The losses of some steps, or epochs of shuffled batches, between so many workers, and the weights after them."""
     fastnn.set_num_threads(2)
-    net._preparation.sharing.workers = lambda n: workers  # type: ignore[method-assign]
-    net._prepared.plan["fewest_panels"] = 1000  # sharing always pays
+    share(net, workers, by_columns)
     losses = []
     for _ in range(3):
         net._preparation.pace.threaded = threaded
@@ -58,20 +68,26 @@ def trained(x: Any, t: Any, net: fastnn.MLP, optimizer: Any, workers: int, threa
             losses.append(run_epoch(net, source, optimizer, batch, order_of(net, x.shape[0], 7)).loss)
             plans = [steps._plan for steps in source.idle.values()]
         assert {int(plan["shares_pass"][0]) for plan in plans} == {workers > 1}
+        assert {int(plan["shared_layers"][0]) > 0 for plan in plans} == {workers > 1 and by_columns}
     return [np.array(losses), *net.get_weights()]
 
 
-def assert_as_by_one(data: Any, made_of: Any, optimizer: Any, workers: int, threaded: bool, batch: Any = None) -> None:
+def assert_as_by_one(
+    data: Any, made_of: Any, optimizer: Any, workers: int, batch: Any = None, by_columns: bool = True
+) -> None:
     sizes, arguments = made_of
-    found, expected = (
-        trained(*data, fastnn.MLP(sizes, seed=3, **arguments), type(optimizer)(**optimizer.values), *how, batch)
-        for how in ((workers, threaded), (1, True))
+    threads, turns, expected = (
+        trained(
+            *data, fastnn.MLP(sizes, seed=3, **arguments), type(optimizer)(**optimizer.values), *how, batch, by_columns
+        )
+        for how in ((workers, True), (workers, False), (1, True))
     )
     # Losses, and squares of weights in a penalty, are added up worker by worker.
     terms = data[0].shape[0] + sum(w.size for w in expected[1:]) * ("l2" in arguments)
-    np.testing.assert_allclose(found[0], expected[0], rtol=terms * EPS)
-    for one, two in zip(found[1:], expected[1:], strict=True):
-        np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(threads[0], expected[0], rtol=terms * EPS)
+    for found, other in ((threads[1:], expected[1:]), (threads, turns)):
+        for one, two in zip(found, other, strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("zeros", [0.0, 0.9])
@@ -83,22 +99,36 @@ def test_as_one_worker_does(kind: str, sizes: Any, n: int, workers: int, zeros: 
     x, t = rng.standard_normal((n, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], n)
     # Whole groups of rows share their zeros.
     x[:, rng.random(sizes[0]) < zeros] = 0
-    for threaded in (True, False):
-        assert_as_by_one((x, t), (sizes, arguments | {"dtype": dtype}), optimizer, workers, threaded)
+    assert_as_by_one((x, t), (sizes, arguments | {"dtype": dtype}), optimizer, workers)
 
 
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+@pytest.mark.parametrize(("n", "workers"), [(9, 2), (31, 3), (128, 5)])  # one row for the last worker, among others
+@pytest.mark.parametrize("kind", KINDS)
+def test_by_rows_alone(kind: str, n: int, workers: int, zeros: float, dtype: str, rng: Any) -> None:
+    arguments, optimizer = KINDS[kind]
+    x, t = rng.standard_normal((n, 60)).astype(dtype), rng.integers(0, 10, n)
+    x[:, rng.random(60) < zeros] = 0
+    assert_as_by_one((x, t), (NETS[0], arguments | {"dtype": dtype}), optimizer, workers, by_columns=False)
+
+
+@pytest.mark.parametrize("by_columns", [True, False])
 @pytest.mark.parametrize("batch_size", [1, 5, 24])
+@pytest.mark.parametrize("zeros", [0.0, 0.8])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_rows_that_are_loaded(compressed: bool, batch_size: int, dtype: str, rng: Any) -> None:
+def test_rows_that_are_loaded(
+    compressed: bool, zeros: float, batch_size: int, by_columns: bool, dtype: str, rng: Any
+) -> None:
     x, t = rng.standard_normal((48, 60)).astype(dtype), rng.integers(0, 10, 48)
-    x[rng.random(x.shape) < 0.8] = 0
+    x[rng.random(x.shape) < zeros] = 0
     rows = scipy.sparse.csr_array(x) if compressed else x
     for kind in ("fused", "penalty"):
         arguments, optimizer = KINDS[kind]
-        assert_as_by_one((rows, t), (NETS[0], arguments | {"dtype": dtype}), optimizer, 2, True, batch_size)
+        assert_as_by_one((rows, t), (NETS[0], arguments | {"dtype": dtype}), optimizer, 2, batch_size, by_columns)
 
 
-def test_deltas_that_are_not_finite(dtype: str, rng: Any) -> None:
+@pytest.mark.parametrize("by_columns", [True, False])
+def test_deltas_that_are_not_finite(by_columns: bool, dtype: str, rng: Any) -> None:
     """0 times infinity is NaN, in whichever worker's rows it is: no column is left out."""
     x, t = rng.standard_normal((32, 60)).astype(dtype), rng.standard_normal((32, 10)).astype(dtype)
     x[:, 30:] = 0
@@ -106,7 +136,7 @@ def test_deltas_that_are_not_finite(dtype: str, rng: Any) -> None:
         targets = t.copy()
         targets[row] = np.inf
         net = fastnn.MLP(NETS[0], loss="mean_squared_error", dtype=dtype)
-        w = trained(x, targets, net, fastnn.SGD(0.1), 2, True)[1]
+        w = trained(x, targets, net, fastnn.SGD(0.1), 2, True, by_columns=by_columns)[1]
         assert np.isnan(w[30:]).all()
 
 
@@ -124,14 +154,17 @@ def test_the_norm_of_the_gradient(dtype: str, rng: Any) -> None:
     np.testing.assert_allclose(found[0], expected[0], rtol=len(x) * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("by_columns", [True, False])
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize(("n", "workers"), [(1, 2), (3, 5), (21, 2), (70, 3)])
 @pytest.mark.parametrize("sizes", NETS)
-def test_predictions(sizes: Any, n: int, workers: int, compressed: bool, dtype: str, rng: Any) -> None:
+def test_predictions(
+    sizes: Any, n: int, workers: int, compressed: bool, by_columns: bool, dtype: str, rng: Any
+) -> None:
     """Those of one worker, to the bit; rows of zeros among them."""
     fastnn.set_num_threads(2)
     net = fastnn.MLP(sizes, "gelu", dtype=dtype, dropout=0.5, input_dropout=0.5)
-    net._prepared.plan["fewest_panels"] = 1000
+    share(net, workers, by_columns)
     x = rng.standard_normal((n, sizes[0])).astype(dtype)
     x[:, rng.random(sizes[0]) < 0.8] = 0
     found = []
@@ -140,7 +173,9 @@ def test_predictions(sizes: Any, n: int, workers: int, compressed: bool, dtype: 
         net._preparation.pace_of_predictions.threaded = threaded
         found.append(net.forward(scipy.sparse.csr_array(x) if compressed else x))
         predictor = net._preparation.predictor(net._prepared.plan, n, count)
-        assert compressed or predictor.plan["shares_pass"] == (count > 1)
+        shares = threaded and count > 1
+        assert compressed or predictor.plan["shares_pass"] == shares
+        assert compressed or (predictor.plan["shared_layers"] > 0) == (shares and by_columns)
         net._preparation.is_over(predictor)
     np.testing.assert_array_equal(found[1], found[0])
     np.testing.assert_array_equal(found[2], found[0])
@@ -148,8 +183,7 @@ def test_predictions(sizes: Any, n: int, workers: int, compressed: bool, dtype: 
 
 def stepped(net: fastnn.MLP, optimizer: Any, workers: int, *batches: Any) -> list:
     """The losses of a step on each batch, in turns, and the weights after them."""
-    net._preparation.sharing.workers = lambda n: workers  # type: ignore[method-assign]
-    net._prepared.plan["fewest_panels"] = 1000
+    share(net, workers)
     net._preparation.pace.threaded = False
     losses = [net.train_step(x, t, optimizer, sample_weight=weights) for x, t, weights in batches]
     return [np.array(losses), *net.get_weights()]
@@ -189,7 +223,7 @@ def test_each_worker_transposes_in_room_of_its_own(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(fastnn.preparation, "each_panel_pays", lambda *_: True)
     x, t = rng.standard_normal((70, 60)).astype(dtype), rng.integers(0, 10, 70)
     net = fastnn.MLP(NETS[0], dtype=dtype)
-    stepped(net, fastnn.SGD(0.1), 2, (x, t, None))
+    trained(x, t, net, fastnn.SGD(0.1), 2, True)
     memory = net._prepared.memory
     for block, room in zip(memory.blocks, memory.room, strict=True):
         assert room[(int(block["panel"]) - room.ctypes.data) // room.itemsize] != 0
