@@ -58,7 +58,8 @@ def test_commands_of_training_run(tmp_path: Path) -> None:
 
 REPORTS = (
     "activations", "dense", "dense-avx2", "epochs", "epochs-mnist", "mnist", "mnist-avx2", "optimizers", "sizes",
-    "xeon-dense", "xeon-dense-avx2", "xeon-mnist", "xeon-mnist-avx2", "xeon16-dense", "zen4-dense", "zen4-mnist",
+    "xeon-dense", "xeon-dense-avx2", "xeon-mnist", "xeon-mnist-avx2", "xeon16-dense", "xeon16-small", "zen4-dense",
+    "zen4-mnist",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from fastnn.intrinsics.atomics import add_to_word, exchange_word, read_word, rep
 from fastnn.intrinsics.borrowed import BorrowedArray
 from fastnn.intrinsics.compressed_row import compressed_row_product, compressed_row_update
 from fastnn.intrinsics.dot_tile import dot_tile, dot_tile_added, dot_tile_of_panels
-from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES
+from fastnn.intrinsics.host import MR, NR_VECTORS, VECTOR_BYTES, tile_rows
 from fastnn.intrinsics.indirect import indirect_call, opaque
 from fastnn.intrinsics.memory import fetch_ahead
 from fastnn.intrinsics.micro_tile import CACHE_LINE, LINES_AHEAD, LINES_AHEAD_OF_AN_UPDATE, micro_tile, sets_of_sums
@@ -161,6 +161,7 @@ __all__ = [
     "subtract_row",
     "sum_row",
     "this_thread",
+    "tile_rows",
     "times_power_of_two",
     "transpose_partial_tile",
     "transpose_tile",

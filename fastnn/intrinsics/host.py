@@ -33,6 +33,13 @@ _REGISTERS = 32 if VECTOR_BYTES == 64 or _IS_ARM else 16
 FUSES = _IS_ARM or "fma" in cpu_features()
 MR, NR_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3) if FUSES else (4, 2)
 
+
+def tile_rows(vectors: int) -> int:
+    """Rows of a full micro-tile for panels of so many vectors: MR, or, for two of the three vectors of AVX2, as many as
+    fill its registers as well."""
+    return 6 if (MR, NR_VECTORS, vectors) == (4, 3, 2) else MR
+
+
 # The constraint letter of a vector register in inline assembly; empty on architectures where it is not known.
 REGISTER_CONSTRAINT = (
     ("v" if VECTOR_BYTES == 64 else "x") if platform.machine() in ("x86_64", "AMD64") else "w" * _IS_ARM

@@ -21,6 +21,7 @@ from fastnn.intrinsics import (
     offset,
     sets_of_sums,
     store,
+    tile_rows,
 )
 from fastnn.jit import force_inline, inline_ir
 from fastnn.linalg.packing import padded, panel_count, panel_start, transpose_panel
@@ -43,27 +44,30 @@ def _micro_tiles(vectors: int) -> Callable:
     Each one costs 0.6 to 0.9 seconds of compile time. Prefetching what is in the cache already costs little, so that
     there is none for full ones without prefetching.
     """
-    full = micro_tile(MR, vectors, fetch_ahead=True, along_rows=True)
+    most_rows = tile_rows(vectors)
+    full = micro_tile(most_rows, vectors, fetch_ahead=True, along_rows=True)
     # Of what an update reads, so little belongs to narrow panels that they need no micro-kernel of their own.
-    widest, several = vectors == NR_VECTORS, sets_of_sums(MR, vectors) > 1
+    widest, several = vectors == NR_VECTORS, sets_of_sums(most_rows, vectors) > 1
     four, two, one = (micro_tile(rows, vectors) for rows in (4, 2, 1))
-    fetching_rows = micro_tile(MR, vectors, fetch_ahead=True, fetch_rows=True, fetch_target=True, along_rows=True)
-    fetching_target = micro_tile(MR, vectors, fetch_columns=True, fetch_target=True)
-    before_update = micro_tile(MR, vectors, fetch_ahead=True, fetch_columns=True)
-    in_order = micro_tile(MR, vectors, fetch_ahead=True, in_order=True, along_rows=True)
+    fetching_rows = micro_tile(
+        most_rows, vectors, fetch_ahead=True, fetch_rows=True, fetch_target=True, along_rows=True
+    )
+    fetching_target = micro_tile(most_rows, vectors, fetch_columns=True, fetch_target=True)
+    before_update = micro_tile(most_rows, vectors, fetch_ahead=True, fetch_columns=True)
+    in_order = micro_tile(most_rows, vectors, fetch_ahead=True, in_order=True, along_rows=True)
 
     @inline_ir
     def product(rows, a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, fetch, ahead, ahead_k):
         most = _most_ahead(LINES_AHEAD, lanes_of(a))
-        if rows == MR and fetch == ROWS:
+        if rows == most_rows and fetch == ROWS:
             fetching_rows(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
-        elif rows == MR and widest and fetch == UPDATE:
+        elif rows == most_rows and widest and fetch == UPDATE:
             before_update(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, ahead_k)
-        elif rows == MR and fetch in (TARGET, UPDATE):
+        elif rows == most_rows and fetch in (TARGET, UPDATE):
             fetching_target(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
-        elif rows == MR and several and fetch == IN_ORDER:
+        elif rows == most_rows and several and fetch == IN_ORDER:
             in_order(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
-        elif rows == MR:
+        elif rows == most_rows:
             full(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, most)
         elif rows == 4:
             four(a, a_row, a_k, b, b_k, start, start_row, c, c_row, k, ahead, 0)
@@ -77,7 +81,22 @@ def _micro_tiles(vectors: int) -> Callable:
 
 _tiles = [_micro_tiles(vectors) for vectors in range(1, NR_VECTORS + 1)]
 _one_vector, _two_vectors, _three_vectors = _tiles[0], _tiles[1], _tiles[-1]
-_HAS_THREE = NR_VECTORS == 3
+_HAS_THREE, _ROWS_OF_TWO_VECTORS = NR_VECTORS == 3, tile_rows(2)
+
+
+@force_inline
+def _rows_of_next_tile(vectors, in_groups, left):
+    """How many of the rows that are left the next micro-tile takes; `in_groups` of them are in whole groups of MR rows.
+
+    Full micro-tiles take all of these, and no other row: so a worker's part of the rows, which begins with a group, has
+    the sums of a single worker.
+    """
+    if in_groups > 0:
+        return _ROWS_OF_TWO_VECTORS if vectors == 2 and in_groups % _ROWS_OF_TWO_VECTORS == 0 else MR
+    rows = MR // 2
+    while rows > left:
+        rows //= 2
+    return rows
 
 
 @unit("int int real* int int real* int real* int real* int int int real* int -> none")
@@ -94,13 +113,11 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     a near cache; or before an UPDATE the latter and what lies ahead, as much as there is time for.
     """
     r = 0
-    rows = MR
     most, ahead_k = _most_ahead(LINES_AHEAD_OF_AN_UPDATE, lanes_of(a)), 0
     if fetch == UPDATE:
         ahead_k = most if MR * ahead_row > most * k else (MR * ahead_row + k - 1) // k
     while r < m:
-        while rows > m - r:
-            rows //= 2
+        rows = _rows_of_next_tile(vectors, m // MR * MR - r, m - r)
         x, y, z = offset(a, r * a_row), offset(start, r * start_row), offset(c, r * c_row)
         own = offset(ahead, r * ahead_row)
         if _HAS_THREE and vectors == 3:

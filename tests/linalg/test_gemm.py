@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numba
 import numpy as np
 import pytest
@@ -245,6 +247,24 @@ def test_a_row_is_the_same_to_the_bit_whatever_the_others(dtype: str, rng: np.ra
     for r in range(5):
         few_rows_back(dy[r : r + 1], 700, packed(w), zeros, alone, 21)
         np.testing.assert_array_equal(alone[0], together[r])
+
+
+@pytest.mark.parametrize("vectors", range(1, NR_VECTORS + 1))
+def test_parts_of_the_rows_have_the_sums_of_all(vectors: int, dtype: str, rng: np.random.Generator) -> None:
+    """Whichever micro-tiles each row is in: parts begin with groups of MR rows."""
+    inner, width = 37, vectors * count_of(dtype)
+    x, flat = rng.standard_normal((60, inner)).astype(dtype), packed(rng.standard_normal((inner, width)).astype(dtype))
+    start, y = np.zeros(width, dtype), np.empty((60, width), dtype)
+    for m in range(1, 61):
+        forward(x[:m], flat, start, y[:m], 1000)
+        expected = y[:m].copy()
+        for workers in (2, 3, 5):
+            y[:m] = np.nan
+            cuts = [packing.part_start(m, worker, workers) for worker in range(workers + 1)]
+            for begin, end in pairwise(cuts):
+                if begin < end:
+                    forward(x[begin:end], flat, start, y[begin:end], 1000)
+            np.testing.assert_array_equal(y[:m], expected)
 
 
 @pytest.mark.skipif(VECTOR_BYTES == 16, reason="no wide registers")
