@@ -7,6 +7,7 @@ micro-tile. It compiles to more code than anything else here, which is why it is
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lcm
 
 from fastnn.intrinsics import (
     CACHE_LINE,
@@ -82,21 +83,7 @@ def _micro_tiles(vectors: int) -> Callable:
 _tiles = [_micro_tiles(vectors) for vectors in range(1, NR_VECTORS + 1)]
 _one_vector, _two_vectors, _three_vectors = _tiles[0], _tiles[1], _tiles[-1]
 _HAS_THREE, _ROWS_OF_TWO_VECTORS = NR_VECTORS == 3, tile_rows(2)
-
-
-@force_inline
-def _rows_of_next_tile(vectors, in_groups, left):
-    """How many of the rows that are left the next micro-tile takes; `in_groups` of them are in whole groups of MR rows.
-
-    Full micro-tiles take all of these, and no other row: so a worker's part of the rows, which begins with a group, has
-    the sums of a single worker.
-    """
-    if in_groups > 0:
-        return _ROWS_OF_TWO_VECTORS if vectors == 2 and in_groups % _ROWS_OF_TWO_VECTORS == 0 else MR
-    rows = MR // 2
-    while rows > left:
-        rows //= 2
-    return rows
+_WHOLE_GROUPS = lcm(MR, _ROWS_OF_TWO_VECTORS)
 
 
 @unit("int int real* int int real* int real* int real* int int int real* int -> none")
@@ -112,12 +99,17 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     TARGET, which is each micro-tile of c and what of a lies a cache line further on, and pays if one of both is not in
     a near cache; or before an UPDATE the latter and what lies ahead, as much as there is time for.
     """
-    r = 0
+    r, rows = 0, MR
+    # Full micro-tiles take all whole groups of MR rows, and no other row: so a worker's part of the rows, which begins
+    # with a group, has the sums of a single worker.
+    higher = m // _WHOLE_GROUPS * _WHOLE_GROUPS if _ROWS_OF_TWO_VECTORS > MR and vectors == 2 else 0
     most, ahead_k = _most_ahead(LINES_AHEAD_OF_AN_UPDATE, lanes_of(a)), 0
     if fetch == UPDATE:
         ahead_k = most if MR * ahead_row > most * k else (MR * ahead_row + k - 1) // k
     while r < m:
-        rows = _rows_of_next_tile(vectors, m // MR * MR - r, m - r)
+        rows = _ROWS_OF_TWO_VECTORS if r < higher else min(rows, MR)
+        while rows > m - r:
+            rows //= 2
         x, y, z = offset(a, r * a_row), offset(start, r * start_row), offset(c, r * c_row)
         own = offset(ahead, r * ahead_row)
         if _HAS_THREE and vectors == 3:
