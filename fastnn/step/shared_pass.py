@@ -130,7 +130,7 @@ def add_part_of_gradient(plan, worker, block, own):
 
 @unit("StepPlan int int -> none")
 def share_pass(plan, worker, stage):
-    """A share in a stage of the pass of a batch that is one row block: a worker's, or of one part those of all."""
+    """A share in a stage of the pass of a batch that is one row block: that of a worker, or in turns those of all."""
     block, own = block_of(plan.blocks, 0, plan), block_of(plan.blocks, worker, plan)
     columns, n = plan.shared_layers, plan.n
     begin, end = part_start(n, worker, plan.parts), part_start(n, worker + 1, plan.parts)

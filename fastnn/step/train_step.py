@@ -88,12 +88,14 @@ def begin(plan):
     decays = optimizer.constants[0] != 0
     is_plain = optimizer.is_linear and not decays and plan.clip_value == 0 and plan.clip_norm == 0
     plan.fused_update = is_plain and not plan.stores_gradients
-    # Where weights and moments are still in a near cache nothing is gained.
+    # Where weights and moments are still in a near cache nothing is gained. And what `transform_gradients` does to the
+    # deltas comes after the pass.
     plan.updates_on_the_way = (
         n == 1
-        and workers == 1
+        and plan.parts == 1
         and optimizer.n_fetched > 0
-        and not (plan.stores_gradients or plan.fused_update or plan.clip_value > 0 or plan.clip_norm > 0)
+        and plan.transform_gradients == 0
+        and not (plan.fused_update or plan.clip_value > 0)
     )
     plan.stages = 1
     if plan.shares_pass:

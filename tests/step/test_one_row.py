@@ -24,9 +24,11 @@ KINDS: dict[str, tuple[dict[str, Any], fastnn.Optimizer]] = {
     "penalty": ({"activation": "tanh", "l2": 1e-2}, fastnn.Adam(0.01)),
     "clipped": ({"activation": "relu"}, fastnn.Adam(0.01, clip_value=0.01)),
     "norm": ({"activation": "relu"}, fastnn.Adam(0.01, clip_norm=0.01)),
+    # A large eps, with which an update tells how large a gradient is.
+    "root": ({"activation": "tanh", "loss": "root_mean_squared_error"}, fastnn.Adam(0.01, eps=1.0)),
 }
 # The update needs more of the gradient than a row of it, or none.
-AFTERWARDS = {"fused", "penalty", "clipped", "norm"}
+AFTERWARDS = {"fused", "penalty", "clipped", "norm", "root"}
 
 
 @pytest.mark.parametrize("epoch", [False, True])
@@ -38,6 +40,8 @@ def test_updated_on_the_way_or_afterwards(
     rng = np.random.default_rng(sizes[0])
     x, t = rng.standard_normal((5, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], 5)
     made_of, optimizer = KINDS[kind]
+    if kind == "root":
+        t = rng.standard_normal((5, sizes[-1])).astype(dtype)
 
     def trained(leaves_the_cache: bool) -> list[np.ndarray]:
         monkeypatch.setattr(optimizers, "fetching_pays", lambda *_: leaves_the_cache)

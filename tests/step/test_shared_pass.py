@@ -113,6 +113,22 @@ def test_by_rows_alone(kind: str, n: int, workers: int, zeros: float, dtype: str
 
 
 @pytest.mark.parametrize("by_columns", [True, False])
+def test_one_row_that_is_updated_on_the_way(
+    by_columns: bool, monkeypatch: pytest.MonkeyPatch, dtype: str, rng: Any
+) -> None:
+    """In turns, as on one thread: weights and moments leave the cache."""
+    monkeypatch.setattr("fastnn.optimizers.base.fetching_pays", lambda *_: True)
+    x, t, found = rng.standard_normal((1, 60)).astype(dtype), rng.integers(0, 10, 1), []
+    for workers, threaded in ((1, True), (2, False), (2, True)):
+        net = fastnn.MLP(NETS[0], "relu", seed=3, dtype=dtype)
+        found.append(trained(x, t, net, fastnn.Adam(0.01), workers, threaded, by_columns=by_columns))
+        assert net._prepared.plan["updates_on_the_way"] == (not (workers > 1 and threaded))
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("by_columns", [True, False])
 @pytest.mark.parametrize("batch_size", [1, 5, 24])
 @pytest.mark.parametrize("zeros", [0.0, 0.8])
 @pytest.mark.parametrize("compressed", [False, True])
