@@ -131,21 +131,22 @@ def test_what_is_fetched_and_where_weights_are_transposed_change_no_bit(
 def test_strips_of_several_row_blocks(monkeypatch: pytest.MonkeyPatch, restore_threads) -> None:
     """Each worker copies those of all row blocks, for the rows of its own part."""
     rng = np.random.default_rng(0)
-    x, t = rng.standard_normal((100, 200)), rng.integers(0, 10, 100)
+    x, t = rng.standard_normal((200, 200)), rng.integers(0, 10, 200)
 
-    def trained(invariant: bool) -> list[np.ndarray]:
-        fastnn.set_thread_invariant(invariant)  # shares the batch between workers, on any number of threads
+    def trained(strips: bool) -> list[np.ndarray]:
+        monkeypatch.setattr(preparation, "strips_pay", lambda *_: strips)
         net, optimizer = fastnn.MLP((200, 150, 10), activation="tanh", dtype="float64", seed=1), fastnn.SGD(0.1, 0.9)
         for _ in range(2):
             net.train_step(x, t, optimizer)
-        assert (net._prepared.plan["n_blocks"] > 1) == invariant
+        plan = net._prepared.plan
+        assert (plan["n_blocks"] > 1, plan["stores_gradients"]) == (True, False)
+        assert (net._preparation._layers["strip"][0] > 0) == strips
         return net.get_weights()
 
     fastnn.set_num_threads(1)
-    whole = trained(False)
-    monkeypatch.setattr(preparation, "strips_pay", lambda *_: True)
-    for found, expected in zip(trained(True), whole, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=60 * np.finfo("float64").eps)
+    fastnn.set_thread_invariant(True)  # shares the batch between workers, on any number of threads
+    for found, expected in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_memory_for_strips_grows_as_the_workers_do() -> None:

@@ -29,7 +29,8 @@ def series(pairs):
     return [peer for peer, _ in pairs], [own for _, own in pairs]
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=40))
+# No sample is so small that what lies between two of them rounds to zero.
+@given(st.lists(st.just(0.0) | seconds | seconds.map(lambda x: -x), min_size=3, max_size=40))
 def test_interval_contains_the_median_and_stays_in_the_range(samples):
     estimate = median_estimate(samples)
     assert estimate.value == pytest.approx(np.median(samples))
