@@ -208,10 +208,13 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
     log2e, two_log2e = real(1.4426950408889634), real(2.8853900817779268)
     # Added to a small number, it rounds that number to an integer and leaves it in the low bits.
     rounder = real(1.5 * 2**c.mantissa_bits)
+    unsigned = np.uint32 if integer is np.int32 else np.uint64
     one_bits, rounder_bits = one.view(integer), rounder.view(integer)
     one_integer, mantissa_bits = integer(1), integer(c.mantissa_bits)
     mantissa, sign_bit = integer(2**c.mantissa_bits - 1), real(-0.0).view(integer)
     exponent_bias = integer(int(one_bits) >> c.mantissa_bits)
+    # The same, with the biases of two powers of two in the low bits.
+    biased_rounder = real(rounder + 2 * exponent_bias)
     # log splits its argument into 2**k m with m in [sqrt(1/2), sqrt(2)); subnormal numbers are scaled up first.
     lowest_m = real(np.sqrt(0.5)).view(integer)
     smallest_normal, scale_up = np.finfo(real).tiny, real(2.0 ** (c.mantissa_bits + 2))
@@ -238,14 +241,6 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
     def power_of_two(k):
         return bits_to_float(integer(integer(k + exponent_bias) << mantissa_bits))
 
-    @force_inline
-    def times_two_powers(x, k):
-        # Two factors, because k exceeds the exponents of normal numbers on both sides. The first product is exact.
-        first = integer(k >> one_integer)
-        return x * power_of_two(first) * power_of_two(integer(k - first))
-
-    scaled = times_power_of_two if SCALES_BY_POWERS_OF_TWO else times_two_powers
-
     # Comparisons are false for NaN, which is therefore kept.
     @force_inline
     def clamp(x, low, high):
@@ -257,12 +252,28 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
         return bits_to_float(integer(float_to_bits(magnitude) | integer(float_to_bits(x) & sign_bit)))
 
     @force_inline
-    def exp_in_range(x):
+    def exp_scaled(x):
         """2**k e**r, x = k ln 2 + r."""
         k = integer(float_to_bits(x * log2e + rounder) - rounder_bits)
         n = real(k)
         r = (x - n * ln2_high) - n * ln2_low
-        return scaled(polynomial(r, exp_table), k)
+        return times_power_of_two(polynomial(r, exp_table), k)
+
+    @force_inline
+    def exp_times_two_powers(x):
+        """The same, to the bit, with two powers: k exceeds the exponents of normal numbers on both sides. The first
+        product is exact. Shifts that fill with the sign are slow for float64 before AVX-512; what is above the exponent
+        is shifted out."""
+        shifted = x * log2e + biased_rounder
+        n = shifted - biased_rounder
+        r = (x - n * ln2_high) - n * ln2_low
+        both = float_to_bits(shifted)
+        first = integer(unsigned(both) >> unsigned(1))
+        second = integer(both - first)
+        halfway = polynomial(r, exp_table) * bits_to_float(integer(first << mantissa_bits))
+        return halfway * bits_to_float(integer(second << mantissa_bits))
+
+    exp_in_range = exp_scaled if SCALES_BY_POWERS_OF_TWO else exp_times_two_powers
 
     @force_inline
     def exp(x):
