@@ -100,8 +100,8 @@ def panel_product(m, vectors, a, a_row, a_k, b, b_k, start, start_row, c, c_row,
     a near cache; or before an UPDATE the latter and what lies ahead, as much as there is time for.
     """
     r, rows = 0, MR
-    # Full micro-tiles take all whole groups of MR rows, and no other row: so a worker's part of the rows, which begins
-    # with a group, has the sums of a single worker.
+    # Tiles of MR rows and of more, which add up in the same order, take all whole groups of MR rows, and no other row:
+    # so a worker's part of the rows, which begins with a group, has the sums of a single worker.
     higher = m // _WHOLE_GROUPS * _WHOLE_GROUPS if _ROWS_OF_TWO_VECTORS > MR and vectors == 2 else 0
     most, ahead_k = _most_ahead(LINES_AHEAD_OF_AN_UPDATE, lanes_of(a)), 0
     if fetch == UPDATE:

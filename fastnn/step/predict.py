@@ -89,8 +89,8 @@ def _begin(slot, address, x, n, z, workers):
 def predict(begin, phase, address, x, n, z):
     """z (n, outputs) ← the last layer's output for n rows x, on the calling thread.
 
-    begin, phase : `prediction_addresses`. address : of the plan, which has a BLOCK for each worker. x, z : the `id` of
-    C-contiguous arrays in the net's dtype; x may be 0 where the plan loads rows.
+    begin, phase : `prediction_addresses`. address : of the plan, which has a BLOCK. x, z : the `id` of C-contiguous
+    arrays in the net's dtype; x may be 0 where the plan loads rows.
     """
     _begin(begin, address, x, n, z, 1)
     call_phase(phase, opaque(address), 0, 0)
