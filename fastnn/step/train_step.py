@@ -8,7 +8,8 @@ The entry kernels `train_step` and `parallel_train_step` call, in this order: `s
 arguments, takes the lock of the net and calls the phase `begin`; `work`, the phases `accumulate_gradients`, or
 `share_pass` stage by stage, and `apply_update`, each once for each worker, or in turns some once for all, with the
 phase `transform_gradients` between them where it is needed; and `finish_step`. `step/epoch.py` has the same for many
-steps in one call. The phases are units, called by their addresses, which the plan holds, so that each is compiled once for all that call it.
+steps in one call. The phases are units, called by their addresses, which the plan holds, so that each is compiled once
+for all that call it.
 
 The entry kernels, `start_step` and `finish_step` are compiled once for both precisions. They read the plan as one of
 float32, but only its integers, float64 numbers and the addresses of such, which lie in the same places in either.
