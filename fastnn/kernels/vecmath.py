@@ -213,7 +213,7 @@ def functions(c: SimpleNamespace) -> dict[str, Callable]:
     one_integer, mantissa_bits = integer(1), integer(c.mantissa_bits)
     mantissa, sign_bit = integer(2**c.mantissa_bits - 1), real(-0.0).view(integer)
     exponent_bias = integer(int(one_bits) >> c.mantissa_bits)
-    # The same, with the biases of two powers of two in the low bits.
+    # As `rounder`, which then leaves the integer and the biases of two powers of two in the low bits.
     biased_rounder = real(rounder + 2 * exponent_bias)
     # log splits its argument into 2**k m with m in [sqrt(1/2), sqrt(2)); subnormal numbers are scaled up first.
     lowest_m = real(np.sqrt(0.5)).view(integer)

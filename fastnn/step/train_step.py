@@ -101,7 +101,8 @@ def begin(plan):
     plan.stages = 1
     if plan.shares_pass:
         # Its sums are those of one worker, but for the ones of `transform_gradients`.
-        plan.parts = plan.parts if plan.transform_gradients == 0 else workers
+        if plan.transform_gradients != 0:
+            plan.parts = workers
         begin_shared_pass(plan)
         plan.stages = stages_of_step(plan)
 
